@@ -1,0 +1,167 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// A target is a quarantine for a dependency: CZlib for C, Definitions for pure reading of workflow definitions (no
+// network, clock or environment), Remotes for the network, Precloning for storage and the daemon, preclone for the
+// command line. Sandbox is the AWS on loopback of the demo and the tests; no product target imports it.
+let package = Package(
+    name: "preclone",
+    platforms: [.macOS(.v15)],
+    products: [
+        .executable(name: "preclone", targets: ["preclone"]),
+        .executable(name: "preclone-sandbox", targets: ["preclone-sandbox"]),
+    ],
+    dependencies: [
+        // The command line: parsing, help, completion scripts.
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        // SHA-256 and HMAC, for digests and SigV4.
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.0.0"),
+        // Structured logs with task-local metadata.
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        // Bytes, channels and addresses below the HTTP client; the metrics listener.
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        // TLS for the blob path, with the operator's own certificate authorities.
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
+        // SQLite: migrations, WAL, read-only readers.
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        // The sandbox's HTTP server; linked into nothing else.
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
+        // CWL is YAML, with line numbers for every node.
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
+        // The HTTP client: pools, TLS, proxies, streaming bodies.
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+        // Signals, ordered start and graceful stop.
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    ],
+    targets: [
+        .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
+        .target(
+            name: "Definitions",
+            dependencies: ["CZlib", .product(name: "Yams", package: "Yams")]
+        ),
+        .target(
+            name: "Remotes",
+            dependencies: [
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+                .product(name: "NIOFoundationCompat", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            ]
+        ),
+        .target(
+            name: "Precloning",
+            dependencies: [
+                "Definitions",
+                "Remotes",
+                .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ]
+        ),
+        .executableTarget(
+            name: "preclone",
+            dependencies: [
+                "Definitions",
+                "Precloning",
+                "Remotes",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+            ]
+        ),
+        .target(
+            name: "Sandbox",
+            dependencies: [
+                "Remotes",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+            ]
+        ),
+        .executableTarget(
+            name: "preclone-sandbox",
+            dependencies: [
+                "Sandbox",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ]
+        ),
+        .target(
+            name: "TestSupport",
+            dependencies: [
+                "Remotes",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+            ],
+            path: "Tests/TestSupport"
+        ),
+        .testTarget(name: "DefinitionsTests", dependencies: ["Definitions"]),
+        .testTarget(
+            name: "RemotesTests",
+            dependencies: [
+                "Remotes",
+                "TestSupport",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            ]
+        ),
+        .testTarget(
+            name: "PrecloningTests",
+            dependencies: [
+                "Definitions",
+                "Precloning",
+                "Remotes",
+                "Sandbox",
+                "TestSupport",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+            ]
+        ),
+        .testTarget(
+            name: "SandboxTests",
+            dependencies: [
+                "Remotes",
+                "Sandbox",
+                "TestSupport",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "NIOCore", package: "swift-nio"),
+            ]
+        ),
+        .testTarget(name: "precloneTests", dependencies: ["TestSupport"]),
+    ],
+    swiftLanguageModes: [.v6]
+)
+
+for target in package.targets where target.type != .system {
+    target.swiftSettings = [
+        // SE-0335: `any` in front of every existential.
+        .enableUpcomingFeature("ExistentialAny"),
+        // SE-0409: what a file imports is its own affair.
+        .enableUpcomingFeature("InternalImportsByDefault"),
+        // SE-0444: a member is visible only where its module is imported.
+        .enableUpcomingFeature("MemberImportVisibility"),
+        // SE-0461: a nonisolated async function runs on its caller's actor.
+        .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+        // SE-0470: a conformance follows the isolation of its type.
+        .enableUpcomingFeature("InferIsolatedConformances"),
+    ]
+}
