@@ -1,0 +1,405 @@
+import GRDB
+
+/// The tables of the record and its stable views. Migrations are named and never edited once released.
+///
+/// Times are milliseconds since 1970 (UTC); the views show them as ISO 8601.
+enum LedgerSchema {
+    /// The version that this program writes; a record of a higher one is refused.
+    static let version = 1
+
+    static var migrator: DatabaseMigrator {
+        var migrator = DatabaseMigrator()
+        migrator.registerMigration("1: first tables") { database in
+            try database.execute(sql: images)
+            try database.execute(sql: workflows)
+            try database.execute(sql: manners)
+            try database.execute(sql: service)
+            try database.execute(sql: views)
+            try database.execute(sql: "PRAGMA user_version = \(version)")
+        }
+        return migrator
+    }
+
+    private static let images = """
+        CREATE TABLE image (
+            id INTEGER PRIMARY KEY,
+            source TEXT NOT NULL,                 -- canonical reference: docker.io/library/ubuntu:22.04
+            destination TEXT NOT NULL,            -- ECR URI with tag or digest; '' where the image has none
+            registry TEXT NOT NULL,               -- host of the source
+            state TEXT NOT NULL CHECK (state IN ('pending', 'cloning', 'ready', 'retrying', 'blocked')),
+            route TEXT,                           -- present | pullThrough | copy | later | refused
+            routeDetail TEXT,                     -- the pull-through rule's prefix
+            reason TEXT,                          -- why it is in this state, in words
+            mend TEXT,                            -- what a person can do about it
+            failureClass TEXT,                    -- of the last failed attempt
+            rule TEXT,                            -- the policy rule that decided
+            sourceDigest TEXT,                    -- what the tag pointed to upstream when it was cloned
+            ecrDigest TEXT,                       -- what the destination holds
+            platformDigest TEXT,                  -- the linux/amd64 manifest
+            bytes INTEGER,                        -- config and layers of what is held
+            access TEXT NOT NULL DEFAULT 'unknown' CHECK (access IN ('accessible', 'not_accessible', 'unknown')),
+            movedDigest TEXT,                     -- upstream's newer digest of a moved tag that was left alone
+            urgency INTEGER NOT NULL DEFAULT 3,   -- 0 a live run waits, 1 asked for by a person, 2 new version, 3 refresh
+            attempts INTEGER NOT NULL DEFAULT 0,  -- that counted against the image
+            firstAttemptAt INTEGER,
+            dueAt INTEGER,                        -- when a worker may take it; NULL: not by itself
+            readyAt INTEGER,
+            verifiedAt INTEGER,
+            upstreamSeenAt INTEGER,
+            createdAt INTEGER NOT NULL,
+            updatedAt INTEGER NOT NULL,
+            UNIQUE (source, destination)
+        ) STRICT;
+        CREATE INDEX imageByDue ON image (state, dueAt, urgency);
+        CREATE INDEX imageByVerified ON image (state, verifiedAt);
+        CREATE INDEX imageByDestination ON image (destination);
+
+        CREATE TABLE demand (
+            id INTEGER PRIMARY KEY,
+            imageID INTEGER NOT NULL REFERENCES image (id) ON DELETE CASCADE,
+            kind TEXT NOT NULL CHECK (kind IN ('run', 'version', 'clone', 'learned')),
+            subject TEXT NOT NULL,                -- run.key | workflowID or workflowID/version | request id
+            certainty TEXT NOT NULL CHECK (certainty IN ('certain', 'alternative', 'inactive')),
+            reason TEXT,
+            mention TEXT NOT NULL,                -- the text in the definition
+            places TEXT NOT NULL,                 -- JSON array of strings
+            tasks TEXT NOT NULL,                  -- JSON array of strings
+            createdAt INTEGER NOT NULL,
+            endedAt INTEGER,                      -- when the run ended or the version went
+            UNIQUE (kind, subject, imageID)
+        ) STRICT;
+        CREATE INDEX demandByImage ON demand (imageID, endedAt);
+
+        CREATE TABLE unresolved (
+            id INTEGER PRIMARY KEY,
+            kind TEXT NOT NULL,
+            subject TEXT NOT NULL,
+            place TEXT NOT NULL,
+            expression TEXT NOT NULL,
+            missing TEXT NOT NULL,
+            tasks TEXT NOT NULL,
+            createdAt INTEGER NOT NULL,
+            endedAt INTEGER,
+            UNIQUE (kind, subject, place, expression)
+        ) STRICT;
+
+        CREATE TABLE attempt (
+            id INTEGER PRIMARY KEY,
+            imageID INTEGER NOT NULL REFERENCES image (id) ON DELETE CASCADE,
+            startedAt INTEGER NOT NULL,
+            endedAt INTEGER NOT NULL,
+            route TEXT NOT NULL,
+            result TEXT NOT NULL CHECK (result IN ('ready', 'failed', 'stopped')),
+            failureClass TEXT,
+            message TEXT,
+            host TEXT,
+            status INTEGER,
+            requestID TEXT,
+            bytes INTEGER NOT NULL DEFAULT 0,     -- moved by this attempt
+            sourceDigest TEXT,
+            ecrDigest TEXT
+        ) STRICT;
+        CREATE INDEX attemptByImage ON attempt (imageID, id);
+        CREATE INDEX attemptByEnd ON attempt (endedAt);
+
+        CREATE TABLE digest (
+            id INTEGER PRIMARY KEY,
+            source TEXT NOT NULL,                 -- canonical reference with its tag
+            location TEXT NOT NULL,               -- 'upstream', or the ECR URI
+            digest TEXT NOT NULL,
+            firstSeenAt INTEGER NOT NULL,
+            lastSeenAt INTEGER NOT NULL,
+            note TEXT                             -- 'cloned', 'moved', 'gone', 'kept as TAG'
+        ) STRICT;
+        CREATE INDEX digestBySource ON digest (source, location, id);
+
+        CREATE TABLE progress (
+            imageID INTEGER PRIMARY KEY REFERENCES image (id) ON DELETE CASCADE,
+            startedAt INTEGER NOT NULL,
+            updatedAt INTEGER NOT NULL,
+            bytesDone INTEGER NOT NULL,
+            bytesTotal INTEGER,
+            bytesPerSecond INTEGER
+        ) STRICT;
+        """
+
+    private static let workflows = """
+        CREATE TABLE workflow (
+            id TEXT PRIMARY KEY,
+            name TEXT,
+            type TEXT NOT NULL,
+            status TEXT NOT NULL,
+            digest TEXT,
+            createdAt INTEGER,
+            seenAt INTEGER NOT NULL,
+            firstSeenAt INTEGER NOT NULL,
+            lastRunAt INTEGER,
+            sweptAt INTEGER                       -- when its versions were last listed
+        ) STRICT;
+        CREATE INDEX workflowBySweep ON workflow (sweptAt);
+
+        CREATE TABLE version (
+            workflowID TEXT NOT NULL,
+            name TEXT NOT NULL,                   -- '' for the workflow's own definition
+            ownerID TEXT NOT NULL DEFAULT '',     -- of a shared workflow
+            status TEXT NOT NULL,
+            digest TEXT,
+            engine TEXT,
+            main TEXT,
+            registryMap TEXT,                     -- the containerRegistryMap as JSON
+            definition TEXT,                      -- definition.key
+            surveyedDigest TEXT,                  -- the digest whose demands are recorded
+            trouble TEXT,                         -- why its definition is not read
+            seenAt INTEGER NOT NULL,
+            createdAt INTEGER,
+            PRIMARY KEY (workflowID, name)
+        ) STRICT;
+
+        CREATE TABLE definition (
+            key TEXT PRIMARY KEY,                 -- the service's digest, or workflow/version where it gives none
+            file TEXT,                            -- below the record's folder; NULL once pruned
+            bytes INTEGER,
+            trouble TEXT,
+            readAt INTEGER NOT NULL
+        ) STRICT;
+
+        CREATE TABLE inspection (
+            id INTEGER PRIMARY KEY,
+            definition TEXT NOT NULL,
+            engine TEXT NOT NULL,
+            main TEXT NOT NULL DEFAULT '',
+            profiles TEXT NOT NULL,               -- JSON: profiles and engine version
+            parameters TEXT NOT NULL,             -- JSON: the relevant ones only
+            relevant TEXT NOT NULL,               -- JSON array of their names
+            result TEXT NOT NULL,                 -- JSON: images, unresolved, notes
+            createdAt INTEGER NOT NULL
+        ) STRICT;
+        CREATE INDEX inspectionByDefinition ON inspection (definition, engine, main, profiles);
+
+        CREATE TABLE run (
+            key TEXT PRIMARY KEY,                 -- id@creation time: ids are used again after deletion
+            id TEXT NOT NULL,
+            uuid TEXT,
+            name TEXT,
+            status TEXT NOT NULL,
+            workflowID TEXT,
+            workflowType TEXT,
+            ownerID TEXT NOT NULL DEFAULT '',
+            versionName TEXT NOT NULL DEFAULT '',
+            batchID TEXT,
+            inspection INTEGER,
+            surveyedAt INTEGER,                   -- when its demands were recorded
+            surveyAttempts INTEGER NOT NULL DEFAULT 0,
+            surveyDueAt INTEGER,
+            trouble TEXT,
+            createdAt INTEGER,
+            seenAt INTEGER NOT NULL,
+            endedAt INTEGER,
+            learnedAt INTEGER
+        ) STRICT;
+        CREATE INDEX runByID ON run (id);
+        CREATE INDEX runByState ON run (endedAt, surveyedAt);
+        CREATE INDEX runByWorkflow ON run (workflowID, createdAt);
+
+        CREATE TABLE coverage (
+            id INTEGER PRIMARY KEY,
+            workflowID TEXT NOT NULL,
+            versionName TEXT NOT NULL,
+            inspection INTEGER,
+            runKey TEXT NOT NULL,
+            predicted INTEGER NOT NULL,
+            used INTEGER NOT NULL,
+            missed TEXT NOT NULL,                 -- JSON array of references
+            at INTEGER NOT NULL
+        ) STRICT;
+        CREATE INDEX coverageByWorkflow ON coverage (workflowID, versionName);
+
+        CREATE TABLE sweep (
+            name TEXT PRIMARY KEY,                -- 'runs', 'workflows', 'versions', 'verify', 'refresh', 'allRuns'
+            position TEXT,
+            startedAt INTEGER,
+            finishedAt INTEGER,
+            trouble TEXT
+        ) STRICT;
+        """
+
+    private static let manners = """
+        CREATE TABLE host (
+            host TEXT NOT NULL,
+            credential TEXT NOT NULL DEFAULT '',  -- a name for who asks, never a secret; '' anonymous
+            quotaLimit INTEGER,                   -- as the registry's own headers said last
+            quotaRemaining INTEGER,
+            quotaWindow INTEGER,                  -- seconds
+            quotaSeenAt INTEGER,
+            pausedUntil INTEGER,                  -- nothing is asked of it before
+            pauseReason TEXT,
+            breaker TEXT NOT NULL DEFAULT 'closed' CHECK (breaker IN ('closed', 'open', 'halfOpen')),
+            breakerUntil INTEGER,
+            failures INTEGER NOT NULL DEFAULT 0,
+            PRIMARY KEY (host, credential)
+        ) STRICT;
+
+        CREATE TABLE pull (
+            id INTEGER PRIMARY KEY,
+            host TEXT NOT NULL,
+            credential TEXT NOT NULL DEFAULT '',
+            at INTEGER NOT NULL,
+            state TEXT NOT NULL CHECK (state IN ('reserved', 'committed'))
+        ) STRICT;
+        CREATE INDEX pullByHost ON pull (host, credential, at);
+
+        CREATE TABLE ruleUse (
+            id INTEGER PRIMARY KEY,
+            rule TEXT NOT NULL,
+            caller TEXT NOT NULL,
+            at INTEGER NOT NULL,
+            state TEXT NOT NULL CHECK (state IN ('reserved', 'committed'))
+        ) STRICT;
+        CREATE INDEX ruleUseByRule ON ruleUse (rule, caller, at);
+
+        CREATE TABLE upload (
+            registry TEXT NOT NULL,
+            repository TEXT NOT NULL,
+            digest TEXT NOT NULL,
+            uploadID TEXT NOT NULL,
+            partSize INTEGER NOT NULL,
+            offset INTEGER NOT NULL,
+            updatedAt INTEGER NOT NULL,
+            PRIMARY KEY (registry, repository, digest)
+        ) STRICT;
+
+        CREATE TABLE bytesMoved (
+            day TEXT PRIMARY KEY,                 -- UTC, YYYY-MM-DD
+            bytes INTEGER NOT NULL
+        ) STRICT;
+
+        CREATE TABLE auditEntry (
+            id INTEGER PRIMARY KEY,
+            at INTEGER NOT NULL,
+            caller TEXT NOT NULL,                 -- 'daemon', or 'user NAME'
+            action TEXT NOT NULL,                 -- decided | repositoryCreated | repositoryDeleted | policyChanged | imagePushed | tagMoved | retried | configReloaded
+            source TEXT,
+            destination TEXT,
+            rule TEXT,
+            before TEXT,
+            after TEXT,
+            requestID TEXT,
+            detail TEXT
+        ) STRICT;
+        CREATE INDEX auditByTime ON auditEntry (at);
+        CREATE INDEX auditByDecision ON auditEntry (source, destination, action, id);
+
+        CREATE TABLE setting (
+            key TEXT PRIMARY KEY,
+            value TEXT NOT NULL
+        ) STRICT;
+        INSERT INTO setting (key, value) VALUES ('keepAuditMilliseconds', '34560000000');
+
+        CREATE TRIGGER auditIsNotChanged BEFORE UPDATE ON auditEntry BEGIN
+            SELECT RAISE(ABORT, 'an audit row is never changed');
+        END;
+        CREATE TRIGGER auditIsKept BEFORE DELETE ON auditEntry
+        WHEN OLD.at > CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)
+            - (SELECT CAST(value AS INTEGER) FROM setting WHERE key = 'keepAuditMilliseconds')
+        BEGIN
+            SELECT RAISE(ABORT, 'an audit row is kept for record.keepAudit');
+        END;
+        """
+
+    private static let service = """
+        CREATE TABLE event (
+            id INTEGER PRIMARY KEY,
+            at INTEGER NOT NULL,
+            kind TEXT NOT NULL,                   -- the event's detail-type, or 'poison'
+            subject TEXT,                         -- its run, workflow or batch
+            status TEXT,
+            outcome TEXT NOT NULL,                -- what was done with it, or why it was dropped
+            messageID TEXT
+        ) STRICT;
+        CREATE INDEX eventByTime ON event (at);
+
+        CREATE TABLE request (
+            id INTEGER PRIMARY KEY,
+            image TEXT NOT NULL,
+            options TEXT NOT NULL,                -- JSON
+            userID INTEGER NOT NULL,
+            userName TEXT NOT NULL,
+            createdAt INTEGER NOT NULL,
+            state TEXT NOT NULL CHECK (state IN ('new', 'taken', 'done')),
+            imageID INTEGER,
+            result TEXT,                          -- JSON
+            endedAt INTEGER
+        ) STRICT;
+        CREATE INDEX requestByState ON request (state);
+
+        CREATE TABLE daemon (
+            id INTEGER PRIMARY KEY CHECK (id = 1),
+            pid INTEGER NOT NULL,
+            version TEXT NOT NULL,
+            mode TEXT NOT NULL,                   -- run | once | clone
+            startedAt INTEGER NOT NULL,
+            beatAt INTEGER NOT NULL,
+            stoppedAt INTEGER,
+            account TEXT,
+            region TEXT,
+            lastPollAt INTEGER,
+            lastPollTrouble TEXT,
+            lastEventAt INTEGER,
+            eventTrouble TEXT,
+            configTrouble TEXT,
+            configTroubleAt INTEGER,
+            tokenExpiresAt INTEGER
+        ) STRICT;
+        """
+
+    /// The contract with operators: documented in README, columns kept.
+    private static let views = """
+        CREATE VIEW images AS SELECT
+            image.id, source, destination, state, route, reason, mend, failureClass AS failure_class, rule,
+            sourceDigest AS source_digest, ecrDigest AS ecr_digest, platformDigest AS platform_digest, bytes, access,
+            movedDigest AS moved_digest, attempts,
+            strftime('%Y-%m-%dT%H:%M:%fZ', dueAt / 1000.0, 'unixepoch') AS due_at,
+            strftime('%Y-%m-%dT%H:%M:%fZ', readyAt / 1000.0, 'unixepoch') AS ready_at,
+            strftime('%Y-%m-%dT%H:%M:%fZ', verifiedAt / 1000.0, 'unixepoch') AS verified_at,
+            strftime('%Y-%m-%dT%H:%M:%fZ', createdAt / 1000.0, 'unixepoch') AS created_at,
+            strftime('%Y-%m-%dT%H:%M:%fZ', updatedAt / 1000.0, 'unixepoch') AS updated_at
+            FROM image;
+        CREATE VIEW digests AS SELECT
+            source, location, digest, note,
+            strftime('%Y-%m-%dT%H:%M:%fZ', firstSeenAt / 1000.0, 'unixepoch') AS first_seen_at,
+            strftime('%Y-%m-%dT%H:%M:%fZ', lastSeenAt / 1000.0, 'unixepoch') AS last_seen_at
+            FROM digest;
+        CREATE VIEW attempts AS SELECT
+            attempt.id, image.source, image.destination, attempt.route, result, attempt.failureClass AS failure_class,
+            message, host, status, requestID AS request_id, attempt.bytes,
+            attempt.sourceDigest AS source_digest, attempt.ecrDigest AS ecr_digest,
+            strftime('%Y-%m-%dT%H:%M:%fZ', startedAt / 1000.0, 'unixepoch') AS started_at,
+            strftime('%Y-%m-%dT%H:%M:%fZ', endedAt / 1000.0, 'unixepoch') AS ended_at
+            FROM attempt JOIN image ON image.id = attempt.imageID;
+        CREATE VIEW demands AS SELECT
+            image.source, image.destination, kind, subject, certainty, demand.reason, mention, places, tasks,
+            strftime('%Y-%m-%dT%H:%M:%fZ', demand.createdAt / 1000.0, 'unixepoch') AS created_at,
+            strftime('%Y-%m-%dT%H:%M:%fZ', endedAt / 1000.0, 'unixepoch') AS ended_at
+            FROM demand JOIN image ON image.id = demand.imageID
+            UNION ALL SELECT
+            NULL, NULL, kind, subject, 'unresolved', missing, expression, json_array(place), tasks,
+            strftime('%Y-%m-%dT%H:%M:%fZ', createdAt / 1000.0, 'unixepoch'),
+            strftime('%Y-%m-%dT%H:%M:%fZ', endedAt / 1000.0, 'unixepoch')
+            FROM unresolved;
+        CREATE VIEW runs AS SELECT
+            id, uuid, name, status, workflowID AS workflow_id, versionName AS workflow_version, batchID AS batch_id,
+            trouble,
+            strftime('%Y-%m-%dT%H:%M:%fZ', createdAt / 1000.0, 'unixepoch') AS created_at,
+            strftime('%Y-%m-%dT%H:%M:%fZ', surveyedAt / 1000.0, 'unixepoch') AS surveyed_at,
+            strftime('%Y-%m-%dT%H:%M:%fZ', endedAt / 1000.0, 'unixepoch') AS ended_at
+            FROM run;
+        CREATE VIEW events AS SELECT
+            id, kind, subject, status, outcome, messageID AS message_id,
+            strftime('%Y-%m-%dT%H:%M:%fZ', at / 1000.0, 'unixepoch') AS at
+            FROM event;
+        CREATE VIEW audit AS SELECT
+            id, caller, action, source, destination, rule, before, after, requestID AS request_id, detail,
+            strftime('%Y-%m-%dT%H:%M:%fZ', at / 1000.0, 'unixepoch') AS at
+            FROM auditEntry;
+        """
+}
