@@ -8,6 +8,12 @@ package protocol DefinitionFiles: Sendable {
     func exists(_ path: String) -> Bool
     /// All file paths, sorted.
     var paths: [String] { get }
+    /// What a reader of the inspection should know of the files themselves: entries left out of an archive.
+    var notes: [DefinitionNote] { get }
+}
+
+extension DefinitionFiles {
+    package var notes: [DefinitionNote] { [] }
 }
 
 /// The answer for one path.

@@ -61,10 +61,13 @@ package enum WorkflowDefinition {
         _ files: any DefinitionFiles,
         _ request: DefinitionRequest
     ) throws(DefinitionError) -> Inspection {
-        switch request.engine {
-        case .wdl, .wdlLenient: try WDLDefinition.inspect(files, request)
-        case .nextflow: try NextflowDefinition.inspect(files, request)
-        case .cwl: try CWLDefinition.inspect(files, request)
-        }
+        var inspection =
+            switch request.engine {
+            case .wdl, .wdlLenient: try WDLDefinition.inspect(files, request)
+            case .nextflow: try NextflowDefinition.inspect(files, request)
+            case .cwl: try CWLDefinition.inspect(files, request)
+            }
+        inspection.notes += files.notes
+        return inspection
     }
 }
