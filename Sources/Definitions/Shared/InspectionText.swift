@@ -1,0 +1,126 @@
+/// An inspection as `preclone inspect` prints it: pure text, without control characters from outside.
+package struct InspectionText: Sendable, Equatable {
+    /// The forms of `--format`.
+    package enum Format: String, Sendable, CaseIterable {
+        /// Certain and alternative images, one a line; all else on standard error.
+        case lines
+        /// For people: images with certainty, tasks and places, then what is unresolved, then notes.
+        case table
+        /// Everything, keys sorted, with `schemaVersion`.
+        case json
+    }
+
+    package var standardOutput: String
+    package var standardError: String
+
+    /// - Parameter destination: Where an image is expected under a registry map; nil where none was given. It answers
+    ///   nil for an image that the map does not cover.
+    package init(_ inspection: Inspection, format: Format, destination: ((String) -> String?)? = nil) {
+        switch format {
+        case .lines:
+            standardOutput = inspection.images.filter { $0.certainty != .inactive }
+                .map { Self.printable($0.text) + "\n" }.joined()
+            standardError = (Self.unresolvedLines(inspection) + Self.noteLines(inspection)).map { $0 + "\n" }.joined()
+        case .table:
+            standardOutput = Self.table(inspection, destination).map { $0 + "\n" }.joined()
+            standardError = ""
+        case .json:
+            standardOutput = Self.json(inspection, destination).text + "\n"
+            standardError = ""
+        }
+    }
+
+    /// Text from outside on one line of a terminal: control characters, line separators and the marks that turn the
+    /// writing direction become `?`.
+    package static func printable(_ text: String) -> String {
+        func isUnsafe(_ scalar: Unicode.Scalar) -> Bool {
+            switch scalar.value {
+            case 0..<0x20, 0x7F..<0xA0, 0x200B..<0x2010, 0x2028..<0x202F, 0x2060..<0x2070, 0xFEFF: true
+            default: false
+            }
+        }
+        guard text.unicodeScalars.contains(where: isUnsafe) else { return text }
+        var safe = String.UnicodeScalarView()
+        for scalar in text.unicodeScalars { safe.append(isUnsafe(scalar) ? "?" : scalar) }
+        return String(safe)
+    }
+
+    private static func unresolvedLines(_ inspection: Inspection) -> [String] {
+        inspection.unresolved.map { mention in
+            printable("unresolved: \(mention.place) \(mention.expression): \(mention.missing)")
+        }
+    }
+
+    private static func noteLines(_ inspection: Inspection) -> [String] {
+        inspection.notes.map { note in
+            printable("note: " + (note.place.map { "\($0) " } ?? "") + note.message)
+        }
+    }
+
+    private static func table(_ inspection: Inspection, _ destination: ((String) -> String?)?) -> [String] {
+        var head = ["IMAGE", "CERTAINTY", "TASKS", "DECIDED AT"]
+        if destination != nil { head.insert("DESTINATION", at: 1) }
+        var rows = [head]
+        for image in inspection.images {
+            var certainty = image.certainty.rawValue
+            if let reason = image.reason { certainty += " (\(reason))" }
+            var row = [image.text, certainty, shortened(image.tasks), shortened(image.places.map(\.description))]
+            if let destination { row.insert(destination(image.text) ?? "not mapped", at: 1) }
+            rows.append(row.map(printable))
+        }
+        let widths = head.indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
+        var lines = rows.map { row in
+            let cells = row.enumerated().map { column, cell in
+                cell + String(repeating: " ", count: widths[column] - cell.count)
+            }
+            let line = cells.joined(separator: "  ")
+            return String(line.prefix(line.count - line.reversed().prefix { $0 == " " }.count))
+        }
+        if inspection.images.isEmpty { lines = ["no images"] }
+        return lines + unresolvedLines(inspection) + noteLines(inspection)
+    }
+
+    /// The first three of a list, and how many more there are.
+    private static func shortened(_ list: [String]) -> String {
+        list.prefix(3).joined(separator: ", ") + (list.count > 3 ? " and \(list.count - 3) more" : "")
+    }
+
+    private static func json(_ inspection: Inspection, _ destination: ((String) -> String?)?) -> ParameterValue {
+        func strings(_ list: [String]) -> ParameterValue { .array(list.map(ParameterValue.string)) }
+        func place(_ place: Evidence) -> ParameterValue {
+            switch place {
+            case .source(let file, let line): .object(["file": .string(file), "line": .number(String(line))])
+            case .parameter(let path): .object(["parameter": .string(path)])
+            }
+        }
+        let images = inspection.images.map { image in
+            var members: [String: ParameterValue] = [
+                "image": .string(image.text),
+                "certainty": .string(image.certainty.rawValue),
+                "reason": image.reason.map(ParameterValue.string) ?? .null,
+                "places": .array(image.places.map(place)),
+                "tasks": strings(image.tasks),
+            ]
+            if let destination { members["destination"] = destination(image.text).map(ParameterValue.string) ?? .null }
+            return ParameterValue.object(members)
+        }
+        let unresolved = inspection.unresolved.map { mention in
+            ParameterValue.object([
+                "place": place(mention.place),
+                "expression": .string(mention.expression),
+                "missing": .string(mention.missing),
+                "tasks": strings(mention.tasks),
+            ])
+        }
+        let notes = inspection.notes.map { note in
+            ParameterValue.object(["place": note.place.map(place) ?? .null, "message": .string(note.message)])
+        }
+        return .object([
+            "schemaVersion": .number("1"),
+            "images": .array(images),
+            "unresolved": .array(unresolved),
+            "notes": .array(notes),
+            "relevantParameters": strings(inspection.relevantParameters),
+        ])
+    }
+}
