@@ -55,7 +55,9 @@ struct InspectCommand: AsyncParsableCommand {
     private static func parameters(of path: String) throws -> [String: ParameterValue] {
         let data: Data
         do {
-            data = try Data(contentsOf: URL(fileURLWithPath: path))
+            // By a handle: the file may be a device or a pipe.
+            let handle = try FileHandle(forReadingFrom: URL(fileURLWithPath: path))
+            data = try handle.readToEnd() ?? Data()
         } catch {
             throw failure("parameters file \(path): cannot be read", ExitCode(2))
         }

@@ -1,0 +1,128 @@
+/// A node of a CWL document together with the file it came from, so that references in it can be resolved and lines
+/// named wherever it was imported to.
+struct CWLNode: Sendable {
+    let document: CWLDocument
+    let index: Int
+
+    private var kind: YAMLDocument.Kind { document.yaml.nodes[index].kind }
+
+    var line: Int { document.yaml.nodes[index].line }
+
+    var evidence: Evidence { .source(file: document.path, line: line) }
+
+    /// What tells this node from all others.
+    var identity: Identity { Identity(path: document.path, index: index) }
+
+    struct Identity: Hashable, Sendable {
+        var path: String
+        var index: Int
+    }
+
+    /// The text of a scalar; nil for null and for collections.
+    var string: String? {
+        guard case .scalar(let text, let isPlain) = kind else { return nil }
+        return isPlain && CWLNode.isNull(text) ? nil : text
+    }
+
+    var isNull: Bool {
+        guard case .scalar(let text, isPlain: true) = kind else { return false }
+        return CWLNode.isNull(text)
+    }
+
+    var elements: [CWLNode]? {
+        guard case .sequence(let elements) = kind else { return nil }
+        return elements.map { CWLNode(document: document, index: $0) }
+    }
+
+    /// Keys that are scalars, with their values, in the order of the text; of equal keys the last one.
+    var entries: [(key: String, value: CWLNode)]? {
+        guard case .mapping(let entries) = kind else { return nil }
+        var found: [(key: String, value: CWLNode)] = []
+        var places: [String: Int] = [:]
+        for entry in entries {
+            guard case .scalar(let key, _) = document.yaml.nodes[entry.key].kind else { continue }
+            let value = CWLNode(document: document, index: entry.value)
+            if let place = places[key] {
+                found[place].value = value
+            } else {
+                places[key] = found.count
+                found.append((key, value))
+            }
+        }
+        return found
+    }
+
+    var isMapping: Bool {
+        if case .mapping = kind { true } else { false }
+    }
+
+    subscript(key: String) -> CWLNode? {
+        guard case .mapping(let entries) = kind else { return nil }
+        for entry in entries.reversed() {
+            if case .scalar(let text, _) = document.yaml.nodes[entry.key].kind, text == key {
+                return CWLNode(document: document, index: entry.value)
+            }
+        }
+        return nil
+    }
+
+    /// The node as a JSON value, plain scalars resolved by the core schema of YAML 1.2.
+    ///
+    /// - Parameter budget: Values that may still be made; aliases can make a short text a long value.
+    func value(budget: inout Int, depth: Int = 0) -> ParameterValue? {
+        budget -= 1
+        guard budget > 0, depth < YAMLParser.maximumDepth else { return nil }
+        switch kind {
+        case .scalar(let text, let isPlain): return isPlain ? CWLNode.resolved(text) : .string(text)
+        case .sequence(let elements):
+            var values: [ParameterValue] = []
+            for element in elements {
+                let node = CWLNode(document: document, index: element)
+                guard let value = node.value(budget: &budget, depth: depth + 1) else { return nil }
+                values.append(value)
+            }
+            return .array(values)
+        case .mapping:
+            var members: [String: ParameterValue] = [:]
+            for entry in entries ?? [] {
+                guard let value = entry.value.value(budget: &budget, depth: depth + 1) else { return nil }
+                members[entry.key] = value
+            }
+            return .object(members)
+        }
+    }
+
+    private static func isNull(_ text: String) -> Bool {
+        text.isEmpty || text == "~" || text == "null" || text == "Null" || text == "NULL"
+    }
+
+    private static func resolved(_ text: String) -> ParameterValue {
+        if isNull(text) { return .null }
+        switch text {
+        case "true", "True", "TRUE": return .bool(true)
+        case "false", "False", "FALSE": return .bool(false)
+        default: break
+        }
+        guard let first = text.utf8.first,
+            first == UInt8(ascii: "-") || first == UInt8(ascii: "+") || first == UInt8(ascii: ".")
+                || UInt8(ascii: "0")...UInt8(ascii: "9") ~= first,
+            text.utf8.allSatisfy({ CWLNode.numberBytes.contains($0) }), let number = Double(text)
+        else { return .string(text) }
+        return .number(JavaScriptNumber.text(number, written: text))
+    }
+
+    private static let numberBytes = Array("0123456789+-.eE".utf8)
+}
+
+/// A file of the definition that was read as YAML.
+final class CWLDocument: Sendable {
+    let path: String
+    let yaml: YAMLDocument
+
+    init(path: String, yaml: YAMLDocument) {
+        self.path = path
+        self.yaml = yaml
+    }
+
+    var root: CWLNode { CWLNode(document: self, index: yaml.root) }
+}

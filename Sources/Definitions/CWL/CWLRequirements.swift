@@ -1,0 +1,62 @@
+/// The DockerRequirement that holds for a process: the most specific of the requirements on the way to it, else the most
+/// specific of the hints (CWL 1.2, 4.4 "Requirements and hints").
+struct CWLDocker: Sendable {
+    var requirement: CWLNode?
+    var hint: CWLNode?
+    /// Imports on the way that could not be read; one of them may hold the requirement.
+    var broken: [CWLNode] = []
+
+    var effective: CWLNode? { requirement ?? hint }
+
+    /// What holds below a step or process that has requirements and hints of its own.
+    func inner(_ node: CWLNode, _ loader: inout CWLLoader) -> CWLDocker {
+        var inner = self
+        for (field, isHint) in [("requirements", false), ("hints", true)] {
+            guard let list = node[field] else { continue }
+            var found: CWLNode?
+            Self.find(in: list, &loader, depth: 0, &found, &inner.broken)
+            guard let found else { continue }
+            if isHint { inner.hint = found } else { inner.requirement = found }
+        }
+        return inner
+    }
+
+    /// Looks through lists, maps and imports of either.
+    private static func find(
+        in list: CWLNode,
+        _ loader: inout CWLLoader,
+        depth: Int,
+        _ found: inout CWLNode?,
+        _ broken: inout [CWLNode]
+    ) {
+        guard depth < 8, !list.isNull else { return }
+        guard let list = loader.resolved(list) else {
+            if broken.count < 20 { broken.append(list) }
+            return
+        }
+        if let elements = list.elements {
+            for element in elements { find(in: element, &loader, depth: depth + 1, &found, &broken) }
+        } else if let name = list["class"]?.string {
+            if isDocker(name) { found = list }
+        } else {
+            for entry in list.entries ?? [] {
+                // In map form the class is the key; an import is worth a look only there.
+                if isDocker(entry.key) {
+                    guard let value = loader.resolved(entry.value) else {
+                        broken.append(entry.value)
+                        continue
+                    }
+                    found = value
+                } else if depth > 0, entry.key.hasPrefix("$") == false, entry.value.isMapping, list["dockerPull"] == nil
+                {
+                    continue
+                }
+            }
+        }
+    }
+
+    /// The class by its name, or by its name in the CWL vocabulary.
+    private static func isDocker(_ name: String) -> Bool {
+        name == "DockerRequirement" || name.hasSuffix("#DockerRequirement") || name == "cwl:DockerRequirement"
+    }
+}

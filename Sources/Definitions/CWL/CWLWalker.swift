@@ -1,0 +1,395 @@
+/// Walks from the main process through every step and collects the images.
+struct CWLWalker {
+    /// Processes visited at most: the real record is 170. Nested workflows can name exponentially many.
+    static let maximumVisits = 20_000
+    static let maximumDepth = 50
+
+    var loader: CWLLoader
+    let parameters: [String: ParameterValue]
+    private(set) var relevant: Set<String> = []
+    private var visits = 0
+    private var images: [String: Use] = [:]
+    private var unresolved: [UnresolvedMention: Set<String>] = [:]
+
+    private struct Use {
+        var certainty: Certainty
+        var reason: String?
+        var places: [Evidence]
+        var tasks: Set<String>
+    }
+
+    /// What a process inherits on the way to it.
+    struct Context {
+        var docker = CWLDocker()
+        var certainty: Certainty = .certain
+        var reason: String?
+        /// Steps from the main process.
+        var path: [String] = []
+        var ancestors: Set<CWLNode.Identity> = []
+        /// Conditions on the way depended on these parameters.
+        var parameters: Set<String> = []
+    }
+
+    init(loader: CWLLoader, parameters: [String: ParameterValue]) {
+        self.loader = loader
+        self.parameters = parameters
+    }
+
+    /// Whether this stands for any run: defaults hold, but a run may say otherwise.
+    private var isAnyRun: Bool { parameters.isEmpty }
+
+    func inspection() -> Inspection {
+        let mentions = images.map { text, use in
+            ImageMention(
+                text: text,
+                certainty: use.certainty,
+                reason: use.certainty == .certain ? nil : use.reason,
+                places: use.places.sorted(),
+                tasks: use.tasks.sorted()
+            )
+        }
+        let open = unresolved.map { mention, tasks in
+            UnresolvedMention(
+                place: mention.place,
+                expression: mention.expression,
+                missing: mention.missing,
+                tasks: tasks.sorted()
+            )
+        }
+        return Inspection(
+            images: mentions.sorted { $0.text < $1.text },
+            unresolved: open.sorted { ($0.place, $0.expression, $0.missing) < ($1.place, $1.expression, $1.missing) },
+            notes: loader.notes,
+            relevantParameters: relevant.sorted()
+        )
+    }
+
+    // MARK: Processes
+
+    /// - Parameter bound: Values of inputs given from outside; an input that is not among them has its default.
+    mutating func walk(_ node: CWLNode, bound: [String: CWLValue], _ context: Context) {
+        visits += 1
+        guard visits <= Self.maximumVisits, context.path.count < Self.maximumDepth else {
+            let limit = visits > Self.maximumVisits ? "more than \(Self.maximumVisits) steps" : "nested too deeply"
+            report(node.evidence, "run", "\(limit); what lies below is not looked at", context)
+            return
+        }
+        guard let process = loader.resolved(node) else {
+            report(node.evidence, "run", "the process cannot be read; see the notes", context)
+            return
+        }
+        guard !context.ancestors.contains(process.identity) else {
+            loader.note(process.evidence, "the workflow runs itself; this step is not followed")
+            return
+        }
+        var inner = context
+        inner.ancestors.insert(process.identity)
+        inner.docker = context.docker.inner(process, &loader)
+        let name = process["class"]?.string.map(CWLLoader.shortID) ?? ""
+        switch name.split(separator: ":").last ?? "" {
+        case "CommandLineTool":
+            use(of: process, scope: CWLScope(inputs: inputs(of: process, bound: bound)), inner)
+        case "Workflow":
+            steps(of: process, CWLScope(inputs: inputs(of: process, bound: bound)), inner)
+        case "ExpressionTool", "Operation":
+            // Runs in the engine itself; an Operation not at all.
+            break
+        default:
+            let what = name.isEmpty ? "it has no `class`" : "its class is `\(name.prefix(80))`"
+            report(process.evidence, "run", "this is no CWL process: \(what)", context)
+        }
+    }
+
+    /// The image of a tool.
+    private mutating func use(of tool: CWLNode, scope: CWLScope, _ context: Context) {
+        guard let docker = context.docker.effective else {
+            for broken in context.docker.broken {
+                report(broken.evidence, "$import", "requirements that cannot be read; see the notes", context)
+            }
+            if context.docker.broken.isEmpty { loader.note(tool.evidence, "the tool names no container") }
+            return
+        }
+        guard let pull = docker["dockerPull"], !pull.isNull else {
+            let built = ["dockerFile", "dockerImport", "dockerLoad", "dockerImageId"].first { docker[$0] != nil }
+            let what = built.map { "only `\($0)` is given: there is no image to pull" } ?? "`dockerPull` is not given"
+            report(docker.evidence, "DockerRequirement", what, context)
+            return
+        }
+        guard let text = loader.text(pull) else {
+            report(pull.evidence, "dockerPull", "its file cannot be read; see the notes", context)
+            return
+        }
+        var value = CWLValue.known(.string(text))
+        if CWLEvaluator.isExpression(text) {
+            var evaluator = CWLEvaluator(scope)
+            value = evaluator.value(of: CWLMethods.trimmed(text))
+        }
+        relevant.formUnion(value.parameters)
+        relevant.formUnion(context.parameters)
+        if let missing = value.missing {
+            report(pull.evidence, text, missing, context)
+            return
+        }
+        var reason = context.reason
+        var certainty = context.certainty
+        if case .either(let decider) = value.certainty, certainty == .certain {
+            (certainty, reason) = (.alternative, "one of \(value.candidates.count) values: \(decider)")
+        }
+        for candidate in value.candidates {
+            add(candidate, text, [pull.evidence] + value.places, certainty, reason, context)
+        }
+    }
+
+    private mutating func add(
+        _ value: ParameterValue,
+        _ expression: String,
+        _ places: [Evidence],
+        _ certainty: Certainty,
+        _ reason: String?,
+        _ context: Context
+    ) {
+        guard value != .null, let written = value.scriptText else {
+            report(places[0], expression, "the expression gives \(value == .null ? "null" : "no text")", context)
+            return
+        }
+        var text = CWLMethods.trimmed(written)
+        if text.hasPrefix("docker://") { text.removeFirst("docker://".count) }
+        guard ImageText.isReference(text) else {
+            let isTemplate = text.contains("{{") || text.contains("}}")
+            let mend = isTemplate ? "is a template; fill it in before the workflow is made" : "is not an image name"
+            report(places[0], expression, "`\(text.prefix(120))` \(mend)", context)
+            return
+        }
+        let task = context.path.joined(separator: "/")
+        guard var use = images[text] else {
+            images[text] = Use(certainty: certainty, reason: reason, places: places, tasks: [task])
+            return
+        }
+        if certainty < use.certainty { (use.certainty, use.reason) = (certainty, reason) }
+        for place in places where !use.places.contains(place) && use.places.count < 200 { use.places.append(place) }
+        use.tasks.insert(task)
+        images[text] = use
+    }
+
+    private mutating func report(_ place: Evidence, _ expression: String, _ missing: String, _ context: Context) {
+        // Below a false condition no image is missing.
+        guard context.certainty != .inactive else { return }
+        let mention = UnresolvedMention(
+            place: place,
+            expression: String(CWLMethods.trimmed(expression).prefix(200)),
+            missing: missing,
+            tasks: []
+        )
+        guard unresolved[mention] != nil || unresolved.count < 1_000 else { return }
+        unresolved[mention, default: []].insert(context.path.joined(separator: "/"))
+    }
+
+    // MARK: Inputs
+
+    /// The main process's inputs from the run's parameters; a missing one has no value here, but may have a default.
+    func parameterValues() -> [String: CWLValue] {
+        parameters.reduce(into: [:]) { values, parameter in
+            var value = CWLValue.known(parameter.value)
+            value.places = [.parameter(path: parameter.key)]
+            value.parameters = [parameter.key]
+            values[parameter.key] = value
+        }
+    }
+
+    /// The values of a process's inputs: what was bound, else the default, else unknown or null.
+    private mutating func inputs(of process: CWLNode, bound: [String: CWLValue]) -> [String: CWLValue] {
+        let isMain = visits == 1
+        var values: [String: CWLValue] = [:]
+        for (name, input) in members(of: process["inputs"], key: "type") {
+            if let value = bound[name], value.only != .null {
+                values[name] = value
+                continue
+            }
+            var value: CWLValue
+            if input.isMapping, let node = input["default"], let known = constant(node) {
+                value = known
+                if isMain { value.isOverridable = isAnyRun }
+            } else if !isMain, let null = bound[name] {
+                value = null
+            } else if isOptional(input), !(isMain && isAnyRun) {
+                value = .known(.null)
+            } else {
+                value = .unknown("input `\(name)` has no default" + (isAnyRun || !isMain ? "" : " and no parameter"))
+            }
+            if isMain { value.parameters.insert(name) }
+            values[name] = value
+        }
+        return values
+    }
+
+    mutating func constant(_ node: CWLNode) -> CWLValue? {
+        guard let node = loader.resolved(node) else { return nil }
+        var budget = 10_000
+        guard let value = node.value(budget: &budget) else { return nil }
+        var known = CWLValue.known(value)
+        known.places = [node.evidence]
+        return known
+    }
+
+    private func isOptional(_ input: CWLNode) -> Bool {
+        let type = input.isMapping ? input["type"] : input
+        guard let type else { return false }
+        if let name = type.string { return name.hasSuffix("?") || name == "null" || name == "Any" }
+        return type.elements?.contains { $0.string == "null" || ($0.isNull && !$0.isMapping) } ?? false
+    }
+
+    /// Entries of a list with ids or of a map, by short name (CWL 1.2, "Document preprocessing", identifier maps).
+    mutating func members(of node: CWLNode?, key: String) -> [(name: String, value: CWLNode)] {
+        guard let node, let node = loader.resolved(node) else { return [] }
+        if let elements = node.elements {
+            return elements.compactMap { element in
+                guard let element = loader.resolved(element), let id = element["id"]?.string else { return nil }
+                return (Self.lastName(of: id), element)
+            }
+        }
+        return (node.entries ?? []).compactMap { entry in
+            loader.resolved(entry.value).map { (Self.lastName(of: entry.key), $0) }
+        }
+    }
+
+    /// `#main/step/name` is `name`.
+    static func lastName(of id: String) -> String {
+        let short = CWLLoader.shortID(id)
+        return String(short[(short.lastIndex(of: "/").map { short.index(after: $0) } ?? short.startIndex)...])
+    }
+}
+
+extension CWLWalker {
+    // MARK: Steps
+
+    private mutating func steps(of workflow: CWLNode, _ scope: CWLScope, _ context: Context) {
+        for (name, step) in members(of: workflow["steps"], key: "run") {
+            var inner = context
+            inner.path.append(name)
+            inner.docker = context.docker.inner(step, &loader)
+            let id = workflow["id"]?.string.map(CWLLoader.shortID)
+            let bound = stepInputs(of: step, scope, workflow: id)
+            if let condition = step["when"], let text = loader.text(condition) {
+                var evaluator = CWLEvaluator(CWLScope(inputs: bound))
+                let value = evaluator.value(of: CWLMethods.trimmed(text))
+                inner.parameters.formUnion(value.parameters)
+                // `when` must give a truth value; null is a fault of the engine's own to report.
+                if value.truth == false, value.candidates.allSatisfy({ $0 == .bool(false) }) {
+                    let place = condition.evidence
+                    let isOpen = value.isOverridable && context.certainty != .inactive
+                    inner.certainty = max(context.certainty, isOpen ? .alternative : .inactive)
+                    if inner.certainty != context.certainty {
+                        inner.reason =
+                            isOpen
+                            ? "the condition at \(place) is false by a default that a run may change"
+                            : "the condition at \(place) is false"
+                    }
+                }
+            }
+            guard let run = step["run"], !run.isNull else {
+                report(step.evidence, "run", "the step runs nothing: `run` is not given", inner)
+                continue
+            }
+            guard let reference = run.string else {
+                walk(run, bound: bound, inner)
+                continue
+            }
+            do throws(CWLLoader.Fault) {
+                walk(try loader.target(of: run), bound: bound, inner)
+            } catch {
+                report(run.evidence, "run: \(reference)", error.reason, inner)
+            }
+        }
+    }
+
+    /// What a step gives to its process (CWL 1.2, WorkflowStepInput): source, else default, then `valueFrom`.
+    private mutating func stepInputs(of step: CWLNode, _ scope: CWLScope, workflow: String?) -> [String: CWLValue] {
+        var scattered: Set<String> = []
+        if let scatter = step["scatter"] {
+            scattered = Set((scatter.elements ?? [scatter]).compactMap { $0.string.map(Self.lastName) })
+        }
+        var values: [String: CWLValue] = [:]
+        var computed: [(name: String, text: String)] = []
+        for (name, input) in members(of: step["in"] ?? step["inputs"], key: "source") {
+            let isPlain = !input.isMapping
+            var value = CWLValue.known(.null)
+            if let source = isPlain ? input : input["source"], !source.isNull {
+                value = self.value(ofSource: source, input, scope, workflow: workflow)
+            }
+            if !isPlain, value.only == .null, let node = input["default"], let known = constant(node) { value = known }
+            if scattered.contains(name) { value = Self.elements(of: value) }
+            values[name] = value
+            if !isPlain, let node = input["valueFrom"], let text = loader.text(node) { computed.append((name, text)) }
+        }
+        // Every `valueFrom` sees the inputs as they were before any of them.
+        let before = values
+        for (name, text) in computed {
+            var evaluator = CWLEvaluator(CWLScope(inputs: before, this: before[name] ?? .known(.null)))
+            values[name] = CWLEvaluator.isExpression(text) ? evaluator.value(of: text) : .known(.string(text))
+        }
+        return values
+    }
+
+    private func value(
+        ofSource source: CWLNode,
+        _ input: CWLNode,
+        _ scope: CWLScope,
+        workflow: String?
+    ) -> CWLValue {
+        guard let sources = source.elements else { return value(of: source.string ?? "", scope, workflow: workflow) }
+        var list = CWLValue.known(.array([]))
+        for source in sources.prefix(1_000) {
+            let value = self.value(of: source.string ?? "", scope, workflow: workflow)
+            list = list.combined(with: value, orUnknown: "a list of too many values") { list, value in
+                guard case .array(let list) = list else { return nil }
+                return .array(list + [value])
+            }
+        }
+        let isFlat = input["linkMerge"]?.string == "merge_flattened"
+        return Self.picked(list, isFlat: isFlat, by: input["pickValue"]?.string)
+    }
+
+    /// `linkMerge` and `pickValue`.
+    private static func picked(_ value: CWLValue, isFlat: Bool, by method: String?) -> CWLValue {
+        value.map(
+            { value in
+                guard case .array(var list) = value else { return nil }
+                if isFlat { list = list.flatMap { if case .array(let inner) = $0 { inner } else { [$0] } } }
+                let given = list.filter { $0 != .null }
+                switch method {
+                case "first_non_null": return given.first
+                case "the_only_non_null": return given.count == 1 ? given.first : nil
+                case "all_non_null": return .array(given)
+                default: return list.count == 1 && !isFlat ? list.first : .array(list)
+                }
+            },
+            orUnknown: "no value is left to pick"
+        )
+    }
+
+    /// The value of `input` or `step/output`, in the long form of packed documents too.
+    private func value(of source: String, _ scope: CWLScope, workflow: String?) -> CWLValue {
+        var name = CWLLoader.shortID(source)
+        if let workflow, name.hasPrefix(workflow + "/") { name.removeFirst(workflow.count + 1) }
+        if let value = scope.inputs[name] { return value }
+        let last = Self.lastName(of: name)
+        if source.contains("#"), let value = scope.inputs[last], name.split(separator: "/").count < 2 { return value }
+        let step = name.split(separator: "/").dropLast().joined(separator: "/")
+        return .unknown(
+            step.isEmpty
+                ? "source `\(name.prefix(80))` is no input of the workflow"
+                : "output `\(last.prefix(80))` of step `\(step.prefix(80))` is known only when it has run"
+        )
+    }
+
+    private static func elements(of value: CWLValue) -> CWLValue {
+        guard case .array(let elements) = value.only else { return value }
+        guard !elements.isEmpty, elements.count <= CWLValue.maximumCandidates else {
+            return .unknown("a scatter over \(elements.count) values").dependent(on: value)
+        }
+        var result = value
+        result.candidates = elements.reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
+        result.certainty = result.candidates.count > 1 ? .each : .known
+        return result
+    }
+}
