@@ -53,6 +53,29 @@ enum LedgerSchema {
         CREATE INDEX imageByDue ON image (state, dueAt, urgency);
         CREATE INDEX imageByVerified ON image (state, verifiedAt);
         CREATE INDEX imageByDestination ON image (destination);
+        CREATE INDEX imageByChange ON image (state, updatedAt);
+        CREATE INDEX imageMoved ON image (updatedAt) WHERE movedDigest IS NOT NULL;
+
+        -- How many images are in each state, kept by triggers: counting them would grow with their number.
+        CREATE TABLE tally (
+            registry TEXT NOT NULL,
+            state TEXT NOT NULL,
+            images INTEGER NOT NULL,
+            PRIMARY KEY (registry, state)
+        ) STRICT;
+        CREATE TRIGGER imageIsCounted AFTER INSERT ON image BEGIN
+            INSERT INTO tally (registry, state, images) VALUES (NEW.registry, NEW.state, 1)
+                ON CONFLICT (registry, state) DO UPDATE SET images = images + 1;
+        END;
+        CREATE TRIGGER imageIsCountedAgain AFTER UPDATE OF registry, state ON image
+        WHEN OLD.registry <> NEW.registry OR OLD.state <> NEW.state BEGIN
+            UPDATE tally SET images = images - 1 WHERE registry = OLD.registry AND state = OLD.state;
+            INSERT INTO tally (registry, state, images) VALUES (NEW.registry, NEW.state, 1)
+                ON CONFLICT (registry, state) DO UPDATE SET images = images + 1;
+        END;
+        CREATE TRIGGER imageIsNoLongerCounted AFTER DELETE ON image BEGIN
+            UPDATE tally SET images = images - 1 WHERE registry = OLD.registry AND state = OLD.state;
+        END;
 
         CREATE TABLE demand (
             id INTEGER PRIMARY KEY,
@@ -69,6 +92,7 @@ enum LedgerSchema {
             UNIQUE (kind, subject, imageID)
         ) STRICT;
         CREATE INDEX demandByImage ON demand (imageID, endedAt);
+        CREATE INDEX demandLive ON demand (kind, subject, imageID) WHERE endedAt IS NULL;
 
         CREATE TABLE unresolved (
             id INTEGER PRIMARY KEY,
@@ -82,6 +106,7 @@ enum LedgerSchema {
             endedAt INTEGER,
             UNIQUE (kind, subject, place, expression)
         ) STRICT;
+        CREATE INDEX unresolvedLive ON unresolved (kind, subject) WHERE endedAt IS NULL;
 
         CREATE TABLE attempt (
             id INTEGER PRIMARY KEY,
@@ -200,6 +225,7 @@ enum LedgerSchema {
         CREATE INDEX runByID ON run (id);
         CREATE INDEX runByState ON run (endedAt, surveyedAt);
         CREATE INDEX runByWorkflow ON run (workflowID, createdAt);
+        CREATE INDEX runLive ON run (createdAt) WHERE endedAt IS NULL;
 
         CREATE TABLE coverage (
             id INTEGER PRIMARY KEY,
@@ -231,6 +257,8 @@ enum LedgerSchema {
             quotaRemaining INTEGER,
             quotaWindow INTEGER,                  -- seconds
             quotaSeenAt INTEGER,
+            countedLimit INTEGER,                 -- as configured, where we count by ourselves
+            countedWindow INTEGER,                -- seconds
             pausedUntil INTEGER,                  -- nothing is asked of it before
             pauseReason TEXT,
             breaker TEXT NOT NULL DEFAULT 'closed' CHECK (breaker IN ('closed', 'open', 'halfOpen')),

@@ -1,0 +1,107 @@
+package import Foundation
+import GRDB
+import Remotes
+
+/// A row of `host`: how a registry stands with us, for one credential.
+package struct HostRow: Codable, Sendable, Equatable, FetchableRecord {
+    /// The registry's canonical name, `docker.io` for Docker Hub.
+    package var host: String
+    /// A name for who asks; empty for anonymous.
+    package var credential: String
+    package var quotaLimit: Int?
+    package var quotaRemaining: Int?
+    /// Seconds.
+    package var quotaWindow: Int?
+    package var quotaSeenAt: Milliseconds?
+    package var countedLimit: Int?
+    /// Seconds.
+    package var countedWindow: Int?
+    package var pausedUntil: Milliseconds?
+    package var pauseReason: String?
+    /// `closed`, `open` or `halfOpen`.
+    package var breaker: String
+    package var breakerUntil: Milliseconds?
+    package var failures: Int
+
+    /// What the registry's headers said last.
+    var header: PullQuotaCount.Header? {
+        guard let quotaLimit, let quotaRemaining, let quotaWindow, let quotaSeenAt else { return nil }
+        return PullQuotaCount.Header(
+            limit: quotaLimit,
+            remaining: quotaRemaining,
+            window: .seconds(quotaWindow),
+            seenAt: Date(milliseconds: quotaSeenAt)
+        )
+    }
+
+    /// The count as it stands, by the limit that was configured when a pull was made last.
+    func quotaCount(in database: Database, now: Date) throws -> PullQuotaCount {
+        var quota: PullQuota?
+        if let countedLimit, let countedWindow { quota = PullQuota(pulls: countedLimit, per: .seconds(countedWindow)) }
+        return try Ledger.quotaCount(
+            host: host,
+            credential: credential,
+            header: header,
+            quota: quota,
+            in: database,
+            now: now
+        )
+    }
+}
+
+extension Ledger {
+    /// Every host that something is known of, by name.
+    package func hosts() throws -> [HostRow] {
+        try database.read { try HostRow.fetchAll($0, sql: "SELECT * FROM host ORDER BY host, credential") }
+    }
+
+    /// The registry said what it allows: `ratelimit-limit` and `ratelimit-remaining` of one answer.
+    package func sawQuota(
+        host: String,
+        credential: String,
+        limit: Int,
+        remaining: Int,
+        window: Duration,
+        now: Date
+    ) throws {
+        try database.write {
+            try $0.execute(
+                sql: """
+                    INSERT INTO host (host, credential, quotaLimit, quotaRemaining, quotaWindow, quotaSeenAt)
+                    VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (host, credential) DO UPDATE SET
+                        quotaLimit = excluded.quotaLimit, quotaRemaining = excluded.quotaRemaining,
+                        quotaWindow = excluded.quotaWindow, quotaSeenAt = excluded.quotaSeenAt
+                    """,
+                arguments: [host, credential, limit, remaining, window.milliseconds / 1000, now.milliseconds]
+            )
+        }
+    }
+
+    /// Nothing is asked of a host before then; nil: it may be asked again.
+    package func pause(host: String, credential: String = "", until: Date?, reason: String?) throws {
+        try database.write {
+            try $0.execute(
+                sql: """
+                    INSERT INTO host (host, credential, pausedUntil, pauseReason) VALUES (?, ?, ?, ?)
+                    ON CONFLICT (host, credential) DO UPDATE SET pausedUntil = excluded.pausedUntil,
+                        pauseReason = excluded.pauseReason
+                    """,
+                arguments: [host, credential, until?.milliseconds, reason]
+            )
+        }
+    }
+
+    /// The circuit breaker of a host, kept so that a restart does not forget it.
+    package func breaker(host: String, state: String, until: Date?, failures: Int) throws {
+        try database.write {
+            try $0.execute(
+                sql: """
+                    INSERT INTO host (host, credential, breaker, breakerUntil, failures) VALUES (?, '', ?, ?, ?)
+                    ON CONFLICT (host, credential) DO UPDATE SET breaker = excluded.breaker,
+                        breakerUntil = excluded.breakerUntil, failures = excluded.failures
+                    """,
+                arguments: [host, state, until?.milliseconds, failures]
+            )
+        }
+    }
+}

@@ -1,0 +1,170 @@
+package import Foundation
+import GRDB
+
+/// A place taken in a bounded window. Until it is committed or released it counts; after a crash it goes on counting
+/// until the window has passed it, since nobody knows whether the request was made.
+package struct RuleReservation: Sendable, Hashable {
+    let id: Int64
+    package let rule: String
+}
+
+/// The answer to a request for a place in a bounded window.
+package enum RuleAnswer: Sendable, Hashable {
+    case reserved(RuleReservation)
+    /// The window is full; a place is free then.
+    case later(until: Date)
+}
+
+extension Ledger {
+    /// Takes a place under a policy rule's rate, per caller (`daemon`, `user NAME`).
+    ///
+    /// Never more than `rate.max` places, taken or used, lie in any window of `rate.window`.
+    package func reserve(
+        rule: String,
+        rate: Configuration.Policy.Rate,
+        caller: String,
+        now: Date
+    ) throws -> RuleAnswer {
+        try database.write { database in
+            let at = now.milliseconds
+            let window = rate.window.milliseconds
+            // A row from the future stems from a clock that went back; it counts from now on at the latest.
+            let times = try Milliseconds.fetchAll(
+                database,
+                sql: "SELECT at FROM ruleUse WHERE rule = ? AND caller = ? AND at > ? ORDER BY at DESC LIMIT ?",
+                arguments: [rule, caller, at - window, rate.max]
+            )
+            if times.count >= rate.max, let oldest = times.last {
+                return .later(until: Date(milliseconds: min(oldest, at) + window))
+            }
+            try database.execute(
+                sql: "INSERT INTO ruleUse (rule, caller, at, state) VALUES (?, ?, ?, 'reserved')",
+                arguments: [rule, caller, at]
+            )
+            return .reserved(RuleReservation(id: database.lastInsertedRowID, rule: rule))
+        }
+    }
+
+    /// The clone under a rule's rate has begun.
+    package func commit(_ reservation: RuleReservation) throws {
+        try database.write {
+            try $0.execute(sql: "UPDATE ruleUse SET state = 'committed' WHERE id = ?", arguments: [reservation.id])
+        }
+    }
+
+    /// The clone did not begin; its place is free again.
+    package func release(_ reservation: RuleReservation) throws {
+        try database.write {
+            try $0.execute(
+                sql: "DELETE FROM ruleUse WHERE id = ? AND state = 'reserved'",
+                arguments: [reservation.id]
+            )
+        }
+    }
+}
+
+// MARK: Pulls
+
+/// A pull that was taken from a registry's allowance and is not made yet.
+package struct PullReservation: Sendable, Hashable {
+    let id: Int64
+    package let host: String
+    package let credential: String
+}
+
+/// The answer to a request for a pull.
+package enum PullAnswer: Sendable, Hashable {
+    case reserved(PullReservation)
+    /// Too little is left for an image of this urgency; ask again then.
+    case later(until: Date)
+}
+
+extension Ledger {
+    /// Takes one pull from a registry's allowance before the manifest is asked for.
+    ///
+    /// A reservation counts until it is released or its window has passed: after a crash between here and `commit`
+    /// nobody knows whether the registry counted it, and the careful answer is that it did.
+    ///
+    /// - Parameters:
+    ///   - quota: as configured; nil where only the registry's own headers limit.
+    ///   - urgency: 0 a live run, 1 a person, 2 a new version, 3 a refresh.
+    package func reservePull(
+        host: String,
+        credential: String,
+        quota: PullQuota?,
+        urgency: Int,
+        now: Date
+    ) throws -> PullAnswer {
+        try database.write { database in
+            let row = try HostRow.fetchOne(
+                database,
+                sql: "SELECT * FROM host WHERE host = ? AND credential = ?",
+                arguments: [host, credential]
+            )
+            let count = try Self.quotaCount(
+                host: host,
+                credential: credential,
+                header: row?.header,
+                quota: quota,
+                in: database,
+                now: now
+            )
+            if let quota, row?.countedLimit != quota.pulls || row?.countedWindow != quota.seconds {
+                try database.execute(
+                    sql: """
+                        INSERT INTO host (host, credential, countedLimit, countedWindow) VALUES (?, ?, ?, ?)
+                        ON CONFLICT (host, credential) DO UPDATE SET countedLimit = excluded.countedLimit,
+                            countedWindow = excluded.countedWindow
+                        """,
+                    arguments: [host, credential, quota.pulls, quota.seconds]
+                )
+            }
+            if let until = count.wait(urgency: urgency, now: now) { return .later(until: until) }
+            try database.execute(
+                sql: "INSERT INTO pull (host, credential, at, state) VALUES (?, ?, ?, 'reserved')",
+                arguments: [host, credential, now.milliseconds]
+            )
+            return .reserved(
+                PullReservation(id: database.lastInsertedRowID, host: host, credential: credential)
+            )
+        }
+    }
+
+    /// The registry counted the pull: the manifest was answered.
+    package func commit(_ pull: PullReservation) throws {
+        try database.write {
+            try $0.execute(sql: "UPDATE pull SET state = 'committed' WHERE id = ?", arguments: [pull.id])
+        }
+    }
+
+    /// The registry did not count it: no answer, or one that costs nothing.
+    package func release(_ pull: PullReservation) throws {
+        try database.write {
+            try $0.execute(sql: "DELETE FROM pull WHERE id = ? AND state = 'reserved'", arguments: [pull.id])
+        }
+    }
+
+    /// The count of one host and credential, with the pulls of the widest window that matters.
+    static func quotaCount(
+        host: String,
+        credential: String,
+        header: PullQuotaCount.Header?,
+        quota: PullQuota?,
+        in database: Database,
+        now: Date
+    ) throws -> PullQuotaCount {
+        let window = max(header?.window ?? .zero, quota?.per ?? .zero)
+        let pulls = try Row.fetchAll(
+            database,
+            sql: "SELECT at, state FROM pull WHERE host = ? AND credential = ? AND at > ? ORDER BY at",
+            arguments: [host, credential, now.milliseconds - window.milliseconds]
+        ).map {
+            PullQuotaCount.Pull(at: Date(milliseconds: $0["at"]), isCommitted: $0["state"] == "committed")
+        }
+        return PullQuotaCount(quota: quota, header: header, pulls: pulls)
+    }
+}
+
+extension PullQuota {
+    fileprivate var seconds: Int { Int(per.milliseconds / 1000) }
+}

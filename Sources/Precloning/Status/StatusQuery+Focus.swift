@@ -1,0 +1,259 @@
+import Foundation
+import GRDB
+import Remotes
+
+extension StatusQuery {
+    /// One run, workflow or image in full.
+    ///
+    /// - Throws: `LedgerError` when the record does not know it.
+    func focus(_ filter: StatusReport.Filter) throws -> StatusReport.Focus {
+        switch filter {
+        case .run(let id): try focus(run: id)
+        case .workflow(let text): try focus(workflow: text)
+        case .image(let text): try focus(image: text)
+        }
+    }
+
+    private func focus(run text: String) throws -> StatusReport.Focus {
+        // Ids are used again after deletion: the newest is meant.
+        let row = try Row.fetchOne(
+            database,
+            sql: "SELECT * FROM run WHERE id = ? OR key = ? ORDER BY createdAt DESC LIMIT 1",
+            arguments: [text, text]
+        )
+        guard let row else {
+            throw LedgerError(
+                "run \(text) is not in the record: the daemon has not seen it yet, or it belongs to another Region"
+            )
+        }
+        let key: String = row["key"]
+        let isLive = row["endedAt"] as Milliseconds? == nil
+        let live = isLive ? " AND endedAt IS NULL" : ""
+        let standings = try standings(
+            demand: "demand.kind = 'run' AND demand.subject = ?" + (isLive ? " AND demand.endedAt IS NULL" : ""),
+            unresolved: "kind = 'run' AND subject = ?\(live)",
+            arguments: [key]
+        )
+        let run = Self.runStatus(row, standings[key])
+        var sentence = run.standing.sentence(now: now, zone: .gmt)
+        if !isLive { sentence = "ended (\(run.status)); \(sentence)" }
+        if let trouble = run.trouble { sentence += "; \(trouble)" }
+        return StatusReport.Focus(
+            kind: "run",
+            subject: run.id,
+            sentence: sentence,
+            isReady: run.standing.isReady,
+            images: try focusImages(kinds: ["run"], subject: key, isLive: isLive),
+            unresolved: try focusUnresolved(kinds: ["run"], subject: key, isLive: isLive),
+            attempts: []
+        )
+    }
+
+    private func focus(workflow text: String) throws -> StatusReport.Focus {
+        let id = String(text.prefix { $0 != "/" })
+        let isKnown = try Bool.fetchOne(
+            database,
+            sql: """
+                SELECT EXISTS (SELECT 1 FROM workflow WHERE id = :id) OR EXISTS (SELECT 1 FROM version
+                    WHERE workflowID = :id) OR EXISTS (SELECT 1 FROM demand WHERE kind = 'version' AND subject = :text)
+                """,
+            arguments: ["id": id, "text": text]
+        )
+        guard isKnown == true else {
+            throw LedgerError(
+                "workflow \(text) is not in the record: the daemon has not seen it, or watch.workflows leaves it out"
+            )
+        }
+        // `9` means all its versions; `9/` is below every one of them.
+        let standings = try standings(
+            demand: """
+                demand.kind IN ('version', 'learned') AND demand.endedAt IS NULL
+                AND (demand.subject = :text OR (demand.subject > :text || '/' AND demand.subject < :text || '0'))
+                """,
+            unresolved: """
+                kind = 'version' AND endedAt IS NULL
+                AND (subject = :text OR (subject > :text || '/' AND subject < :text || '0'))
+                """,
+            arguments: ["text": text]
+        )
+        var total = StatusReport.Standing()
+        let images = try focusImages(kinds: ["version", "learned"], subject: text, isLive: true)
+        let unresolved = try focusUnresolved(kinds: ["version"], subject: text, isLive: true)
+        // An image that several versions need is counted once.
+        for image in images where image.certainty != "inactive" {
+            total.add(1, state: image.state, registry: image.registry, reason: image.failureClass, until: image.dueAt)
+        }
+        total.waits = Self.grouped(total.waits)
+        total.unresolved = unresolved.count
+        total.isUnknown = standings.isEmpty && images.isEmpty && unresolved.isEmpty
+        return StatusReport.Focus(
+            kind: "workflow",
+            subject: text,
+            sentence: total.sentence(now: now, zone: .gmt),
+            isReady: total.isReady,
+            images: images,
+            unresolved: unresolved,
+            attempts: []
+        )
+    }
+
+    private func focus(image text: String) throws -> StatusReport.Focus {
+        let canonical = (try? ImageReference(text))?.description ?? text
+        let images = try images(
+            """
+            SELECT * FROM image WHERE source = :text OR source = :canonical
+            OR destination = :text OR destination = :canonical ORDER BY source, destination
+            """,
+            arguments: ["text": text, "canonical": canonical]
+        )
+        guard !images.isEmpty else {
+            throw LedgerError("\(canonical) is not in the record: no run or workflow that preclone saw needs it")
+        }
+        var standing = StatusReport.Standing()
+        for image in images {
+            standing.add(
+                1,
+                state: image.state,
+                registry: image.registry,
+                reason: image.failureClass,
+                until: image.dueAt
+            )
+        }
+        standing.waits = Self.grouped(standing.waits)
+        return StatusReport.Focus(
+            kind: "image",
+            subject: canonical,
+            sentence: images.count == 1
+                ? Self.sentence(images[0], now: now) : standing.sentence(now: now, zone: .gmt),
+            isReady: standing.isReady,
+            images: images,
+            unresolved: [],
+            attempts: try attempts(source: canonical, or: text)
+        )
+    }
+
+    static func sentence(_ image: StatusReport.ImageStatus, now: Date) -> String {
+        let why = image.reason.map { ": \($0)" } ?? ""
+        switch image.state {
+        case "ready": return "ready since \(Words.clock(image.readyAt ?? image.updatedAt, now: now, zone: .gmt))"
+        case "retrying":
+            return "tried again \(image.dueAt.map { "at \(Words.clock($0, now: now, zone: .gmt))" } ?? "later")\(why)"
+        case "cloning": return "being cloned"
+        default: return image.state + why
+        }
+    }
+
+    static func grouped(_ waits: [StatusReport.Wait]) -> [StatusReport.Wait] {
+        var groups: [[String?]: StatusReport.Wait] = [:]
+        for wait in waits {
+            if var group = groups[[wait.registry, wait.reason]] {
+                group.images += wait.images
+                group.until = [group.until, wait.until].compactMap(\.self).max()
+                groups[[wait.registry, wait.reason]] = group
+            } else {
+                groups[[wait.registry, wait.reason]] = wait
+            }
+        }
+        return groups.values.sorted { ($0.registry, $0.reason ?? "") < ($1.registry, $1.reason ?? "") }
+    }
+
+    // MARK: Parts
+
+    private func focusImages(kinds: [String], subject: String, isLive: Bool) throws -> [StatusReport.ImageStatus] {
+        var certainties: [Int64: String] = [:]
+        let rows = try Row.fetchAll(
+            database,
+            sql: """
+                SELECT imageID, certainty FROM demand WHERE kind IN (\(Self.quoted(kinds)))
+                AND (subject = :text OR (kind <> 'run' AND subject > :text || '/' AND subject < :text || '0'))
+                \(isLive ? "AND endedAt IS NULL" : "")
+                """,
+            arguments: ["text": subject]
+        )
+        for row in rows {
+            let id: Int64 = row["imageID"]
+            let certainty: String = row["certainty"]
+            let known = certainties[id]
+            // The strongest certainty of its uses holds; the words sort the right way for two of three.
+            if known == nil || certainty == "certain" || known == "inactive" { certainties[id] = certainty }
+        }
+        var all: [StatusReport.ImageStatus] = []
+        for (id, certainty) in certainties {
+            for var image in try images("SELECT * FROM image WHERE id = ?", arguments: [id]) {
+                image.certainty = certainty
+                all.append(image)
+            }
+        }
+        let order = ["blocked": 0, "retrying": 1, "cloning": 2, "pending": 3, "ready": 4]
+        return all.sorted {
+            (order[$0.state] ?? 5, $0.source, $0.destination) < (order[$1.state] ?? 5, $1.source, $1.destination)
+        }
+    }
+
+    private func focusUnresolved(kinds: [String], subject: String, isLive: Bool) throws
+        -> [StatusReport.UnresolvedStatus]
+    {
+        try Row.fetchAll(
+            database,
+            sql: """
+                SELECT * FROM unresolved WHERE kind IN (\(Self.quoted(kinds)))
+                AND (subject = :text OR (kind <> 'run' AND subject > :text || '/' AND subject < :text || '0'))
+                \(isLive ? "AND endedAt IS NULL" : "") ORDER BY place, expression
+                """,
+            arguments: ["text": subject]
+        ).map(StatusReport.UnresolvedStatus.init)
+    }
+
+    private func attempts(source: String, or text: String) throws -> [StatusReport.AttemptStatus] {
+        try Row.fetchAll(
+            database,
+            sql: """
+                SELECT attempt.* FROM image CROSS JOIN attempt ON attempt.imageID = image.id
+                WHERE image.source IN (:source, :text) OR image.destination IN (:source, :text)
+                ORDER BY attempt.id DESC LIMIT 10
+                """,
+            arguments: ["source": source, "text": text]
+        ).map { row in
+            StatusReport.AttemptStatus(
+                startedAt: Date(milliseconds: row["startedAt"]),
+                endedAt: Date(milliseconds: row["endedAt"]),
+                route: row["route"],
+                result: row["result"],
+                failureClass: row["failureClass"],
+                message: row["message"],
+                host: row["host"],
+                status: row["status"],
+                requestID: row["requestID"],
+                bytes: row["bytes"]
+            )
+        }
+    }
+
+    private static func quoted(_ words: [String]) -> String { words.map { "'\($0)'" }.joined(separator: ", ") }
+
+    // MARK: Registries
+
+    func registries() throws -> [StatusReport.RegistryStatus] {
+        let waiting = try Row.fetchAll(
+            database,
+            sql: "SELECT registry, images FROM tally WHERE state = 'retrying' AND images > 0"
+        ).reduce(into: [String: Int]()) { $0[$1["registry"], default: 0] += $1["images"] as Int }
+        return try HostRow.fetchAll(database, sql: "SELECT * FROM host ORDER BY host, credential").map { host in
+            let standing = try host.quotaCount(in: database, now: now).standing(now: now)
+            let isPaused = (host.pausedUntil ?? 0) > now.milliseconds
+            return StatusReport.RegistryStatus(
+                registry: host.host,
+                credential: host.credential.isEmpty ? nil : host.credential,
+                limit: standing?.limit,
+                left: standing?.left,
+                windowSeconds: standing.map { Int($0.window.inSeconds) },
+                resetsAt: standing?.resetsAt,
+                pausedUntil: isPaused ? host.pausedUntil.map(Date.init(milliseconds:)) : nil,
+                pauseReason: isPaused ? host.pauseReason : nil,
+                breaker: host.breaker == "closed" ? nil : host.breaker,
+                breakerUntil: host.breaker == "closed" ? nil : host.breakerUntil.map(Date.init(milliseconds:)),
+                waiting: waiting[host.host] ?? 0
+            )
+        }
+    }
+}

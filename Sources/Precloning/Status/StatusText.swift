@@ -1,0 +1,336 @@
+package import Foundation
+
+/// How text for people is laid out.
+package struct TextStyle: Sendable, Hashable {
+    /// Columns of the terminal; nil where there is none: lines are as long as they need to be.
+    package var width: Int?
+    /// Colour is never the only sign of anything.
+    package var colour: Bool
+    package var zone: TimeZone
+
+    package init(width: Int? = nil, colour: Bool = false, zone: TimeZone = .gmt) {
+        self.width = width.map { max(40, $0) }
+        self.colour = colour
+        self.zone = zone
+    }
+
+    enum Tint: String { case red = "31", green = "32", yellow = "33", bold = "1", dim = "2" }
+
+    func tinted(_ text: String, _ tint: Tint) -> String {
+        colour && !text.isEmpty ? "\u{1B}[\(tint.rawValue)m\(text)\u{1B}[0m" : text
+    }
+
+    /// Text from outside on one line, cut to the width that is left after an indent.
+    func fitted(_ text: String, indent: Int = 0) -> String {
+        let plain = Words.plain(text)
+        guard let width, plain.count > width - indent else { return plain }
+        return plain.prefix(max(1, width - indent - 1)) + "…"
+    }
+}
+
+/// A report as people read it.
+package struct StatusText: Sendable {
+    let report: StatusReport
+    let style: TextStyle
+
+    package init(_ report: StatusReport, style: TextStyle) {
+        self.report = report
+        self.style = style
+    }
+
+    private var now: Date { report.generatedAt }
+
+    /// The lines, without a line break at the end.
+    package var lines: [String] {
+        var lines = [headline]
+        if let focus = report.focus {
+            lines += self.focus(focus)
+        } else {
+            lines += overview
+        }
+        return lines
+    }
+
+    package var text: String { lines.joined(separator: "\n") + "\n" }
+
+    // MARK: Sections
+
+    private var headline: String {
+        let (word, tint): (String, TextStyle.Tint) =
+            switch report.health.state {
+            case .healthy: ("healthy", .green)
+            case .idle: ("idle", .green)
+            case .degraded: ("degraded", .yellow)
+            case .stuck: ("stuck", .red)
+            case .notRunning: ("not running", .red)
+            }
+        var reasons = report.health.reasons
+        if let extra = lastSign { reasons[0] += extra }
+        let why = reasons.joined(separator: "; ")
+        return style.tinted(word, tint) + ": " + style.fitted(why, indent: word.count + 2)
+    }
+
+    /// When a daemon that does not run gave its last sign.
+    private var lastSign: String? {
+        switch report.health.state {
+        case .stuck, .notRunning:
+            let when = report.daemon.stoppedAt ?? report.daemon.beatAt
+            return when.map { " (last sign of life \(Words.age($0, now: now)))" }
+        default: return nil
+        }
+    }
+
+    private var overview: [String] {
+        var lines: [String] = [counts]
+        lines += section("Runs", report.runs, limit: 15, runLines)
+        lines += section("Copying", report.copying, limit: 15, copyLines)
+        lines += section("Waiting", report.waiting, limit: 8, waitLines)
+        lines += section("Blocked", report.blocked, limit: 8, blockedLines)
+        lines += section("Unresolved", report.unresolved, limit: 8, unresolvedLines)
+        lines += section("Moved upstream, left alone (clone.onTagMove)", report.moved, limit: 8, movedLines)
+        lines += registryLines
+        lines.append("")
+        lines.append(footer)
+        return lines
+    }
+
+    private func section<Element>(
+        _ title: String,
+        _ part: StatusReport.Part<Element>,
+        limit: Int,
+        _ render: (Element) -> [String]
+    ) -> [String] {
+        guard !part.shown.isEmpty else { return [] }
+        var lines = ["", style.tinted("\(title) (\(Words.grouped(part.total)))", .bold)]
+        for element in part.shown.prefix(limit) { lines += render(element) }
+        let rest = part.total - min(limit, part.shown.count)
+        if rest > 0 { lines.append("  … and \(Words.grouped(rest)) more (--format json shows more)") }
+        return lines
+    }
+
+    private var counts: String {
+        let counts = report.images
+        let parts = [
+            (counts.ready, "ready"), (counts.cloning, "cloning"), (counts.pending, "pending"),
+            (counts.retrying, "retrying"), (counts.blocked, "blocked"), (counts.unresolved, "unresolved"),
+        ].filter { $0.0 > 0 }.map { "\(Words.grouped($0.0)) \($0.1)" }
+        return "images: " + (parts.isEmpty ? "-" : parts.joined(separator: ", "))
+    }
+
+    private func runLines(_ run: StatusReport.RunStatus) -> [String] {
+        let mark = run.standing.isReady ? "ready" : run.standing.isStuck ? "BLOCKED" : "waits"
+        let name = run.name.map { " \($0)" } ?? ""
+        var lines = [
+            "  " + style.fitted("\(run.id)\(name) (\(run.status.lowercased())): \(mark)", indent: 2),
+            "    " + style.fitted(run.standing.sentence(now: now, zone: style.zone), indent: 4),
+        ]
+        if let trouble = run.trouble { lines.append("    " + style.fitted(trouble, indent: 4)) }
+        return lines
+    }
+
+    private func copyLines(_ image: StatusReport.ImageStatus) -> [String] {
+        var lines = ["  " + style.fitted(image.source, indent: 2)]
+        guard let progress = image.progress else {
+            return lines + ["    " + style.fitted("begun \(Words.age(image.updatedAt, now: now))", indent: 4)]
+        }
+        var text = ""
+        if let total = progress.bytesTotal, total > 0 {
+            let share = min(1, max(0, Double(progress.bytesDone) / Double(total)))
+            let filled = Int((share * 20).rounded(.down))
+            text = "[" + String(repeating: "#", count: filled) + String(repeating: "-", count: 20 - filled) + "] "
+            text += "\(Int((share * 100).rounded(.down))) % of \(Words.bytes(total))"
+        } else {
+            text = Words.bytes(progress.bytesDone)
+        }
+        if let rate = progress.bytesPerSecond {
+            text += ", \(Words.bytes(rate))/s"
+            if let total = progress.bytesTotal, rate > 0, total > progress.bytesDone {
+                text += ", \(Words.length(Double(total - progress.bytesDone) / Double(rate))) left"
+            }
+        }
+        lines.append("    " + style.fitted(text, indent: 4))
+        return lines
+    }
+
+    private func waitLines(_ image: StatusReport.ImageStatus) -> [String] {
+        var text = image.state == "pending" ? "queued" : "again \(Words.time(until: image.dueAt, now: now))"
+        if let reason = image.reason { text += ": \(reason)" }
+        return ["  " + style.fitted(image.source, indent: 2), "    " + style.fitted(text, indent: 4)]
+    }
+
+    private func blockedLines(_ image: StatusReport.ImageStatus) -> [String] {
+        var lines = ["  " + style.fitted(image.source + wanted(image), indent: 2)]
+        let rule = image.rule.map { " (rule \($0))" } ?? ""
+        lines.append("    " + style.fitted((image.reason ?? "no reason is recorded") + rule, indent: 4))
+        if let mend = image.mend { lines += wrapped("mend: " + Words.plain(mend), indent: 4) }
+        return lines
+    }
+
+    private func wanted(_ image: StatusReport.ImageStatus) -> String {
+        image.wantedBy.isEmpty ? "" : " (\(image.wantedBy.joined(separator: ", ")))"
+    }
+
+    private func unresolvedLines(_ mention: StatusReport.UnresolvedStatus) -> [String] {
+        [
+            "  " + style.fitted("\(mention.subject), \(mention.place): \(mention.expression)", indent: 2),
+            "    " + style.fitted(mention.missing, indent: 4),
+        ]
+    }
+
+    private func movedLines(_ image: StatusReport.ImageStatus) -> [String] {
+        let from = Words.short(image.sourceDigest ?? image.digest)
+        return [
+            "  " + style.fitted(image.source, indent: 2),
+            "    " + style.fitted("from \(from) to \(Words.short(image.movedDigest))", indent: 4),
+        ]
+    }
+
+    private var registryLines: [String] {
+        let told = report.registries.filter {
+            $0.limit != nil || $0.pausedUntil != nil || $0.breaker != nil || $0.waiting > 0
+        }
+        guard !told.isEmpty else { return [] }
+        return ["", style.tinted("Registries", .bold)]
+            + told.map { registry in
+                "  " + style.fitted(registry.sentence(now: now, zone: style.zone), indent: 2)
+            }
+    }
+
+    private var footer: String {
+        let daemon = report.daemon
+        let parts = [
+            "last poll \(Words.age(daemon.lastPollAt, now: now))",
+            "last event \(Words.age(daemon.lastEventAt, now: now))",
+            "next retry \(Words.time(until: report.nextRetryAt, now: now))",
+        ]
+        return style.fitted(parts.joined(separator: ", "))
+    }
+
+    // MARK: One thing
+
+    private func focus(_ focus: StatusReport.Focus) -> [String] {
+        // The sentence of the report speaks UTC; on a terminal the times are local.
+        var sentence = focus.sentence
+        if style.zone != .gmt, let standing = focus.standing {
+            sentence = sentence.replacing(
+                standing.sentence(now: now, zone: .gmt),
+                with: standing.sentence(now: now, zone: style.zone)
+            )
+        }
+        var lines = ["", style.tinted("\(focus.kind) \(Words.plain(focus.subject))", .bold)]
+        lines += wrapped(Words.plain(sentence), indent: 2)
+        for image in focus.images {
+            lines.append("")
+            let certainty = image.certainty.flatMap { $0 == "certain" ? nil : ", \($0)" } ?? ""
+            lines.append("  " + style.fitted("\(image.state)\(certainty)  \(image.source)", indent: 2))
+            if !image.destination.isEmpty {
+                let route = [image.route, image.routeDetail].compactMap(\.self).joined(separator: " ")
+                lines.append(
+                    "    " + style.fitted("-> \(image.destination)\(route.isEmpty ? "" : " (\(route))")", indent: 4)
+                )
+            }
+            if image.state == "ready" {
+                lines.append("    " + style.fitted(readyText(image), indent: 4))
+            } else {
+                lines += detail(image)
+            }
+        }
+        for mention in focus.unresolved {
+            lines.append("")
+            lines.append("  " + style.fitted("unresolved  \(mention.place): \(mention.expression)", indent: 2))
+            lines.append("    " + style.fitted(mention.missing, indent: 4))
+        }
+        lines += attempts(focus.attempts)
+        return lines
+    }
+
+    private func readyText(_ image: StatusReport.ImageStatus) -> String {
+        var text = "\(Words.short(image.digest)), \(Words.bytes(image.bytes))"
+        text += ", looked at \(Words.age(image.verifiedAt, now: now))"
+        if image.access != "accessible" { text += ", HealthOmics access \(image.access.replacing("_", with: " "))" }
+        if let moved = image.movedDigest { text += ", the tag has moved upstream to \(Words.short(moved))" }
+        return text
+    }
+
+    private func detail(_ image: StatusReport.ImageStatus) -> [String] {
+        switch image.state {
+        case "cloning": Array(copyLines(image).dropFirst())
+        case "blocked": Array(blockedLines(image).dropFirst())
+        default: Array(waitLines(image).dropFirst())
+        }
+    }
+
+    private func attempts(_ attempts: [StatusReport.AttemptStatus]) -> [String] {
+        guard !attempts.isEmpty else { return [] }
+        return ["", style.tinted("Attempts", .bold)]
+            + attempts.map { attempt in
+                var text = "\(Words.stamp(attempt.endedAt, zone: style.zone))  \(attempt.route)  \(attempt.result)"
+                if attempt.bytes > 0 { text += "  \(Words.bytes(attempt.bytes))" }
+                if let message = attempt.message { text += "  \(message)" }
+                return "  " + style.fitted(text, indent: 2)
+            }
+    }
+
+    /// Whole words on lines of the terminal's width: a mend is never cut.
+    private func wrapped(_ text: String, indent: Int) -> [String] {
+        let margin = String(repeating: " ", count: indent)
+        guard let width = style.width else { return [margin + text] }
+        var lines: [String] = []
+        var line = ""
+        for word in text.split(separator: " ") {
+            if !line.isEmpty, indent + line.count + 1 + word.count > width {
+                lines.append(margin + line)
+                line = ""
+            }
+            line += line.isEmpty ? String(word) : " \(word)"
+        }
+        return lines + [margin + line]
+    }
+}
+
+extension StatusReport.Focus {
+    /// The standing of what was asked for, counted again from its images.
+    var standing: StatusReport.Standing? {
+        guard kind != "image" || images.count > 1 else { return nil }
+        var standing = StatusReport.Standing()
+        for image in images where image.certainty != "inactive" {
+            standing.add(
+                1,
+                state: image.state,
+                registry: image.registry,
+                reason: image.failureClass,
+                until: image.dueAt
+            )
+        }
+        standing.unresolved = unresolved.count
+        standing.waits = StatusQuery.grouped(standing.waits)
+        return standing
+    }
+}
+
+extension StatusReport.RegistryStatus {
+    /// `Docker Hub: 37 of 100 pulls left, all back by 16:30; 3 images wait`.
+    package func sentence(now: Date, zone: TimeZone) -> String {
+        var parts: [String] = []
+        if let limit, let left {
+            var text = "\(left) of \(limit) pulls left"
+            if let resetsAt, left < limit { text += ", all back by \(Words.clock(resetsAt, now: now, zone: zone))" }
+            parts.append(text)
+        }
+        if let pausedUntil {
+            parts.append(
+                "not asked until \(Words.clock(pausedUntil, now: now, zone: zone))"
+                    + (pauseReason.map { ": \($0)" } ?? "")
+            )
+        }
+        if let breaker {
+            let until = breakerUntil.map { " until \(Words.clock($0, now: now, zone: zone))" } ?? ""
+            parts.append(
+                breaker == "open" ? "fails for everything, left alone\(until)" : "tried again with one request"
+            )
+        }
+        if waiting > 0 { parts.append("\(Words.count(waiting, "image")) wait\(waiting == 1 ? "s" : "")") }
+        let who = credential.map { " as \($0)" } ?? ""
+        return "\(Words.registry(registry))\(who): " + (parts.isEmpty ? "-" : parts.joined(separator: "; "))
+    }
+}
