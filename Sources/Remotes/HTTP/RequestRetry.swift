@@ -1,0 +1,31 @@
+/// The short retry of one request; the long one, of an image, is the ledger's.
+package struct RequestRetry: Sendable, Hashable {
+    /// The first wait, doubled with every further attempt.
+    package var base: Duration
+    /// No wait of our own choosing is longer.
+    package var ceiling: Duration
+    /// Attempts in all, the first one included; at least 1.
+    package var attempts: Int
+    /// A longer wait asked for by the host parks the image instead of holding a worker.
+    package var maximumRetryAfter: Duration
+
+    package init(
+        base: Duration = .milliseconds(500),
+        ceiling: Duration = .seconds(20),
+        attempts: Int = 5,
+        maximumRetryAfter: Duration = .seconds(60)
+    ) {
+        self.base = base
+        self.ceiling = ceiling
+        self.attempts = max(1, attempts)
+        self.maximumRetryAfter = maximumRetryAfter
+    }
+
+    /// How long to wait after the attempt with this number (from 1): between half and all of the doubled base, so that
+    /// clients that failed together do not come back together.
+    package func delay(after attempt: Int, random: Double) -> Duration {
+        let factor = 1 << min(max(attempt - 1, 0), 20)
+        let full = min(base * factor, ceiling)
+        return full * (0.5 + 0.5 * min(max(random, 0), 1))
+    }
+}

@@ -1,0 +1,256 @@
+import AsyncHTTPClient
+import Foundation
+import NIOCore
+import NIOHTTP1
+
+/// Answers the challenges of one registry, and keeps tokens until shortly before they run out. One request for a
+/// token at a time and scope; everybody else waits for it.
+actor Authenticator {
+    private struct Token {
+        var value: String
+        /// On the timeline.
+        var expires: Duration
+        /// Past this a new one is fetched before use.
+        var refresh: Duration
+    }
+
+    private struct Challenge {
+        var realm: WebAddress
+        var service: String?
+    }
+
+    private enum Scheme {
+        case none
+        case basic
+        case bearer(Challenge)
+    }
+
+    private let endpoint: RegistryEndpoint
+    private let transport: any HTTPTransport
+    private let source: any RegistryCredentialSource
+    private let pacer: any RequestPacer
+    private let timeline: Timeline
+    private let retry: RequestRetry
+    private let patience: Patience
+
+    private var scheme = Scheme.none
+    private var tokens: [String: Token] = [:]
+    private var fetching: [String: Task<Token, any Error>] = [:]
+    private var scopes: [RegistryScope: [String]] = [:]
+    private(set) var requests = 0
+
+    init(
+        endpoint: RegistryEndpoint,
+        transport: any HTTPTransport,
+        source: any RegistryCredentialSource,
+        pacer: any RequestPacer,
+        timeline: Timeline,
+        retry: RequestRetry,
+        patience: Patience
+    ) {
+        self.endpoint = endpoint
+        self.transport = transport
+        self.source = source
+        self.pacer = pacer
+        self.timeline = timeline
+        self.retry = retry
+        self.patience = patience
+    }
+
+    /// The header for a request, from what is known so far; nil before the first challenge.
+    func authorization(for scope: RegistryScope) async throws -> String? {
+        switch scheme {
+        case .none: return nil
+        case .basic: return try await basic()
+        case .bearer(let challenge): return try await bearer(challenge, scope: scope)
+        }
+    }
+
+    /// Takes in the challenges of a 401 to a request that carried `used`.
+    ///
+    /// - Returns: whether trying again makes sense: something was learned, or something stale thrown away.
+    func respond(to headers: HTTPHeaders, used: String?, scope: RegistryScope) async throws -> Bool {
+        let challenges = headers["www-authenticate"].flatMap(AuthenticationChallenge.parse)
+        if let bearer = challenges.first(where: { $0.scheme == "bearer" }) {
+            guard let text = bearer.parameters["realm"], let realm = WebAddress(text) else {
+                throw fail(.brokenAnswer, "the challenge names no usable token endpoint")
+            }
+            guard realm.origin.scheme == .https || endpoint.origin.scheme == .http else {
+                throw fail(.addressRefused, "the token endpoint \(realm.origin) is not https")
+            }
+            if let scopeText = bearer.parameters["scope"], scopeText.utf8.count <= 2048, !scopeText.isEmpty {
+                // Registries that name other scopes than ours know better; ours stay for what they leave out.
+                var items = scopeText.split(separator: " ").map(String.init)
+                items += scope.items.filter { ours in
+                    !items.contains { Self.name(of: $0) == Self.name(of: ours) && $0.utf8.count >= ours.utf8.count }
+                }
+                scopes[scope] = items
+            }
+            scheme = .bearer(Challenge(realm: realm, service: bearer.parameters["service"]))
+            guard let used else { return true }
+            let key = itemsKey(scope)
+            if let token = tokens[key], "Bearer \(token.value)" == used {
+                tokens[key] = nil
+            }
+            return true
+        }
+        if challenges.contains(where: { $0.scheme == "basic" }) {
+            scheme = .basic
+            guard let used else { return try await !source.credential(for: endpoint.name).isAnonymous }
+            let credential = try await source.credential(for: endpoint.name)
+            if Self.basicHeader(credential) == used { await source.invalidate(credential, for: endpoint.name) }
+            return try await Self.basicHeader(source.credential(for: endpoint.name)) != used
+        }
+        return false
+    }
+
+    /// Whether requests carry credentials of ours, in whatever form.
+    func hasCredentials() async -> Bool {
+        guard let credential = try? await source.credential(for: endpoint.name) else { return false }
+        return !credential.isAnonymous
+    }
+
+    /// `repository:NAME` of a scope item.
+    private static func name(of item: String) -> Substring {
+        item.lastIndex(of: ":").map { item[..<$0] } ?? item[...]
+    }
+
+    private func basic() async throws -> String? {
+        Self.basicHeader(try await source.credential(for: endpoint.name))
+    }
+
+    private static func basicHeader(_ credential: RegistryCredential) -> String? {
+        switch credential {
+        case .anonymous, .identityToken: nil
+        case .basic(let user, let password): "Basic " + Data("\(user):\(password)".utf8).base64EncodedString()
+        case .bearer(let token): "Bearer \(token)"
+        }
+    }
+
+    private func itemsKey(_ scope: RegistryScope) -> String {
+        (scopes[scope] ?? scope.items).joined(separator: " ")
+    }
+
+    private func bearer(_ challenge: Challenge, scope: RegistryScope) async throws -> String? {
+        let items = scopes[scope] ?? scope.items
+        let key = items.joined(separator: " ")
+        while true {
+            if let token = tokens[key], timeline.elapsed() < token.refresh { return "Bearer \(token.value)" }
+            guard let running = fetching[key] else { break }
+            do {
+                return try await "Bearer \(running.value.value)"
+            } catch is CancellationError {
+                // Whoever fetched was cancelled; that is no reason for us to fail.
+                try Task.checkCancellation()
+                if fetching[key] == running { fetching[key] = nil }
+            }
+        }
+        // Owned by `fetching`: whoever asks for the same scope awaits it, and it ends with its one request.
+        let task = Task { try await fetch(challenge, items: items) }
+        fetching[key] = task
+        defer { if fetching[key] == task { fetching[key] = nil } }
+        let token = try await withTaskCancellationHandler {
+            try await task.value
+        } onCancel: {
+            task.cancel()
+        }
+        if tokens.count > 512 { tokens = tokens.filter { $0.value.refresh > timeline.elapsed() } }
+        tokens[key] = token
+        return "Bearer \(token.value)"
+    }
+
+    private func fetch(_ challenge: Challenge, items: [String]) async throws -> Token {
+        let credential = try await source.credential(for: endpoint.name)
+        if case .bearer(let value) = credential {
+            return Token(value: value, expires: .seconds(1 << 32), refresh: .seconds(1 << 32))
+        }
+        var request = tokenRequest(challenge, items: items, credential: credential)
+        request.headers.replaceOrAdd(name: "user-agent", value: RegistryClient.userAgent)
+        var attempt = 1
+        while true {
+            try await pacer.acquire(.token, host: endpoint.name)
+            requests += 1
+            let started = timeline.elapsed()
+            do {
+                let response = try await transport.send(request, patience: patience)
+                let bytes = try await RegistryClient.collect(response.body, limit: 1 << 20, host: endpoint.name)
+                await pacer.release(.token, host: endpoint.name)
+                if response.status == .ok { return try token(from: bytes, started: started) }
+                let error = RegistryError.classify(
+                    host: endpoint.name,
+                    status: Int(response.status.code),
+                    body: ErrorBody(bytes: bytes),
+                    retryAfter: response.headers.first(name: "retry-after").flatMap {
+                        RetryAfter.parse($0, now: timeline.now())
+                    },
+                    authenticated: !credential.isAnonymous,
+                    what: "the token endpoint refused"
+                )
+                if error.kind == .denied { await source.invalidate(credential, for: endpoint.name) }
+                guard error.kind == .throttled || error.kind == .serverFault, attempt < retry.attempts,
+                    (error.retryAfter ?? .zero) <= retry.maximumRetryAfter
+                else { throw error }
+                try await timeline.sleep(error.retryAfter ?? retry.delay(after: attempt, random: timeline.random()))
+            } catch let error as TransportError {
+                await pacer.release(.token, host: endpoint.name)
+                guard error.isWorthRetrying, attempt < retry.attempts else {
+                    throw RegistryError(error, host: endpoint.name)
+                }
+                try await timeline.sleep(retry.delay(after: attempt, random: timeline.random()))
+            }
+            attempt += 1
+        }
+    }
+
+    private func tokenRequest(
+        _ challenge: Challenge,
+        items: [String],
+        credential: RegistryCredential
+    ) -> HTTPClientRequest {
+        if case .identityToken(let refreshToken) = credential {
+            var request = HTTPClientRequest(url: challenge.realm.description)
+            request.method = .POST
+            request.headers.add(name: "content-type", value: "application/x-www-form-urlencoded")
+            var form = "grant_type=refresh_token&client_id=preclone&refresh_token=\(WebAddress.escape(refreshToken))"
+            form += "&scope=\(WebAddress.escape(items.joined(separator: " ")))"
+            if let service = challenge.service { form += "&service=\(WebAddress.escape(service))" }
+            request.body = .bytes(ByteBuffer(string: form))
+            return request
+        }
+        var address = challenge.realm
+        if let service = challenge.service { address = address.appending(query: "service", service) }
+        for item in items { address = address.appending(query: "scope", item) }
+        var request = HTTPClientRequest(url: address.description)
+        if let header = Self.basicHeader(credential) { request.headers.add(name: "authorization", value: header) }
+        return request
+    }
+
+    private func token(from bytes: [UInt8], started: Duration) throws -> Token {
+        struct Answer: Decodable {
+            var token: String?
+            var accessToken: String?
+            var expiresIn: Double?
+            enum CodingKeys: String, CodingKey {
+                case token
+                case accessToken = "access_token"
+                case expiresIn = "expires_in"
+            }
+        }
+        guard let answer = try? JSONDecoder().decode(Answer.self, from: Data(bytes)),
+            let value = [answer.token, answer.accessToken].compactMap({ $0 }).first(where: { !$0.isEmpty }),
+            value.utf8.count <= 65_536, value.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f })
+        else { throw fail(.brokenAnswer, "the token endpoint gave no token") }
+        // Without a lifetime a token counts for 60 seconds (distribution specification, token authentication).
+        let lifetime = min(max(answer.expiresIn ?? 60, 1), 86_400)
+        let early = min(30, lifetime / 4)
+        return Token(
+            value: value,
+            expires: started + .seconds(lifetime),
+            refresh: started + .seconds(lifetime - early)
+        )
+    }
+
+    private func fail(_ kind: RegistryError.Kind, _ detail: String) -> RegistryError {
+        RegistryError(kind, host: endpoint.name, detail: detail)
+    }
+}

@@ -1,0 +1,224 @@
+package import AsyncHTTPClient
+import NIOCore
+import NIOHTTP1
+
+/// The bytes of a blob from some offset on, as they arrive.
+package struct BlobStream: Sendable {
+    package let body: HTTPClientResponse.Body
+    /// Where the first byte of `body` is: what was asked for, or 0 when the registry does not know ranges.
+    package let offset: Int64
+    /// What the registry says the length of the whole blob is.
+    package let length: Int64?
+    let permit: Permit
+}
+
+/// Where a started upload goes on.
+package struct UploadSession: Sendable, Hashable {
+    let address: WebAddress
+    package let repository: String
+}
+
+/// What came of asking to take a blob over from another repository.
+package enum MountOutcome: Sendable {
+    case mounted
+    /// Not possible, but an upload is open now.
+    case upload(UploadSession)
+}
+
+extension RegistryClient {
+    /// Whether a repository has a blob.
+    ///
+    /// - Throws: `RegistryError`, `CancellationError`.
+    package func blobExists(_ repository: String, _ digest: Digest) async throws -> Bool {
+        let request = RegistryRequest(
+            method: .HEAD,
+            address: address(repository, "blobs/\(digest)"),
+            kind: .blob,
+            scope: RegistryScope(repository: repository, access: .pull),
+            what: "looking for the blob \(digest.short) in \(repository)"
+        )
+        let answer = try await perform(request, accepting: [200, 404])
+        await answer.permit.release()
+        return answer.status == 200
+    }
+
+    /// Opens a blob for reading; release the stream's permit when done.
+    ///
+    /// - Parameter offset: the first byte wanted; the stream may begin at 0 all the same.
+    package func openBlob(_ repository: String, _ digest: Digest, from offset: Int64 = 0) async throws -> BlobStream {
+        var request = RegistryRequest(
+            method: .GET,
+            address: address(repository, "blobs/\(digest)"),
+            kind: .blob,
+            scope: RegistryScope(repository: repository, access: .pull),
+            what: "reading the blob \(digest.short) of \(repository)"
+        )
+        if offset > 0 { request.headers.add(name: "range", value: "bytes=\(offset)-") }
+        let answer = try await perform(request, accepting: offset > 0 ? [200, 206] : [200])
+        var start: Int64 = 0
+        var length = answer.header("content-length").flatMap { Int64($0) }
+        if answer.status == 206 {
+            guard let range = answer.header("content-range").flatMap(Self.contentRange), range.first == offset else {
+                await answer.permit.release()
+                throw RegistryError(
+                    .brokenAnswer,
+                    host: host,
+                    detail: "\(request.what): not the range that was asked for"
+                )
+            }
+            start = offset
+            length = range.total
+        }
+        return BlobStream(body: answer.response.body, offset: start, length: length, permit: answer.permit)
+    }
+
+    /// A small blob as a whole, checked against its digest.
+    package func readBlob(_ repository: String, _ descriptor: Descriptor) async throws -> [UInt8] {
+        var attempt = 1
+        while true {
+            do {
+                let stream = try await openBlob(repository, descriptor.digest)
+                let bytes: [UInt8]
+                do {
+                    bytes = try await Self.collect(stream.body, limit: Int(descriptor.size), host: host)
+                    await stream.permit.release()
+                } catch {
+                    await stream.permit.release()
+                    throw translate(error)
+                }
+                let found = Digest.of(bytes, algorithm: descriptor.digest.algorithm)
+                guard found == descriptor.digest else {
+                    throw RegistryError(
+                        .digestMismatch,
+                        host: host,
+                        detail: "the blob \(descriptor.digest.short) has other bytes",
+                        digests: .init(found: found, wanted: descriptor.digest)
+                    )
+                }
+                return bytes
+            } catch let error as RegistryError where Self.isBrief(error) && attempt < retry.attempts {
+                try await timeline.sleep(retry.delay(after: attempt, random: timeline.random()))
+                attempt += 1
+            }
+        }
+    }
+
+    /// Begins an upload, or takes the blob over from `mountingFrom` when the registry can.
+    ///
+    /// - Throws: `RegistryError`; `repositoryNotFound` when the repository is to be created first.
+    package func startUpload(
+        _ repository: String,
+        mounting digest: Digest? = nil,
+        from mountSource: String? = nil
+    ) async throws -> MountOutcome {
+        var address = address(repository, "blobs/uploads/")
+        if let digest, let mountSource {
+            address = WebAddress(
+                origin: address.origin,
+                target: address.target + "?mount=\(WebAddress.escape(digest.description))&from=\(mountSource)"
+            )
+        }
+        var request = RegistryRequest(
+            method: .POST,
+            address: address,
+            kind: .upload,
+            scope: RegistryScope(repository: repository, access: .pushAndPull, mountSource: mountSource),
+            what: "starting an upload to \(repository)"
+        )
+        request.headers.add(name: "content-length", value: "0")
+        let answer: RegistryResponse
+        do {
+            answer = try await perform(request, accepting: [201, 202])
+        } catch var error as RegistryError where error.kind == .notFound {
+            error.kind = .repositoryNotFound
+            throw error
+        }
+        _ = try? await Self.collect(answer.response.body, limit: 65_536, host: host)
+        await answer.permit.release()
+        if answer.status == 201 {
+            guard digest != nil else {
+                throw RegistryError(.brokenAnswer, host: host, detail: "an upload was over before it began")
+            }
+            return .mounted
+        }
+        guard let location = answer.header("location"), let session = answer.address.resolving(location) else {
+            throw RegistryError(.brokenAnswer, host: host, detail: "an upload without a usable Location")
+        }
+        guard session.origin.scheme == .https || endpoint.origin.scheme == .http else {
+            throw RegistryError(
+                .addressRefused,
+                host: host,
+                detail: "the upload is to go to \(session.origin), which is not https"
+            )
+        }
+        // Registries behind a proxy that ends TLS often name themselves with http; their own host it is all the same.
+        return .upload(UploadSession(address: session, repository: repository))
+    }
+
+    /// Sends a whole blob to a session in one PUT, which closes it.
+    ///
+    /// - Parameter body: must give `size` bytes; it is read once, so nothing here is tried again.
+    /// - Throws: `RegistryError`; whatever `body` throws.
+    package func finishUpload(
+        _ session: UploadSession,
+        digest: Digest,
+        size: Int64,
+        body: HTTPClientRequest.Body
+    ) async throws {
+        var request = RegistryRequest(
+            method: .PUT,
+            address: session.address.appending(query: "digest", digest.description),
+            kind: .upload,
+            scope: RegistryScope(repository: session.repository, access: .pushAndPull),
+            what: "uploading the blob \(digest.short) to \(session.repository)"
+        )
+        request.headers.add(name: "content-type", value: "application/octet-stream")
+        request.headers.add(name: "content-length", value: String(size))
+        request.body = body
+        request.isRepeatable = false
+        let answer: RegistryResponse
+        do {
+            answer = try await perform(request, accepting: [200, 201, 204])
+        } catch var error as RegistryError where error.kind == .notFound {
+            error.kind = .uploadGone
+            throw error
+        }
+        _ = try? await Self.collect(answer.response.body, limit: 65_536, host: host)
+        await answer.permit.release()
+        if let text = answer.header("docker-content-digest"), text != digest.description {
+            throw RegistryError(
+                .digestMismatch,
+                host: host,
+                detail: "the registry stored the blob \(digest.short) as `\(text.prefix(80))`",
+                digests: .init(found: try? Digest(text), wanted: digest)
+            )
+        }
+    }
+
+    /// Tells the registry that an upload will not be finished; best effort.
+    package func cancelUpload(_ session: UploadSession) async {
+        var request = RegistryRequest(
+            method: .DELETE,
+            address: session.address,
+            kind: .upload,
+            scope: RegistryScope(repository: session.repository, access: .pushAndPull),
+            what: "giving up an upload to \(session.repository)"
+        )
+        request.isRepeatable = false
+        guard let answer = try? await perform(request, accepting: [200, 202, 204, 404, 405]) else { return }
+        await answer.permit.release()
+    }
+
+    /// `bytes 10-99/100`; the total is nil for `*`.
+    static func contentRange(_ text: String) -> (first: Int64, last: Int64, total: Int64?)? {
+        guard text.lowercased().hasPrefix("bytes ") else { return nil }
+        let parts = text.dropFirst(6).split(separator: "/", omittingEmptySubsequences: false)
+        guard parts.count == 2 else { return nil }
+        let range = parts[0].split(separator: "-", omittingEmptySubsequences: false)
+        guard range.count == 2, let first = Int64(range[0]), let last = Int64(range[1]), 0 <= first, first <= last
+        else { return nil }
+        if parts[1] == "*" { return (first, last, nil) }
+        guard let total = Int64(parts[1]), last < total else { return nil }
+        return (first, last, total)
+    }
+}
