@@ -90,23 +90,16 @@ struct ConfigurationTests {
                 == [
                     "line 2, column 14: watch.pollIntervall: unknown key; did you mean \"pollInterval\"?",
                     "line 2, column 58: watch.workflowInterval: expected a duration such as \"30s\" from 1s to 24h, found 10",
-                    "line 3, column 29: clone.concurrency: this key already stands in line 3; remove one of the two",
                     "line 3, column 29: clone.concurrency: expected a whole number from 1 to 64, found 0",
+                    "line 3, column 32: clone.concurrency: this key already stands in line 3; remove one of the two",
                     "line 4, column 3: clones: unknown key; did you mean \"clone\"?",
                     """
                     line 5, column 21: log.level: expected one of "trace", "debug", "info", "notice", "warning", "error", \
                     "critical", found "verbose"
                     """,
-                ].sorted(by: Self.place)
-                || found.count == 6
+                ]
         )
-        #expect(found.contains { $0.contains("did you mean \"pollInterval\"") && $0.hasPrefix("line 2, column 14") })
-        #expect(found.contains { $0.contains("clone.concurrency: this key already stands in line 3") })
-        #expect(found.contains { $0.contains("clone.concurrency: expected a whole number from 1 to 64, found 0") })
-        #expect(found.contains { $0.contains("did you mean \"clone\"") })
     }
-
-    private static func place(_ left: String, _ right: String) -> Bool { left < right }
 
     @Test(
         "syntax errors name line and column",
