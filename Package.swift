@@ -147,7 +147,15 @@ let package = Package(
                 .product(name: "NIOCore", package: "swift-nio"),
             ]
         ),
-        .testTarget(name: "precloneTests", dependencies: ["TestSupport"]),
+        .testTarget(
+            name: "precloneTests",
+            dependencies: [
+                "preclone",
+                "Precloning",
+                "TestSupport",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]
+        ),
     ],
     swiftLanguageModes: [.v6]
 )

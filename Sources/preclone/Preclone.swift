@@ -1,10 +1,63 @@
 import ArgumentParser
+import Foundation
+import Precloning
 
+/// The command line. It parses, hands over to one subcommand, and is the only place where the process ends.
 @main
 struct Preclone: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "preclone",
         abstract: "Clones the container images of AWS HealthOmics runs into private ECR ahead of time.",
-        subcommands: [InspectCommand.self]
+        discussion: Ending.help,
+        version: Version.current,
+        subcommands: [
+            InspectCommand.self
+        ]
     )
+
+    static func main() async {
+        Foundation.exit(await run(Array(CommandLine.arguments.dropFirst())).rawValue)
+    }
+
+    /// Runs a command line to its end; errors are printed here and nowhere else.
+    static func run(_ arguments: [String]) async -> Ending {
+        do {
+            var command = try parseAsRoot(arguments)
+            if var command = command as? any AsyncParsableCommand {
+                try await command.run()
+            } else {
+                try command.run()
+            }
+            return .done
+        } catch {
+            return report(error)
+        }
+    }
+
+    private static func report(_ error: any Error) -> Ending {
+        switch error {
+        case let failure as CommandFailure:
+            Terminal.complain(failure.message, hint: failure.hint)
+            return failure.ending
+        case let error as ConfigurationError:
+            for problem in error.problems { Terminal.complain("\(error.file): \(problem)") }
+            return .usage
+        case let code as ExitCode:
+            return Ending(rawValue: code.rawValue) ?? .failed
+        default:
+            break
+        }
+        switch exitCode(for: error) {
+        case .success:
+            // Help and version were asked for.
+            Terminal.print(fullMessage(for: error))
+            return .done
+        case .validationFailure:
+            FileHandle.standardError.write(Data((fullMessage(for: error) + "\n").utf8))
+            return .usage
+        default:
+            Terminal.complain("\(error)")
+            return .failed
+        }
+    }
 }

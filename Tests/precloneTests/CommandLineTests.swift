@@ -1,1 +1,165 @@
+import ArgumentParser
+import Foundation
+import Precloning
 import Testing
+
+@testable import preclone
+
+@Suite("The command line")
+struct CommandLineTests {
+    @Test("help and version go to standard output and end with 0", arguments: ["--help", "--version", "help"])
+    func help(argument: String) throws {
+        let answer = try BuiltProgram.run([argument])
+        #expect(answer.code == 0)
+        #expect(answer.standardError == "")
+        if argument == "--version" {
+            #expect(answer.standardOutput == Version.current + "\n")
+        } else {
+            #expect(answer.standardOutput.contains("SUBCOMMANDS"))
+            for ending in Ending.allCases {
+                #expect(answer.standardOutput.contains("\(ending.rawValue)  \(ending.meaning)"))
+            }
+        }
+    }
+
+    @Test(
+        "bad usage ends with 2 and says what is wrong on standard error",
+        arguments: [["clown"], ["--verbose"], ["inspect"], ["inspect", "x", "--engine", "COBOL"]]
+    )
+    func usage(arguments: [String]) throws {
+        let answer = try BuiltProgram.run(arguments)
+        #expect(answer.code == 2)
+        #expect(answer.standardOutput == "")
+        #expect(answer.standardError.contains("Usage: preclone"))
+        if let last = arguments.last, arguments.count != 1 || last != "inspect" {
+            #expect(answer.standardError.contains(last))
+        }
+    }
+
+    @Test("every subcommand has help of its own")
+    func subcommands() throws {
+        let commands = Preclone.configuration.subcommands
+        #expect(!commands.isEmpty)
+        for command in commands {
+            let name = try #require(command.configuration.commandName)
+            let answer = try BuiltProgram.run([name, "--help"])
+            #expect(answer.code == 0)
+            #expect(answer.standardOutput.contains("USAGE: preclone \(name)"))
+            #expect(!command.configuration.abstract.isEmpty)
+        }
+    }
+
+    @Test("the exit codes are those that scripts rely on")
+    func codes() {
+        #expect(Ending.allCases.map(\.rawValue) == [0, 1, 2, 3, 4, 75])
+    }
+}
+
+@Suite("TextTable")
+struct TextTableTests {
+    private let columns: [TextTable.Column] = [
+        .init(title: "IMAGE", cut: .middle), .init(title: "SIZE", alignment: .right), .init(title: "WHY", cut: .end),
+    ]
+    private let plain = Terminal(width: nil, hasColour: false)
+
+    @Test("columns are as wide as their longest cell; nothing is shown as -")
+    func columnsAlign() {
+        var table = TextTable(columns: columns)
+        table.add(["quay.io/a/b:1", "1.2 GB", ""])
+        table.add(["x", "3 MB", "because"])
+        #expect(
+            table.rendered(for: plain) == """
+                IMAGE            SIZE  WHY
+                quay.io/a/b:1  1.2 GB  -
+                x                3 MB  because
+
+                """
+        )
+    }
+
+    @Test("a narrow terminal cuts only columns that may be cut, references in the middle")
+    func narrow() {
+        var table = TextTable(columns: columns)
+        table.add([StyledText("quay.io/biocontainers/samtools:1.17--h00cdaf9_0"), "1.2 GB", "a rather long sentence"])
+        let lines = table.rendered(for: Terminal(width: 50, hasColour: false)).split(separator: "\n")
+        #expect(lines.allSatisfy { $0.count <= 50 })
+        #expect(lines[1].contains("1.2 GB"))
+        #expect(lines[1].hasPrefix("quay.io/"))
+        #expect(lines[1].contains("h00cdaf9_0"))
+        #expect(lines[1].hasSuffix("…"))
+    }
+
+    @Test("control characters from outside never reach the terminal")
+    func control() {
+        var table = TextTable(columns: [.init(title: "A")])
+        table.add([StyledText("x\u{1B}[31my\n\u{202E}z")])
+        let text = table.rendered(for: Terminal(width: 80, hasColour: true))
+        #expect(!text.contains("\u{1B}[31m"))
+        #expect(text.split(separator: "\n").count == 2)
+        #expect(!text.unicodeScalars.contains("\u{202E}"))
+    }
+
+    @Test("colour does not count as width, and is left out without a terminal")
+    func colour() {
+        var table = TextTable(columns: [.init(title: "STATE"), .init(title: "N")])
+        table.add([StyledText("ready", .good), "1"])
+        #expect(table.rendered(for: plain) == "STATE  N\nready  1\n")
+        #expect(
+            table.rendered(for: Terminal(width: 80, hasColour: true))
+                == "\u{1B}[1mSTATE\u{1B}[0m  \u{1B}[1mN\u{1B}[0m\n\u{1B}[32mready\u{1B}[0m  1\n"
+        )
+    }
+
+    @Test("wide characters take two columns")
+    func wide() {
+        #expect(DisplayWidth.of("日本") == 4)
+        #expect(DisplayWidth.of("e\u{301}") == 1)
+        #expect(DisplayWidth.cut("日本語", to: 5, .end) == "日本…")
+    }
+}
+
+@Suite("Words")
+struct WordsTests {
+    @Test(
+        "bytes",
+        arguments: [
+            (nil, "-"), (0, "0 B"), (999, "999 B"), (1200, "1.2 kB"), (1_000_000, "1 MB"), (999_999, "1 MB"),
+            (12_345_678_901, "12 GB"), (5_000_000_000_000, "5 TB"),
+        ] as [(Int64?, String)]
+    )
+    func bytes(amount: Int64?, words: String) {
+        #expect(Words.bytes(amount) == words)
+    }
+
+    @Test(
+        "spans",
+        arguments: [
+            (0, "now"), (40, "40 s"), (60, "1 min"), (3600, "1 h"), (5000, "1 h 23 min"), (90_000, "25 h"),
+            (400_000, "4 d"),
+        ]
+    )
+    func spans(seconds: Int, words: String) {
+        #expect(Words.span(.seconds(seconds)) == words)
+    }
+
+    @Test("ages look back and ahead")
+    func ages() {
+        let now = Date(timeIntervalSince1970: 1_790_000_000)
+        #expect(Words.age(of: now - 720, now: now) == "12 min ago")
+        #expect(Words.age(of: now + 30, now: now) == "in 30 s")
+        #expect(Words.age(of: nil, now: now) == "-")
+        #expect(Words.clock(now, now: now) == "14:13")
+        #expect(Words.clock(now + 86_400, now: now) == "22 Sep 14:13")
+    }
+
+    @Test(
+        "bars keep their width",
+        arguments: [
+            (0, 100, "[----------]   0 %"), (50, 100, "[#####-----]  50 %"), (100, 100, "[##########] 100 %"),
+            (200, 100, "[##########] 100 %"), (5, nil, "[----------]    ?"),
+        ] as [(Int64, Int64?, String)]
+    )
+    func bars(done: Int64, total: Int64?, bar: String) {
+        #expect(Words.bar(done: done, total: total, width: 10) == bar)
+    }
+}

@@ -1,0 +1,203 @@
+package import Foundation
+package import Logging
+import Synchronization
+
+/// Where log lines go, and in which form; chosen once at the start by `LineLogSink.standard`.
+package protocol LogSink: Sendable {
+    /// Writes one entry; never throws and never blocks on a network. A line that can't be written is lost.
+    func write(_ entry: LogEntry)
+}
+
+/// One log line with everything that belongs to it.
+package struct LogEntry: Sendable {
+    package var level: Logger.Level
+    /// A constant sentence; the facts are in `metadata`.
+    package var message: String
+    /// Sorted by key, nested values flattened to `key.inner`.
+    package var metadata: [(key: String, value: String)]
+    package var label: String
+    package var file: String
+    package var function: String
+    package var line: UInt
+    package var date: Date
+
+    /// syslog's priorities, 0 (emergency) to 7 (debug); see syslog(3).
+    package var priority: Int {
+        switch level {
+        case .trace, .debug: 7
+        case .info: 6
+        case .notice: 5
+        case .warning: 4
+        case .error: 3
+        case .critical: 2
+        }
+    }
+}
+
+/// The least level that is written; one value for all loggers, so that a reload changes it everywhere.
+package final class LogThreshold: Sendable {
+    private let state: Mutex<Logger.Level>
+
+    package init(_ level: Logger.Level) { state = Mutex(level) }
+
+    package var level: Logger.Level {
+        get { state.withLock { $0 } }
+        set { state.withLock { $0 = newValue } }
+    }
+}
+
+/// A swift-log handler that merges metadata and hands entries to a sink.
+package struct SinkLogHandler: LogHandler {
+    package var metadata: Logger.Metadata = [:]
+    package var metadataProvider: Logger.MetadataProvider?
+    private let label: String
+    private let sink: any LogSink
+    private let threshold: LogThreshold
+    private let now: @Sendable () -> Date
+    private var ownLevel: Logger.Level?
+
+    package init(
+        label: String,
+        sink: any LogSink,
+        threshold: LogThreshold,
+        metadataProvider: Logger.MetadataProvider? = nil,
+        now: @escaping @Sendable () -> Date
+    ) {
+        self.label = label
+        self.sink = sink
+        self.threshold = threshold
+        self.metadataProvider = metadataProvider
+        self.now = now
+    }
+
+    package var logLevel: Logger.Level {
+        get { ownLevel ?? threshold.level }
+        set { ownLevel = newValue }
+    }
+
+    package subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+
+    package func log(event: LogEvent) {
+        var merged = metadataProvider?.get() ?? [:]
+        merged.merge(metadata) { $1 }
+        merged.merge(event.metadata ?? [:]) { $1 }
+        if let error = event.error, merged["error"] == nil { merged["error"] = "\(error)" }
+        var flat: [(key: String, value: String)] = []
+        Self.flatten(merged, prefix: "", into: &flat)
+        sink.write(
+            LogEntry(
+                level: event.level,
+                message: event.message.description,
+                metadata: flat.sorted { $0.key < $1.key },
+                label: label,
+                file: event.file,
+                function: event.function,
+                line: event.line,
+                date: now()
+            )
+        )
+    }
+
+    private static func flatten(
+        _ metadata: Logger.Metadata,
+        prefix: String,
+        into flat: inout [(key: String, value: String)]
+    ) {
+        for (key, value) in metadata {
+            if case .dictionary(let inner) = value {
+                flatten(inner, prefix: prefix + key + ".", into: &flat)
+            } else {
+                flat.append((prefix + key, value.description))
+            }
+        }
+    }
+}
+
+/// Lines for people, machines or journald's reading of stderr, written to a file descriptor in one piece each.
+package struct LineLogSink: LogSink {
+    /// The form of a line.
+    package enum Form: Sendable, Hashable {
+        /// `2026-01-31T10:20:30.123Z info Message key=value`.
+        case text
+        /// One JSON object a line, with `time`, `level`, `message`, `logger` and a key for each fact.
+        case json
+        /// `<6>Message key=value`, which journald turns into a priority; see sd-daemon(3).
+        case priority
+    }
+
+    private let form: Form
+    private let write: @Sendable (String) -> Void
+
+    package init(form: Form, write: @escaping @Sendable (String) -> Void = LineLogSink.standardError) {
+        self.form = form
+        self.write = write
+    }
+
+    package static let standardError: @Sendable (String) -> Void = { line in
+        FileHandle.standardError.write(Data(line.utf8))
+    }
+
+    package func write(_ entry: LogEntry) { write(Self.line(entry, form: form)) }
+
+    static func line(_ entry: LogEntry, form: Form) -> String {
+        switch form {
+        case .text:
+            var words = [Self.time(entry.date), entry.level.rawValue, printable(entry.message)]
+            words += entry.metadata.map { "\(printable($0.key))=\(quoted($0.value))" }
+            return words.joined(separator: " ") + "\n"
+        case .priority:
+            var words = ["<\(entry.priority)>" + printable(entry.message)]
+            words += entry.metadata.map { "\(printable($0.key))=\(quoted($0.value))" }
+            return words.joined(separator: " ") + "\n"
+        case .json:
+            var members = [
+                "time": Self.time(entry.date), "level": entry.level.rawValue, "message": entry.message,
+                "logger": entry.label,
+            ]
+            for fact in entry.metadata {
+                members[members[fact.key] == nil ? fact.key : "fact." + fact.key] = fact.value
+            }
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+            guard let data = try? encoder.encode(members) else { return "" }
+            return String(decoding: data, as: UTF8.self) + "\n"
+        }
+    }
+
+    static func time(_ date: Date) -> String {
+        date.formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))
+    }
+
+    private static func quoted(_ value: String) -> String {
+        let clean = printable(value)
+        guard clean.isEmpty || clean.contains(where: { " \"=".contains($0) }) else { return clean }
+        return "\"" + clean.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"") + "\""
+    }
+
+    /// Control characters from outside, which could forge a line or steer a terminal, become U+FFFD.
+    private static func printable(_ text: String) -> String {
+        guard text.unicodeScalars.contains(where: PrintableText.isControl) else { return text }
+        return PrintableText.stripped(text)
+    }
+}
+
+/// Text that is safe to print although it came from outside.
+package enum PrintableText {
+    /// Control characters, line and paragraph separators, and characters that turn the direction of writing.
+    package static func isControl(_ scalar: Unicode.Scalar) -> Bool {
+        switch scalar.value {
+        case 0..<0x20, 0x7F...0x9F, 0x2028...0x2029, 0x202A...0x202E, 0x2066...0x2069: true
+        default: false
+        }
+    }
+
+    /// The text with each such character replaced by U+FFFD.
+    package static func stripped(_ text: String) -> String {
+        var clean = String.UnicodeScalarView()
+        clean.append(contentsOf: text.unicodeScalars.map { isControl($0) ? "\u{FFFD}" : $0 })
+        return String(clean)
+    }
+}

@@ -1,0 +1,71 @@
+import Foundation
+import Precloning
+
+#if canImport(Glibc)
+import Glibc
+#endif
+
+/// What is known of the place that output goes to.
+struct Terminal: Sendable, Hashable {
+    /// Nil where output is not a terminal: nothing is cut then.
+    var width: Int?
+    /// Colour is wanted and understood; it never is the only sign of anything.
+    var hasColour: Bool
+
+    /// Standard output as it is, with `NO_COLOR` (no-color.org), `TERM` and `COLUMNS` obeyed.
+    static func current(environment: [String: String] = ProcessInfo.processInfo.environment) -> Terminal {
+        guard isatty(STDOUT_FILENO) == 1 else { return Terminal(width: nil, hasColour: false) }
+        var size = winsize()
+        let known = ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0
+        let width = environment["COLUMNS"].flatMap(Int.init) ?? (known ? Int(size.ws_col) : 80)
+        let plain = environment["NO_COLOR"].map { !$0.isEmpty } ?? false
+        return Terminal(width: max(width, 20), hasColour: !plain && environment["TERM"] != "dumb")
+    }
+
+    /// A line on standard output.
+    static func print(_ text: String) {
+        FileHandle.standardOutput.write(Data((text + "\n").utf8))
+    }
+
+    /// An error for people, one line, and what to do about it on a second.
+    static func complain(_ message: String, hint: String? = nil) {
+        let lines = message.split(separator: "\n", omittingEmptySubsequences: true)
+        var text = lines.map { "error: \(PrintableText.stripped(String($0)))\n" }.joined()
+        if let hint { text += "hint: \(PrintableText.stripped(hint))\n" }
+        FileHandle.standardError.write(Data(text.utf8))
+    }
+}
+
+/// The meaning of a piece of text, which a terminal may show by colour.
+enum Tone: Sendable, Hashable {
+    case plain, good, warning, bad, dim, heading
+
+    fileprivate var code: String? {
+        switch self {
+        case .plain: nil
+        case .good: "32"
+        case .warning: "33"
+        case .bad: "31"
+        case .dim: "2"
+        case .heading: "1"
+        }
+    }
+}
+
+/// Text from anywhere, made safe to print when it is made.
+struct StyledText: Sendable, Hashable, ExpressibleByStringInterpolation {
+    let text: String
+    let tone: Tone
+
+    init(_ text: String, _ tone: Tone = .plain) {
+        self.text = PrintableText.stripped(text)
+        self.tone = tone
+    }
+
+    init(stringLiteral value: String) { self.init(value) }
+
+    func rendered(for terminal: Terminal) -> String {
+        guard terminal.hasColour, let code = tone.code, !text.isEmpty else { return text }
+        return "\u{1B}[\(code)m\(text)\u{1B}[0m"
+    }
+}

@@ -1,0 +1,112 @@
+/// A table for people: columns as wide as their longest cell, cut to the terminal's width where there is one.
+struct TextTable: Sendable {
+    struct Column: Sendable, Hashable {
+        var title: String
+        var alignment = Alignment.left
+        /// How cells lose characters when the terminal is too narrow.
+        var cut = Cut.never
+
+        enum Alignment: Sendable { case left, right }
+
+        enum Cut: Sendable {
+            /// The column keeps its width.
+            case never
+            /// The end goes: sentences.
+            case end
+            /// The middle goes: references and URIs, whose both ends matter.
+            case middle
+        }
+    }
+
+    var columns: [Column]
+    var rows: [[StyledText]] = []
+
+    /// No cut column becomes narrower than this.
+    private static let narrowest = 12
+    private static let gap = "  "
+
+    /// Adds a row; an empty cell is shown as `-`, missing ones too, and surplus ones are dropped.
+    mutating func add(_ cells: [StyledText]) {
+        var row = Array(cells.prefix(columns.count)).map { $0.text.isEmpty ? StyledText("-", .dim) : $0 }
+        while row.count < columns.count { row.append(StyledText("-", .dim)) }
+        rows.append(row)
+    }
+
+    /// The lines, each ended by a line break, without white space at their ends.
+    func rendered(for terminal: Terminal) -> String {
+        let widths = widths(terminal.width)
+        let head = columns.map { StyledText($0.title, .heading) }
+        return ([head] + rows).map { line($0, widths, terminal) }.joined()
+    }
+
+    private func widths(_ room: Int?) -> [Int] {
+        var widths = columns.indices.map { index in
+            rows.reduce(DisplayWidth.of(columns[index].title)) { max($0, DisplayWidth.of($1[index].text)) }
+        }
+        guard let room else { return widths }
+        var excess = widths.reduce(0, +) + Self.gap.count * (widths.count - 1) - room
+        while excess > 0 {
+            let cuttable = columns.indices.filter { columns[$0].cut != .never && widths[$0] > Self.narrowest }
+            guard let widest = cuttable.max(by: { widths[$0] < widths[$1] }) else { break }
+            widths[widest] -= 1
+            excess -= 1
+        }
+        return widths
+    }
+
+    private func line(_ cells: [StyledText], _ widths: [Int], _ terminal: Terminal) -> String {
+        var line = ""
+        for (index, cell) in cells.enumerated() {
+            let text = DisplayWidth.cut(cell.text, to: widths[index], columns[index].cut)
+            let padding = String(repeating: " ", count: max(0, widths[index] - DisplayWidth.of(text)))
+            let shown = StyledText(text, cell.tone).rendered(for: terminal)
+            if index > 0 { line += Self.gap }
+            let last = index == cells.count - 1
+            switch columns[index].alignment {
+            case .left: line += last ? shown : shown + padding
+            case .right: line += padding + shown
+            }
+        }
+        return line + "\n"
+    }
+}
+
+/// How many columns of a terminal a text takes.
+enum DisplayWidth {
+    static func of(_ text: String) -> Int {
+        if text.utf8.allSatisfy({ $0 < 0x80 }) { return text.utf8.count }
+        return text.reduce(0) { $0 + width($1) }
+    }
+
+    private static func width(_ character: Character) -> Int {
+        guard let scalar = character.unicodeScalars.first else { return 0 }
+        switch scalar.value {
+        case 0x300...0x36F, 0x200B...0x200F, 0xFE00...0xFE0F: return 0
+        case 0x1100...0x115F, 0x2E80...0xA4CF, 0xAC00...0xD7A3, 0xF900...0xFAFF, 0xFE30...0xFE6F, 0xFF00...0xFF60,
+            0xFFE0...0xFFE6, 0x1F300...0x1FAFF, 0x20000...0x3FFFD:
+            return 2
+        default: return 1
+        }
+    }
+
+    static func cut(_ text: String, to width: Int, _ cut: TextTable.Column.Cut) -> String {
+        guard cut != .never, of(text) > width, width > 0 else { return text }
+        let characters = Array(text)
+        let front = cut == .end ? width - 1 : (width - 1) / 2
+        let head = take(characters[...], front)
+        if cut == .end { return head + "…" }
+        let tail = take(characters.reversed()[...], width - 1 - of(head))
+        return head + "…" + String(tail.reversed())
+    }
+
+    private static func take(_ characters: ArraySlice<Character>, _ width: Int) -> String {
+        var taken = ""
+        var left = width
+        for character in characters {
+            left -= Self.width(character)
+            if left < 0 { break }
+            taken.append(character)
+        }
+        return taken
+    }
+}
