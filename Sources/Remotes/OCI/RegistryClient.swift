@@ -79,6 +79,15 @@ extension RegistryClient {
                 return try await once(request, accepting: accepting)
             } catch is ChallengeAnswered where challengesLeft > 0 {
                 challengesLeft -= 1
+                // Its body is gone: whoever sent it has to begin anew, with the new token.
+                guard request.isRepeatable else {
+                    throw RegistryError(
+                        .uploadGone,
+                        host: host,
+                        status: 401,
+                        detail: "\(request.what): the token had run out"
+                    )
+                }
             } catch is ChallengeAnswered {
                 throw RegistryError(
                     await authenticator.hasCredentials() ? .denied : .noCredentials,

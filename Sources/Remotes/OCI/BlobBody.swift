@@ -1,0 +1,169 @@
+import AsyncHTTPClient
+import NIOCore
+import Synchronization
+
+/// The bytes of a blob on their way from one registry to another: taken up again after a cut, counted, hashed, and
+/// checked before the last of them is handed on, so that an upload of wrong bytes is never completed.
+struct BlobBody: AsyncSequence, Sendable {
+    typealias Element = ByteBuffer
+
+    let client: RegistryClient
+    let repository: String
+    let descriptor: Descriptor
+    let progress: TransferProgress
+    /// Whether the bytes come from upstream or back from the destination.
+    let isReread: Bool
+    let report: Report
+    /// The first byte wanted; beyond 0 nothing is hashed, and whoever takes the bytes has to check them.
+    var start: Int64 = 0
+
+    /// What happened on the reading side, for whoever sees only that the upload failed.
+    final class Report: Sendable {
+        struct State {
+            var failure: (any Error)?
+            var bytes: Int64 = 0
+        }
+        private let state = Mutex(State())
+
+        var failure: (any Error)? { state.withLock { $0.failure } }
+        var bytes: Int64 { state.withLock { $0.bytes } }
+
+        fileprivate func fail(_ error: any Error) { state.withLock { $0.failure = error } }
+        fileprivate func add(_ count: Int) { state.withLock { $0.bytes += Int64(count) } }
+    }
+
+    func makeAsyncIterator() -> Iterator { Iterator(blob: self) }
+
+    struct Iterator: AsyncIteratorProtocol {
+        private let blob: BlobBody
+        private var hasher: Digest.Hasher
+        private var received: Int64 = 0
+        /// Handed on only when something came after it, or all of it was checked.
+        private var held: ByteBuffer?
+        private var isChecked = false
+        private var stream: BlobStream?
+        private var chunks: HTTPClientResponse.Body.AsyncIterator?
+        /// Bytes of a stream that began at 0 although we asked for more.
+        private var surplus: Int64 = 0
+        private var failures = 0
+
+        fileprivate init(blob: BlobBody) {
+            self.blob = blob
+            hasher = Digest.Hasher(blob.descriptor.digest.algorithm)
+            received = blob.start
+        }
+
+        mutating func next() async throws -> ByteBuffer? {
+            do {
+                return try await advance()
+            } catch {
+                blob.report.fail(error)
+                await closeStream()
+                throw error
+            }
+        }
+
+        private mutating func advance() async throws -> ByteBuffer? {
+            while !isChecked {
+                if received == blob.descriptor.size {
+                    try check()
+                    await closeStream()
+                    break
+                }
+                guard var chunk = try await pull() else { continue }
+                if surplus > 0 {
+                    let skipped = Int(Swift.min(surplus, Int64(chunk.readableBytes)))
+                    chunk.moveReaderIndex(forwardBy: skipped)
+                    surplus -= Int64(skipped)
+                }
+                guard chunk.readableBytes > 0 else { continue }
+                received += Int64(chunk.readableBytes)
+                guard received <= blob.descriptor.size else {
+                    throw mismatch("longer than the \(blob.descriptor.size) bytes of its manifest", found: nil)
+                }
+                failures = 0
+                chunk.withUnsafeReadableBytes { hasher.update($0) }
+                let count = chunk.readableBytes
+                blob.report.add(count)
+                let isReread = blob.isReread
+                blob.progress.update {
+                    $0.bytesDone += Int64(count)
+                    if isReread { $0.bytesReread += Int64(count) } else { $0.bytesMoved += Int64(count) }
+                }
+                try await blob.client.pacer.pass(bytes: count, host: blob.client.host)
+                let ready = held
+                held = chunk
+                if let ready { return ready }
+            }
+            defer { held = nil }
+            return held
+        }
+
+        /// The next piece of the current stream; nil when a new stream has to be opened, or was.
+        private mutating func pull() async throws -> ByteBuffer? {
+            do {
+                if chunks == nil {
+                    let opened = try await blob.client.openBlob(
+                        blob.repository,
+                        blob.descriptor.digest,
+                        from: received
+                    )
+                    if let length = opened.length, length != blob.descriptor.size {
+                        await opened.permit.release()
+                        throw mismatch("\(length) bytes long, not \(blob.descriptor.size)", found: nil)
+                    }
+                    stream = opened
+                    surplus = received - opened.offset
+                    chunks = opened.body.makeAsyncIterator()
+                }
+                if let chunk = try await chunks?.next(isolation: #isolation) { return chunk }
+                throw TransportError(
+                    kind: .cut,
+                    host: blob.client.host,
+                    detail: "the blob ended after \(received) bytes"
+                )
+            } catch {
+                await closeStream()
+                try await waitToResume(after: error)
+                return nil
+            }
+        }
+
+        private mutating func waitToResume(after error: any Error) async throws {
+            let client = blob.client
+            let seen = client.translate(error)
+            guard let seen = seen as? RegistryError, RegistryClient.isBrief(seen) else { throw seen }
+            failures += 1
+            guard failures < client.retry.attempts, (seen.retryAfter ?? .zero) <= client.retry.maximumRetryAfter else {
+                throw seen
+            }
+            blob.progress.update { $0.resumed += 1 }
+            try await client.timeline.sleep(
+                seen.retryAfter ?? client.retry.delay(after: failures, random: client.timeline.random())
+            )
+        }
+
+        private mutating func closeStream() async {
+            chunks = nil
+            await stream?.permit.release()
+            stream = nil
+        }
+
+        private func check() throws {
+            guard blob.start == 0 else { return }
+            let found = hasher.finalize()
+            guard found == blob.descriptor.digest else {
+                throw mismatch("of other content than its digest says", found: found)
+            }
+        }
+
+        private func mismatch(_ what: String, found: Digest?) -> RegistryError {
+            RegistryError(
+                .digestMismatch,
+                host: blob.client.host,
+                detail: "the blob \(blob.descriptor.digest.short) of \(blob.repository) is \(what)",
+                digests: .init(found: found, wanted: blob.descriptor.digest)
+            )
+        }
+    }
+}

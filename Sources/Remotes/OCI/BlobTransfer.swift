@@ -1,0 +1,121 @@
+import AsyncHTTPClient
+import NIOCore
+
+/// Moves one blob into a repository of a destination, over cuts on either side.
+struct BlobTransfer: Sendable {
+    /// Where bytes are read from: upstream, or another repository of the destination.
+    struct Origin: Sendable {
+        var client: RegistryClient
+        var repository: String
+        var isReread: Bool
+    }
+
+    let descriptor: Descriptor
+    let destination: ImageCopy.Destination
+    let progress: TransferProgress
+
+    /// Uploads the blob, starting anew as often as the destination's retry rule allows.
+    ///
+    /// - Parameter session: an upload that is open already; used for the first attempt.
+    func upload(from origin: Origin, session: UploadSession?) async throws {
+        let client = destination.client
+        var session = session
+        var attempt = 1
+        while true {
+            let report = BlobBody.Report()
+            do {
+                try await once(from: origin, session: &session, report: report)
+                return
+            } catch {
+                session = nil
+                takeBack(report.bytes, isReread: origin.isReread)
+                // A failure to read is the reading side's, whatever the upload made of it.
+                let seen = report.failure.map(origin.client.translate) ?? client.translate(error)
+                guard !(seen is CancellationError), let seen = seen as? RegistryError else { throw seen }
+                let isWorthIt =
+                    report.failure == nil
+                    ? RegistryClient.isBrief(seen) || seen.kind == .uploadGone
+                    : seen.kind == .digestMismatch && attempt == 1
+                guard isWorthIt, attempt < client.retry.attempts,
+                    (seen.retryAfter ?? .zero) <= client.retry.maximumRetryAfter
+                else { throw seen }
+                progress.update { $0.restarted += 1 }
+                try await client.timeline.sleep(
+                    seen.retryAfter ?? client.retry.delay(after: attempt, random: client.timeline.random())
+                )
+                attempt += 1
+                // The answer may have been all that was lost.
+                if try await client.blobExists(destination.repository, descriptor.digest) {
+                    progress.update { $0.bytesDone += descriptor.size }
+                    return
+                }
+            }
+        }
+    }
+
+    private func once(from origin: Origin, session: inout UploadSession?, report: BlobBody.Report) async throws {
+        let client = destination.client
+        let open: UploadSession
+        if let session {
+            open = session
+        } else {
+            guard case .upload(let started) = try await client.startUpload(destination.repository) else { return }
+            open = started
+        }
+        session = nil
+        let body = BlobBody(
+            client: origin.client,
+            repository: origin.repository,
+            descriptor: descriptor,
+            progress: progress,
+            isReread: origin.isReread,
+            report: report
+        )
+        do {
+            try await client.finishUpload(
+                open,
+                digest: descriptor.digest,
+                size: descriptor.size,
+                body: .stream(body, length: .known(descriptor.size))
+            )
+        } catch {
+            if report.failure != nil, !(error is CancellationError) { await client.cancelUpload(open) }
+            throw error
+        }
+    }
+
+    /// Uploads a small blob whose bytes are in memory.
+    func upload(_ bytes: [UInt8]) async throws {
+        let client = destination.client
+        var attempt = 1
+        while true {
+            do {
+                guard case .upload(let session) = try await client.startUpload(destination.repository) else { return }
+                try await client.finishUpload(
+                    session,
+                    digest: descriptor.digest,
+                    size: Int64(bytes.count),
+                    body: .bytes(ByteBuffer(bytes: bytes))
+                )
+                progress.update { $0.bytesDone += Int64(bytes.count) }
+                return
+            } catch let error as RegistryError
+                where (RegistryClient.isBrief(error) || error.kind == .uploadGone) && attempt < client.retry.attempts
+            {
+                guard (error.retryAfter ?? .zero) <= client.retry.maximumRetryAfter else { throw error }
+                progress.update { $0.restarted += 1 }
+                try await client.timeline.sleep(
+                    error.retryAfter ?? client.retry.delay(after: attempt, random: client.timeline.random())
+                )
+                attempt += 1
+            }
+        }
+    }
+
+    private func takeBack(_ bytes: Int64, isReread: Bool) {
+        progress.update {
+            $0.bytesDone -= bytes
+            if isReread { $0.bytesReread -= bytes }
+        }
+    }
+}

@@ -1,0 +1,173 @@
+/// What is to be stored for one image, in the order of storing.
+struct CopyPlan: Sendable {
+    /// What goes under the tag, last.
+    var root: ManifestDocument
+    /// What an index names, children before parents; empty for a single image.
+    var children: [ManifestDocument]
+    var sourceDigest: Digest
+    var platformDigest: Digest?
+    /// Every blob once.
+    var blobs: [Descriptor]
+    /// Configurations that had to be read; they are uploaded from memory.
+    var inMemory: [Digest: [UInt8]]
+    var facts: ImageCopy.Facts
+
+    /// An index below an index below the root is refused: nothing sensible is built like that.
+    static let maximumDepth = 2
+
+    static func make(for copy: ImageCopy, resolved: Digest?) async throws -> CopyPlan {
+        let source = copy.source
+        let reference = resolved.map(ManifestReference.digest) ?? source.reference
+        let top = try await source.client.getManifest(source.repository, reference, budget: source.budget)
+        var plan = CopyPlan(
+            root: top,
+            children: [],
+            sourceDigest: top.digest,
+            platformDigest: nil,
+            blobs: [],
+            inMemory: [:],
+            facts: .init(
+                sourceDigest: top.digest,
+                digest: top.digest,
+                mediaType: top.mediaType,
+                size: 0,
+                layers: 0,
+                platforms: [],
+                created: nil
+            )
+        )
+        switch top.content {
+        case .image(let manifest):
+            try await plan.inspect(manifest, of: top.digest, for: copy, isAlone: true)
+        case .index(let index):
+            try await plan.resolve(index, for: copy)
+        }
+        plan.collectBlobs()
+        return plan
+    }
+
+    private mutating func resolve(_ index: Index, for copy: ImageCopy) async throws {
+        let source = copy.source
+        facts.platforms = index.images.compactMap(\.platform)
+        var chosen: Descriptor?
+        for wanted in copy.platforms ?? [] {
+            guard let child = index.images.first(where: { $0.platform.map(wanted.accepts) ?? false }) else {
+                throw Self.missing(wanted, facts.platforms, copy)
+            }
+            if chosen == nil { chosen = child }
+        }
+        if let chosen, copy.platforms?.count == 1 {
+            platformDigest = chosen.digest
+            if source.reference.digest == nil {
+                let child = try await source.client.getManifest(
+                    source.repository,
+                    .digest(chosen.digest),
+                    budget: source.budget
+                )
+                guard case .image(let manifest) = child.content else {
+                    throw RegistryError(
+                        .unsupported,
+                        host: source.client.host,
+                        detail: "the index's entry for \(copy.platforms?.first?.description ?? "") is an index again"
+                    )
+                }
+                root = child
+                facts.digest = child.digest
+                facts.mediaType = child.mediaType
+                try await inspect(manifest, of: child.digest, for: copy, isAlone: false)
+                return
+            }
+        }
+        children = try await Self.descend(index, copy: copy, depth: 1)
+    }
+
+    /// All manifests below an index, children before their parents.
+    private static func descend(_ index: Index, copy: ImageCopy, depth: Int) async throws -> [ManifestDocument] {
+        guard depth <= maximumDepth else {
+            throw RegistryError(
+                .unsupported,
+                host: copy.source.client.host,
+                detail: "an index more than \(maximumDepth) levels deep is not copied"
+            )
+        }
+        var seen: Set<Digest> = []
+        let wanted = index.manifests.filter { seen.insert($0.digest).inserted }
+        var documents: [Int: ManifestDocument] = [:]
+        try await withThrowingTaskGroup(of: (Int, ManifestDocument).self) { group in
+            var next = wanted.enumerated().makeIterator()
+            func add() {
+                guard let (position, descriptor) = next.next() else { return }
+                group.addTask {
+                    let document = try await copy.source.client.getManifest(
+                        copy.source.repository,
+                        .digest(descriptor.digest),
+                        budget: copy.source.budget
+                    )
+                    return (position, document)
+                }
+            }
+            for _ in 0..<4 { add() }
+            while let (position, document) = try await group.next() {
+                documents[position] = document
+                add()
+            }
+        }
+        var all: [ManifestDocument] = []
+        for position in wanted.indices {
+            guard let document = documents[position] else { continue }
+            if case .index(let inner) = document.content {
+                all += try await descend(inner, copy: copy, depth: depth + 1)
+            }
+            all.append(document)
+        }
+        return all
+    }
+
+    /// Reads the configuration where the platform or the date is in question.
+    private mutating func inspect(
+        _ manifest: Manifest,
+        of digest: Digest,
+        for copy: ImageCopy,
+        isAlone: Bool
+    ) async throws {
+        let configuration = manifest.configuration
+        let asksPlatform = isAlone && copy.platforms != nil
+        guard configuration.mediaType.isImageConfiguration, configuration.size <= ImageConfiguration.maximumBytes,
+            asksPlatform || copy.needsCreated
+        else {
+            if asksPlatform { platformDigest = digest }
+            return
+        }
+        let bytes = try await copy.source.client.readBlob(copy.source.repository, configuration)
+        inMemory[configuration.digest] = bytes
+        let content = ImageConfiguration(bytes: bytes)
+        facts.created = content?.created
+        if isAlone, let platform = content?.platform {
+            facts.platforms = [platform]
+            for wanted in copy.platforms ?? [] where !wanted.accepts(platform) {
+                throw Self.missing(wanted, facts.platforms, copy)
+            }
+        }
+        if asksPlatform { platformDigest = digest }
+    }
+
+    private mutating func collectBlobs() {
+        var seen: Set<Digest> = []
+        for document in children + [root] {
+            guard case .image(let manifest) = document.content else { continue }
+            facts.layers += manifest.layers.count
+            blobs += manifest.blobs.filter { seen.insert($0.digest).inserted }
+        }
+        facts.size = blobs.reduce(0) { $0 + $1.size }
+    }
+
+    private static func missing(_ wanted: Platform, _ found: [Platform], _ copy: ImageCopy) -> RegistryError {
+        RegistryError(
+            .platformMissing,
+            host: copy.source.client.host,
+            detail: "\(copy.source.repository):\(copy.source.reference) has no \(wanted); it has "
+                + (found.isEmpty ? "none that is named" : found.map(\.description).joined(separator: ", ")),
+            platforms: found
+        )
+    }
+}

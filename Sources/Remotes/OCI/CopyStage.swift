@@ -1,0 +1,205 @@
+/// Carries out a plan: moves what is missing, then stores the manifests.
+struct CopyStage: Sendable {
+    let copy: ImageCopy
+    let plan: CopyPlan
+    /// Set when the last blob is there.
+    let blobsDone = Signal()
+    private let opening = Once()
+
+    private var destination: ImageCopy.Destination { copy.destination }
+    private var registry: String { destination.client.endpoint.origin.description }
+    private var repository: String { destination.repository }
+    private var progress: TransferProgress { copy.progress }
+    private var share: LayerShare { copy.share }
+
+    init(copy: ImageCopy, plan: CopyPlan) {
+        self.copy = copy
+        self.plan = plan
+    }
+
+    func run() async throws {
+        let digests = plan.blobs.map(\.digest)
+        let image = await share.claim(registry: registry, digests: digests)
+        do {
+            try await moveBlobs(image: image)
+            blobsDone.set()
+            do {
+                try await storeManifests()
+            } catch let error as RegistryError where Self.lacksBlob(error) {
+                // The registry had a blob when asked and lost it since: move everything that is not there now.
+                for digest in digests { await share.forget(registry: registry, digest: digest) }
+                try await moveBlobs(image: image)
+                try await storeManifests()
+            }
+            await share.committed(registry: registry, repository: repository, digests: digests, image: image)
+        } catch {
+            await share.release(registry: registry, digests: digests, image: image)
+            throw error
+        }
+    }
+
+    private static func lacksBlob(_ error: RegistryError) -> Bool {
+        error.codes.contains { ["MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "LAYERS_NOT_FOUND"].contains($0) }
+    }
+
+    // MARK: Blobs
+
+    private func moveBlobs(image: Int) async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            // The largest first, so that none of them is left over at the end.
+            for blob in plan.blobs.sorted(by: { $0.size > $1.size }) {
+                group.addTask { try await move(blob, image: image) }
+            }
+            try await group.waitForAll()
+        }
+    }
+
+    private func move(_ blob: Descriptor, image: Int) async throws {
+        while true {
+            let standing = try await share.standing(
+                registry: registry,
+                repository: repository,
+                digest: blob.digest,
+                image: image
+            )
+            switch standing {
+            case .here:
+                skip(blob)
+                return
+            case .own:
+                try await bring(blob, from: upstream, session: nil)
+                await share.uploaded(registry: registry, repository: repository, digest: blob.digest, image: image)
+                return
+            case .elsewhere(let other, let committed, let mayWait):
+                if try await takeOver(blob, from: other, committed: committed, mayWait: mayWait) { return }
+            }
+        }
+    }
+
+    private var upstream: BlobTransfer.Origin {
+        .init(client: copy.source.client, repository: copy.source.repository, isReread: false)
+    }
+
+    /// Gets a layer that another repository of the destination has. False when things changed and are to be looked at
+    /// again.
+    private func takeOver(_ blob: Descriptor, from other: String, committed: Bool, mayWait: Bool) async throws -> Bool {
+        let mounting = await share.mounting(at: registry)
+        if mounting == .afterCommit, !committed, mayWait {
+            try await share.waitForCommit(registry: registry, digest: blob.digest)
+            return false
+        }
+        let reread = BlobTransfer.Origin(client: destination.client, repository: other, isReread: true)
+        var session: UploadSession?
+        if mounting != .refused, mounting != .afterCommit || committed {
+            try await open()
+            let mount = try await share.smallRequests.with([registry]) {
+                try await destination.client.startUpload(repository, mounting: blob.digest, from: other)
+            }
+            switch mount {
+            case .mounted:
+                await share.observeMount(at: registry, mounted: true, committed: committed)
+                progress.update {
+                    $0.bytesMounted += blob.size
+                    $0.bytesDone += blob.size
+                    $0.blobsDone += 1
+                }
+                return true
+            case .upload(let started):
+                await share.observeMount(at: registry, mounted: false, committed: committed)
+                if !committed, mayWait {
+                    await destination.client.cancelUpload(started)
+                    return false
+                }
+                session = started
+            }
+        }
+        do {
+            try await bring(blob, from: reread, session: session)
+        } catch let error as RegistryError where error.kind == .notFound || error.kind == .denied {
+            // What we believed is wrong, or may not be read by us: take it from upstream after all.
+            await share.forget(registry: registry, digest: blob.digest)
+            return false
+        }
+        return true
+    }
+
+    /// Makes sure that the repository has the blob, moving it from `origin` if not.
+    private func bring(_ blob: Descriptor, from origin: BlobTransfer.Origin, session: UploadSession?) async throws {
+        if session == nil {
+            let exists = try await share.smallRequests.with([registry]) {
+                try await destination.client.blobExists(repository, blob.digest)
+            }
+            if exists {
+                skip(blob)
+                return
+            }
+            try await open()
+        }
+        let transfer = BlobTransfer(descriptor: blob, destination: destination, progress: progress)
+        let hosts: Set<String> = [registry, origin.client.endpoint.origin.description]
+        try await share.slots.with(hosts) {
+            if let bytes = plan.inMemory[blob.digest] {
+                try await transfer.upload(bytes)
+            } else if let parts = destination.parts, parts.takes(blob) {
+                try await parts.upload(blob, to: destination, from: origin, progress: progress)
+            } else {
+                try await transfer.upload(from: origin, session: session)
+            }
+        }
+        progress.update { $0.blobsDone += 1 }
+    }
+
+    private func skip(_ blob: Descriptor) {
+        progress.update {
+            $0.bytesSkipped += blob.size
+            $0.bytesDone += blob.size
+            $0.blobsDone += 1
+        }
+    }
+
+    private func open() async throws { try await opening.run(copy.beforeFirstBlob) }
+
+    // MARK: Manifests
+
+    private func storeManifests() async throws {
+        try await open()
+        // Children of one level do not need each other, but an inner index needs its own: keep the order.
+        let images = plan.children.filter { !$0.mediaType.isIndex }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for (position, child) in images.enumerated() {
+                if position >= 4 { try await group.next() }
+                group.addTask { try await store(child, .digest(child.digest)) }
+            }
+            try await group.waitForAll()
+        }
+        for child in plan.children where child.mediaType.isIndex { try await store(child, .digest(child.digest)) }
+        let reference = destination.tag.map(ManifestReference.tag) ?? .digest(plan.root.digest)
+        try await store(plan.root, reference)
+    }
+
+    private func store(_ document: ManifestDocument, _ reference: ManifestReference) async throws {
+        try await destination.client.putManifest(repository, reference, document)
+    }
+}
+
+/// Runs something once for many who need it done.
+actor Once {
+    private var isDone = false
+    private var isRunning = false
+    private var waiters: [CheckedContinuation<Void, Never>] = []
+
+    /// Runs `body` unless a former call has; who comes meanwhile waits, and tries again if that call failed.
+    func run(_ body: @Sendable () async throws -> Void) async throws {
+        while isRunning { await withCheckedContinuation { waiters.append($0) } }
+        try Task.checkCancellation()
+        guard !isDone else { return }
+        isRunning = true
+        defer {
+            isRunning = false
+            for waiter in waiters { waiter.resume() }
+            waiters = []
+        }
+        try await body()
+        isDone = true
+    }
+}

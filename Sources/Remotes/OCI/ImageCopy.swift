@@ -1,0 +1,214 @@
+package import struct Foundation.Date
+
+/// Copies one image from one registry to another: blobs, then manifests, then the index, the tag last. Bytes of
+/// manifests pass untouched, blobs stream without a file between.
+package struct ImageCopy: Sendable {
+    package struct Source: Sendable {
+        package var client: RegistryClient
+        package var repository: String
+        package var reference: ManifestReference
+        /// Counts manifest GETs; nil: nothing is counted.
+        package var budget: (any PullBudget)?
+
+        package init(
+            client: RegistryClient,
+            repository: String,
+            reference: ManifestReference,
+            budget: (any PullBudget)? = nil
+        ) {
+            self.client = client
+            self.repository = repository
+            self.reference = reference
+            self.budget = budget
+        }
+    }
+
+    package struct Destination: Sendable {
+        package var client: RegistryClient
+        package var repository: String
+        /// nil: stored under its digest only.
+        package var tag: String?
+        /// For layers too large for one PUT; nil: the PUT is used for all.
+        package var parts: PartUpload?
+
+        package init(
+            client: RegistryClient,
+            repository: String,
+            tag: String?,
+            parts: PartUpload? = nil
+        ) {
+            self.client = client
+            self.repository = repository
+            self.tag = tag
+            self.parts = parts
+        }
+    }
+
+    /// What is known of an image before its first blob moves.
+    package struct Facts: Sendable, Hashable {
+        /// What the reference resolved to.
+        package var sourceDigest: Digest
+        /// What will be stored under the tag.
+        package var digest: Digest
+        package var mediaType: MediaType
+        /// Bytes of configuration and layers, each digest once.
+        package var size: Int64
+        package var layers: Int
+        /// Platforms of the index, or of the image's configuration where that was read.
+        package var platforms: [Platform]
+        /// When the image was built; nil when nobody asked or it does not say.
+        package var created: Date?
+    }
+
+    package struct Outcome: Sendable, Hashable {
+        /// What the reference resolved to when the copy began.
+        package var sourceDigest: Digest
+        /// What is under the destination's tag now.
+        package var destinationDigest: Digest
+        /// The chosen platform's manifest; nil when the object was taken whole and no platform was asked for.
+        package var platformDigest: Digest?
+        /// nil when the manifest did not have to be read.
+        package var mediaType: MediaType?
+        /// Nothing had to be done.
+        package var wasPresent: Bool
+        /// Where the source's tag pointed when the copy ended, if it had moved by then.
+        package var tagMovedTo: Digest?
+        package var transfer: TransferProgress.Snapshot
+    }
+
+    package var source: Source
+    package var destination: Destination
+    /// nil: the object whole. One platform: that child of an index alone, unless the index was pinned by its digest
+    /// or several platforms are asked for; then the index whole, since registries refuse one with children missing.
+    /// In every case all of these must be there.
+    package var platforms: [Platform]?
+    /// Digests of platform children, by the digest of their index, that are known from before.
+    package var knownChildren: [Digest: Digest]
+    /// Whether `Facts.created` is wanted, which costs reading the configuration first.
+    package var needsCreated: Bool
+    package var share: LayerShare
+    package var progress: TransferProgress
+    /// Called once, right before the first thing is written to the destination.
+    package var beforeFirstBlob: @Sendable () async throws -> Void
+    /// Called when the manifest is known and something is to be moved, before `beforeFirstBlob`.
+    package var onManifestKnown: @Sendable (Facts) async throws -> Void
+
+    package init(
+        source: Source,
+        destination: Destination,
+        platforms: [Platform]? = nil,
+        knownChildren: [Digest: Digest] = [:],
+        needsCreated: Bool = false,
+        share: LayerShare = LayerShare(),
+        progress: TransferProgress = TransferProgress(),
+        beforeFirstBlob: @escaping @Sendable () async throws -> Void = {},
+        onManifestKnown: @escaping @Sendable (Facts) async throws -> Void = { _ in }
+    ) {
+        self.source = source
+        self.destination = destination
+        self.platforms = platforms
+        self.knownChildren = knownChildren
+        self.needsCreated = needsCreated
+        self.share = share
+        self.progress = progress
+        self.beforeFirstBlob = beforeFirstBlob
+        self.onManifestKnown = onManifestKnown
+    }
+
+    /// Copies the image unless it is there already.
+    ///
+    /// - Throws: `RegistryError`, whose host says which side it was; what the hooks throw; `CancellationError`.
+    package func run() async throws -> Outcome {
+        async let there = destinationHead()
+        async let resolved = sourceHead()
+        let (destinationDigest, sourceDigest) = try await (there, resolved)
+        if let sourceDigest, let destinationDigest,
+            let wanted = platforms == nil ? sourceDigest : knownChildren[sourceDigest], wanted == destinationDigest
+        {
+            return outcome(sourceDigest, destinationDigest, present: true)
+        }
+
+        let plan = try await CopyPlan.make(for: self, resolved: sourceDigest)
+        if plan.root.digest == destinationDigest {
+            return outcome(plan.sourceDigest, plan.root.digest, plan: plan, present: true)
+        }
+        try await onManifestKnown(plan.facts)
+        progress.update {
+            $0.bytesTotal = plan.facts.size
+            $0.blobsTotal = plan.blobs.count
+        }
+        let stage = CopyStage(copy: self, plan: plan)
+        async let moved = tagAfterwards(of: plan.sourceDigest, when: stage.blobsDone)
+        do {
+            try await stage.run()
+        } catch var error as RegistryError where error.kind == .tagImmutable {
+            if destinationDigest == nil || error.digests?.found == nil {
+                let found = try? await destinationHead()
+                if found == plan.root.digest {
+                    return outcome(plan.sourceDigest, plan.root.digest, plan: plan, present: true)
+                }
+                error.digests = .init(found: found ?? destinationDigest, wanted: plan.root.digest)
+            }
+            throw error
+        }
+        var result = outcome(plan.sourceDigest, plan.root.digest, plan: plan, present: false)
+        result.tagMovedTo = await moved
+        return result
+    }
+
+    private func outcome(
+        _ sourceDigest: Digest,
+        _ digest: Digest,
+        plan: CopyPlan? = nil,
+        present: Bool
+    ) -> Outcome {
+        Outcome(
+            sourceDigest: sourceDigest,
+            destinationDigest: digest,
+            platformDigest: plan?.platformDigest ?? (platforms == nil ? nil : knownChildren[sourceDigest]),
+            mediaType: plan?.root.mediaType,
+            wasPresent: present,
+            tagMovedTo: nil,
+            transfer: progress.snapshot
+        )
+    }
+
+    /// The digest under the destination's tag; nil when nothing is there.
+    private func destinationHead() async throws -> Digest? {
+        let reference: ManifestReference
+        if let tag = destination.tag {
+            reference = .tag(tag)
+        } else if let digest = source.reference.digest {
+            reference = .digest(digest)
+        } else {
+            return nil
+        }
+        guard let head = try await destination.client.headManifest(destination.repository, reference) else {
+            return nil
+        }
+        return head.digest ?? reference.digest
+    }
+
+    /// What the source's tag names; nil when the registry does not say without being read.
+    private func sourceHead() async throws -> Digest? {
+        if let digest = source.reference.digest { return digest }
+        guard let head = try await source.client.headManifest(source.repository, source.reference) else {
+            throw RegistryError(
+                .notFound,
+                host: source.client.host,
+                status: 404,
+                detail: "there is no \(source.reference) in \(source.repository)"
+            )
+        }
+        return head.digest
+    }
+
+    /// Where the tag points while the last manifest is stored: free for pull quotas, and off the way of the copy.
+    private func tagAfterwards(of digest: Digest, when ready: Signal) async -> Digest? {
+        guard case .tag = source.reference else { return nil }
+        await ready.wait()
+        guard !Task.isCancelled else { return nil }
+        let head = try? await source.client.headManifest(source.repository, source.reference)
+        return head?.digest.flatMap { $0 == digest ? nil : $0 }
+    }
+}

@@ -1,0 +1,182 @@
+package import NIOCore
+
+/// A registry's own way to take a layer in parts, such as ECR's InitiateLayerUpload, UploadLayerPart and
+/// CompleteLayerUpload.
+package protocol LayerPartStore: Sendable {
+    /// Begins an upload; the part size is in bytes.
+    func initiate(repository: String) async throws -> (uploadID: String, partSize: Int)
+
+    /// Sends the bytes from `first` on; returns how many bytes the registry has now.
+    ///
+    /// - Throws: `PartUploadError` where the registry's answer changes what is to be sent; `RegistryError` otherwise.
+    func upload(part: ByteBuffer, first: Int64, uploadID: String, repository: String) async throws -> Int64
+
+    /// Closes the upload; the registry checks the digest.
+    func complete(uploadID: String, digest: Digest, repository: String) async throws
+
+    /// Whether the repository has the layer now (BatchCheckLayerAvailability).
+    func isAvailable(_ digest: Digest, repository: String) async throws -> Bool
+}
+
+/// Answers to a part that are no failures, only news.
+package enum PartUploadError: Error, Sendable, Hashable {
+    /// The upload is unknown: begin anew.
+    case uploadNotFound
+    /// The registry has this many bytes: go on there.
+    case resumeAt(Int64)
+    /// The layer is there already.
+    case layerExists
+}
+
+/// Uploads layers in parts that are too large to risk in one PUT, and goes on after a restart where the registry is.
+package struct PartUpload: Sendable {
+    private let store: any LayerPartStore
+    private let journal: (any UploadJournal)?
+    private let threshold: Int64
+    private let maximumParts: Int64
+
+    /// - Parameters:
+    ///   - threshold: layers above this many bytes go in parts; 5 GiB.
+    ///   - maximumParts: ECR takes 4,200 parts; a larger layer goes in one PUT.
+    package init(
+        store: any LayerPartStore,
+        journal: (any UploadJournal)?,
+        threshold: Int64 = 5 << 30,
+        maximumParts: Int64 = 4_200
+    ) {
+        self.store = store
+        self.journal = journal
+        self.threshold = threshold
+        self.maximumParts = maximumParts
+    }
+
+    /// ECR documents parts of at most 10 MiB; what does not fit then is not begun.
+    private static let assumedPartSize: Int64 = 10 << 20
+
+    func takes(_ blob: Descriptor) -> Bool {
+        blob.size > threshold && blob.size <= maximumParts * Self.assumedPartSize
+    }
+
+    func upload(
+        _ blob: Descriptor,
+        to destination: ImageCopy.Destination,
+        from origin: BlobTransfer.Origin,
+        progress: TransferProgress
+    ) async throws {
+        let registry = destination.client.host
+        let repository = destination.repository
+        var record = await journal?.load(registry: registry, repository: repository, digest: blob.digest)
+        var restarts = 0
+        while true {
+            do {
+                let current: UploadRecord
+                if let record {
+                    current = record
+                } else {
+                    current = try await begin(blob, registry: registry, repository: repository)
+                }
+                record = current
+                try await send(blob, current, from: origin, progress: progress)
+                try await store.complete(uploadID: current.uploadID, digest: blob.digest, repository: repository)
+                break
+            } catch PartUploadError.layerExists {
+                break
+            } catch PartUploadError.resumeAt(let offset) {
+                record?.bytesSent = offset
+                restarts += 1
+            } catch PartUploadError.uploadNotFound {
+                record = nil
+                await journal?.drop(registry: registry, repository: repository, digest: blob.digest)
+                restarts += 1
+            }
+            progress.update { $0.restarted += 1 }
+            guard restarts < destination.client.retry.attempts else {
+                throw RegistryError(
+                    .uploadGone,
+                    host: registry,
+                    detail: "the upload of \(blob.digest.short) is lost again and again"
+                )
+            }
+        }
+        guard try await store.isAvailable(blob.digest, repository: repository) else {
+            throw RegistryError(
+                .brokenAnswer,
+                host: registry,
+                detail: "\(blob.digest.short) is uploaded but not available"
+            )
+        }
+        await journal?.drop(registry: registry, repository: repository, digest: blob.digest)
+    }
+
+    private func begin(_ blob: Descriptor, registry: String, repository: String) async throws -> UploadRecord {
+        let (id, partSize) = try await store.initiate(repository: repository)
+        guard (1 << 20...20 << 20).contains(partSize), blob.size <= Int64(partSize) * maximumParts else {
+            throw RegistryError(
+                .refused,
+                host: registry,
+                detail: "a part size of \(partSize) bytes cannot carry \(blob.size) bytes"
+            )
+        }
+        let record = UploadRecord(
+            registry: registry,
+            repository: repository,
+            digest: blob.digest,
+            uploadID: id,
+            partSize: partSize,
+            bytesSent: 0
+        )
+        await journal?.save(record)
+        return record
+    }
+
+    /// Sends what is missing, one part in memory at a time.
+    private func send(
+        _ blob: Descriptor,
+        _ start: UploadRecord,
+        from origin: BlobTransfer.Origin,
+        progress: TransferProgress
+    ) async throws {
+        var record = start
+        // Hashing makes sense only over the whole; from the middle on the registry's own check stands alone.
+        let report = BlobBody.Report()
+        let body = BlobBody(
+            client: origin.client,
+            repository: origin.repository,
+            descriptor: blob,
+            progress: progress,
+            isReread: origin.isReread,
+            report: report,
+            start: record.bytesSent
+        )
+        progress.update { $0.bytesDone += record.bytesSent }
+        var part = ByteBufferAllocator().buffer(capacity: record.partSize)
+        do {
+            for try await var chunk in body {
+                while let slice = chunk.readSlice(
+                    length: min(chunk.readableBytes, record.partSize - part.readableBytes)
+                ), slice.readableBytes > 0 {
+                    part.writeImmutableBuffer(slice)
+                    if part.readableBytes == record.partSize { try await flush(&part, &record) }
+                }
+            }
+            if part.readableBytes > 0 { try await flush(&part, &record) }
+        } catch {
+            progress.update { $0.bytesDone -= start.bytesSent + report.bytes }
+            throw error
+        }
+    }
+
+    private func flush(_ part: inout ByteBuffer, _ record: inout UploadRecord) async throws {
+        let sent = record.bytesSent + Int64(part.readableBytes)
+        let confirmed = try await store.upload(
+            part: part,
+            first: record.bytesSent,
+            uploadID: record.uploadID,
+            repository: record.repository
+        )
+        guard confirmed == sent else { throw PartUploadError.resumeAt(confirmed) }
+        record.bytesSent = sent
+        await journal?.save(record)
+        part.clear()
+    }
+}
