@@ -36,7 +36,12 @@ package struct SystemdNotifier: Sendable {
     }
 
     /// The service drains and will end.
-    package func stopping(status: String) { send(["STOPPING=1", "STATUS=" + Self.line(status)]) }
+    ///
+    /// - Parameter within: at the latest; the manager, which kills after its own time, is asked to wait that long.
+    package func stopping(status: String, within: Duration) {
+        let micros = within.components.seconds * 1_000_000
+        send(["STOPPING=1", "STATUS=" + Self.line(status), "EXTEND_TIMEOUT_USEC=\(micros)"])
+    }
 
     /// One line for `systemctl status`.
     package func status(_ status: String) { send(["STATUS=" + Self.line(status)]) }

@@ -1,0 +1,112 @@
+import Foundation
+import Precloning
+import Testing
+
+/// Files that operators read and rely on agree with the program.
+@Suite("Shipped files")
+struct ShippedFilesTests {
+    private func json(_ path: String) throws -> [String: Any] {
+        let data = try Data(contentsOf: BuiltProgram.project.appendingPathComponent(path))
+        return try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
+    }
+
+    private func text(_ path: String) throws -> String {
+        String(decoding: try Data(contentsOf: BuiltProgram.project.appendingPathComponent(path)), as: UTF8.self)
+    }
+
+    /// Every path of keys in the schema below `properties`, references followed; tags and host names are free.
+    private func schemaPaths(_ node: [String: Any], _ definitions: [String: Any], _ path: String) -> Set<String> {
+        var node = node
+        if let reference = node["$ref"] as? String, let name = reference.split(separator: "/").last {
+            node = definitions[String(name)] as? [String: Any] ?? [:]
+        }
+        var paths: Set<String> = []
+        for (key, value) in node["properties"] as? [String: Any] ?? [:] {
+            let inner = path.isEmpty ? key : "\(path).\(key)"
+            paths.insert(inner)
+            paths.formUnion(schemaPaths(value as? [String: Any] ?? [:], definitions, inner))
+        }
+        return paths
+    }
+
+    private func paths(_ value: [String: Any], _ path: String = "") -> Set<String> {
+        var paths: Set<String> = []
+        for (key, value) in value {
+            let inner = path.isEmpty ? key : "\(path).\(key)"
+            paths.insert(inner)
+            if inner != "clone.repository.tags", let object = value as? [String: Any] {
+                paths.formUnion(self.paths(object, inner))
+            }
+        }
+        return paths
+    }
+
+    @Test("the schema has every key of the configuration, and no other")
+    func schemaKeys() throws {
+        let schema = try json("config/preclone.schema.json")
+        let written = try #require(
+            try JSONSerialization.jsonObject(with: Data(Configuration.defaults.json().utf8)) as? [String: Any]
+        )
+        let definitions = schema["$defs"] as? [String: Any] ?? [:]
+        #expect(schemaPaths(schema, definitions, "") == paths(written))
+    }
+
+    @Test("the schema explains every key")
+    func schemaDescriptions() throws {
+        var bare: [String] = []
+        func visit(_ value: Any, _ path: String) {
+            guard let object = value as? [String: Any] else { return }
+            for (key, property) in object["properties"] as? [String: Any] ?? [:] {
+                let property = property as? [String: Any] ?? [:]
+                if property["description"] == nil, property["$ref"] == nil { bare.append("\(path).\(key)") }
+            }
+            for (key, inner) in object {
+                visit(inner, "\(path).\(key)")
+                for element in inner as? [Any] ?? [] { visit(element, "\(path).\(key)") }
+            }
+        }
+        visit(try json("config/preclone.schema.json"), "")
+        #expect(bare == [])
+    }
+
+    @Test("the schema's defaults are the program's")
+    func schemaDefaults() throws {
+        let schema = try json("config/preclone.schema.json")
+        var properties = try #require(schema["properties"] as? [String: Any])
+        properties["version"] = nil
+        properties["registries"] = nil
+        func defaults(_ node: [String: Any]) -> Any? {
+            if let value = node["default"] { return value }
+            guard let properties = node["properties"] as? [String: Any] else { return nil }
+            return properties.compactMapValues { defaults($0 as? [String: Any] ?? [:]) }
+        }
+        var document = properties.compactMapValues { defaults($0 as? [String: Any] ?? [:]) }
+        document["version"] = 1
+        let bytes = try JSONSerialization.data(withJSONObject: document)
+        #expect(try Configuration.parse(Array(bytes), file: "schema") == Configuration.defaults)
+    }
+
+    @Test("the IAM policy never asks for more than named actions")
+    func policy() throws {
+        let policy = try json("config/iam-policy.json")
+        let statements = try #require(policy["Statement"] as? [[String: Any]])
+        for statement in statements {
+            let actions = statement["Action"] as? [String] ?? [statement["Action"] as? String ?? "*"]
+            #expect(actions.allSatisfy { !$0.contains("*") })
+            #expect(actions == actions.sorted())
+            let writes = actions.contains { action in
+                ["Create", "Delete", "Put", "Set", "Tag", "Upload"].contains { action.contains(":" + $0) }
+            }
+            if writes { #expect(statement["Resource"] as? String != "*") }
+        }
+    }
+
+    @Test("the unit runs the program that the package installs, and its user is the one that is made")
+    func unit() throws {
+        let unit = try text("systemd/preclone.service")
+        for line in ["Type=notify", "ExecReload=/bin/kill -HUP $MAINPID", "StateDirectoryMode=2770", "User=preclone"] {
+            #expect(unit.split(separator: "\n").contains(Substring(line)))
+        }
+        #expect(try text("systemd/preclone.sysusers").contains("\nu preclone "))
+    }
+}
