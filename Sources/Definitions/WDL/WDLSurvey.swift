@@ -1,0 +1,243 @@
+/// Walks the call graph and collects the images of all tasks.
+struct WDLSurvey {
+    private static let maximumVisits = 50_000
+
+    private struct Found {
+        var certainty: Certainty
+        var reason: String?
+        var places: [UInt64] = []
+        var tasks: Set<String> = []
+    }
+
+    private struct Gap: Hashable {
+        var place: UInt64
+        var expression: String
+        var missing: String
+    }
+
+    private let evaluator: WDLEvaluator
+    private var images: [String: Found] = [:]
+    private var gaps: [Gap: Set<String>] = [:]
+    private var visits = 0
+
+    init(_ evaluator: WDLEvaluator) { self.evaluator = evaluator }
+
+    /// Visits a task or workflow with all that it calls.
+    mutating func visit(_ instance: WDLInstance) {
+        visit(evaluator.makeScope(instance, block: 0, parent: nil), inactive: nil)
+    }
+
+    func inspection(main: String) -> Inspection {
+        var notes = evaluator.library.notes
+        if evaluator.isExhausted || visits > Self.maximumVisits {
+            let message = "the definition is too large to be evaluated to the end; images may be missing"
+            notes.append(DefinitionNote(place: .source(file: main, line: 1), message: message))
+        }
+        let mentions = images.map { text, found in
+            ImageMention(
+                text: text,
+                certainty: found.certainty,
+                reason: found.reason,
+                places: found.places.map(evaluator.evidence).sorted(),
+                tasks: found.tasks.sorted()
+            )
+        }
+        let unresolved = gaps.map { gap, tasks in
+            UnresolvedMention(
+                place: evaluator.evidence(gap.place),
+                expression: gap.expression,
+                missing: gap.missing,
+                tasks: tasks.sorted()
+            )
+        }
+        return Inspection(
+            images: mentions.sorted { $0.text < $1.text },
+            unresolved: unresolved.sorted {
+                ($0.place, $0.expression, $0.missing) < ($1.place, $1.expression, $1.missing)
+            },
+            notes: notes,
+            relevantParameters: evaluator.parameters.relevant
+        )
+    }
+
+    // MARK: Walking
+
+    private mutating func visit(_ scope: WDLScope, inactive: String?) {
+        visits += 1
+        guard visits <= Self.maximumVisits else { return }
+        if scope.callable.isTask { return visitTask(scope, inactive: inactive) }
+        for element in scope.callable.blocks[scope.block].elements {
+            switch element {
+            case .declaration: continue
+            case .call(let number): visitCall(number, in: scope, inactive: inactive)
+            case .block(let block): visitBlock(block, in: scope, inactive: inactive)
+            }
+        }
+    }
+
+    private mutating func visitBlock(_ number: Int, in scope: WDLScope, inactive: String?) {
+        let block = scope.callable.blocks[number]
+        switch block.kind {
+        case .body, .output: return
+        case .conditional:
+            var inactive = inactive
+            if inactive == nil, case .bool(false) = evaluator.condition(number, of: scope).kind {
+                inactive = "the condition at \(evaluator.shortPlace(scope, block.line)) is false"
+            }
+            for child in evaluator.children(number, of: scope) { visit(child, inactive: inactive) }
+        case .scatter:
+            let children = evaluator.children(number, of: scope)
+            for child in children { visit(child, inactive: inactive) }
+            guard children.isEmpty else { return }
+            let reason = "the scatter at \(evaluator.shortPlace(scope, block.line)) goes over an empty array"
+            let item = evaluator.unknown("the element of an empty array")
+            let child = evaluator.makeScope(scope.instance, block: number, parent: scope, element: item)
+            visit(child, inactive: inactive ?? reason)
+        }
+    }
+
+    private mutating func visitCall(_ number: Int, in scope: WDLScope, inactive: String?) {
+        switch evaluator.called(number, in: scope) {
+        case .scope(let body): visit(body, inactive: inactive)
+        case .absent(let why):
+            guard inactive == nil else { return }
+            let call = scope.callable.calls[number]
+            let place = evaluator.place(document: scope.callable.document, line: call.line)
+            let gap = Gap(place: place, expression: String("call \(call.target)".prefix(200)), missing: why)
+            gaps[gap, default: []].insert(scope.instance.path + "." + call.name)
+        }
+    }
+
+    // MARK: Tasks
+
+    private mutating func visitTask(_ scope: WDLScope, inactive: String?) {
+        let callable = scope.callable
+        let task = scope.instance.path
+        if let given = override(scope.instance) {
+            let line = evaluator.place(document: callable.document, line: callable.line)
+            let gap = Gap(place: line, expression: "", missing: "")
+            return mention(evaluator.value(of: given), gap, task, inactive: inactive)
+        }
+        guard let attribute = callable.container else { return }
+        let value = evaluator.value(attribute.expression, in: scope)
+        let place = evaluator.place(document: callable.document, line: attribute.line)
+        mention(value, Gap(place: place, expression: attribute.text, missing: ""), task, inactive: inactive)
+    }
+
+    /// A run may set attributes of a call itself (`Workflow.call.runtime.container`).
+    private func override(_ instance: WDLInstance) -> WDLParameters.Given? {
+        for name in ["requirements.container", "runtime.container", "runtime.docker"] {
+            if let given = evaluator.parameters.value(instance.inputKey(name)), given.value != .null { return given }
+        }
+        return nil
+    }
+
+    /// - Parameter gap: Where the image is asked for, without what is missing.
+    private mutating func mention(_ value: WDLValue, _ gap: Gap, _ task: String, inactive: String?) {
+        switch value.kind {
+        case .string(let text): add(text, value.places, .certain, nil, gap, task, inactive)
+        case .array(let elements):
+            // Any of them will do (WDL 1.1, "container"); engines take the first.
+            for (index, element) in elements.enumerated() {
+                if index == 0 {
+                    mention(element, gap, task, inactive: inactive)
+                } else if let text = element.string {
+                    let reason = "an equivalent of the first image of a list"
+                    add(text, element.places, .alternative, reason, gap, task, inactive)
+                }
+            }
+        case .repeated(let element): mention(element, gap, task, inactive: inactive)
+        case .oneOf(let candidates, let reasons):
+            let reason = "which of \(candidates.count) values holds depends on this: \(evaluator.text(reasons))"
+            for candidate in candidates {
+                for one in Self.texts(candidate) {
+                    add(one.text, one.places, .alternative, reason, gap, task, inactive)
+                }
+            }
+            report(reason, gap, task, inactive)
+        case .unknown(let reasons): report(evaluator.text(reasons), gap, task, inactive)
+        case .null: report("the value is null", gap, task, inactive)
+        case .bool, .integer, .float, .pair, .map, .object: report("the value is not text", gap, task, inactive)
+        }
+    }
+
+    private static func texts(_ value: WDLValue) -> [(text: String, places: [UInt64])] {
+        switch value.kind {
+        case .string(let text): [(text, value.places)]
+        case .array(let elements): elements.flatMap { element in element.string.map { [($0, element.places)] } ?? [] }
+        default: []
+        }
+    }
+
+    private mutating func report(_ missing: String, _ gap: Gap, _ task: String, _ inactive: String?) {
+        guard inactive == nil else { return }
+        var gap = gap
+        gap.missing = missing
+        gaps[gap, default: []].insert(task)
+    }
+
+    private mutating func add(
+        _ written: String,
+        _ places: [UInt64],
+        _ certainty: Certainty,
+        _ reason: String?,
+        _ gap: Gap,
+        _ task: String,
+        _ inactive: String?
+    ) {
+        switch WDLImageName(written) {
+        case .none: return
+        case .other(let why): return report(why, gap, task, inactive)
+        case .image(let text):
+            let certainty = inactive == nil ? certainty : .inactive
+            let all = WDLValue.union([gap.place], places)
+            guard var found = images[text] else {
+                images[text] = Found(certainty: certainty, reason: inactive ?? reason, places: all, tasks: [task])
+                return
+            }
+            if certainty < found.certainty {
+                found.certainty = certainty
+                found.reason = inactive ?? reason
+                found.places = all
+            } else if certainty == found.certainty {
+                found.places = WDLValue.union(found.places, all)
+            }
+            found.tasks.insert(task)
+            images[text] = found
+        }
+    }
+}
+
+/// The text of a container attribute: an image, nothing, or something that is no image.
+enum WDLImageName: Equatable {
+    case image(String)
+    /// Empty, or `*`, which WDL 1.2 has for "any image".
+    case none
+    /// Why it is not an image.
+    case other(String)
+
+    init(_ written: String) {
+        var text = Substring(written)
+        while let first = text.first, first.isWhitespace { text.removeFirst() }
+        while let last = text.last, last.isWhitespace { text.removeLast() }
+        if text.hasPrefix("docker://") { text = text.dropFirst(9) }
+        if text.isEmpty || text == "*" {
+            self = .none
+        } else if text.contains("://") || text.hasSuffix(".sif") || text.hasSuffix(".simg") {
+            self = .other("\"\(text.prefix(120))\" is not an image of a registry")
+        } else if text.utf8.count > 750 || !text.utf8.allSatisfy(Self.isAllowed) || text.hasPrefix("/") {
+            self = .other("\"\(text.prefix(120))\" is not the name of an image")
+        } else {
+            self = .image(String(text))
+        }
+    }
+
+    private static func isAllowed(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "."), UInt8(ascii: "-"), UInt8(ascii: "/"), UInt8(ascii: ":"), UInt8(ascii: "@"),
+            UInt8(ascii: "+"):
+            true
+        default: byte.isWDLName
+        }
+    }
+}
