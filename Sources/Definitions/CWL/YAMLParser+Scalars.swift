@@ -223,7 +223,10 @@ extension YAMLParser {
             isFirst = false
             wasMoreIndented = isMoreIndented
         }
+        // A last line that the text's end cuts off has no line end to keep.
+        let isCut = position == bytes.count && bytes.last != 0x0A && lines.last?.isEmpty == false
         switch chomping {
+        case _ where isCut: break
         case UInt8(ascii: "-"): break
         case UInt8(ascii: "+"): result += repeatElement(0x0A, count: emptyLines + (isFirst ? 0 : 1))
         default: if !isFirst { result.append(0x0A) }

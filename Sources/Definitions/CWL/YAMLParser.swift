@@ -63,14 +63,14 @@ struct YAMLParser {
         let startLine = line
         skipToToken()
         var properties = Properties()
-        var propertiesAt: (line: Int, column: Int)?
         while true {
             let isNested =
                 position < bytes.count && !isAtMarker
                 && (line == startLine || column > parent || (afterKey && column == parent && isDash))
             if !isNested { return try scalar("", isPlain: !properties.isString, at: start, properties) }
-            guard peek == UInt8(ascii: "&") || peek == UInt8(ascii: "!") else { break }
-            if propertiesAt?.line != line { propertiesAt = (line, column) }
+            // `&a key: value` names the key, not the mapping.
+            let isProperty = peek == UInt8(ascii: "&") || peek == UInt8(ascii: "!")
+            guard isProperty, !((!afterKey || line != startLine) && isKeyAhead) else { break }
             try property(into: &properties, inFlow: false)
             skipToToken()
         }
@@ -88,17 +88,7 @@ struct YAMLParser {
             let text = try blockScalar(parent: parent)
             return try scalar(text, isPlain: false, at: at, properties)
         default:
-            if mayNest, isKeyAhead {
-                guard let propertiesAt, propertiesAt.line == line else {
-                    return register(try blockMapping(column: column, depth: depth), properties)
-                }
-                // `&a key: value` names the key, not the mapping.
-                let mapping = try blockMapping(column: propertiesAt.column, depth: depth)
-                if case .mapping(let entries) = nodes[mapping].kind, let first = entries.first {
-                    _ = register(first.key, properties)
-                }
-                return mapping
-            }
+            if mayNest, isKeyAhead { return register(try blockMapping(column: column, depth: depth), properties) }
             return try leaf(parent: parent, properties: properties, depth: depth)
         }
     }

@@ -32,6 +32,11 @@ package struct DefinitionFilesInMemory: DefinitionFiles {
         self.files = files.mapValues { Array($0.utf8) }
     }
 
+    /// Files whose bytes need not be text.
+    package init(bytes files: [String: [UInt8]]) {
+        self.files = files
+    }
+
     package func read(_ path: String) -> DefinitionFile {
         files[path].map(DefinitionFile.contents) ?? .missing
     }

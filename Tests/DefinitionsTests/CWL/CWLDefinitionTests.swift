@@ -1,0 +1,412 @@
+import Definitions
+import Testing
+
+/// What a CWL definition in memory needs.
+private func inspect(
+    _ files: [String: String],
+    main: String? = nil,
+    _ parameters: [String: ParameterValue] = [:]
+) throws -> Inspection {
+    let request = DefinitionRequest(engine: .cwl, main: main, parameters: parameters)
+    return try WorkflowDefinition.inspect(DefinitionFilesInMemory(files), request)
+}
+
+extension Inspection {
+    fileprivate func texts(_ certainty: Certainty = .certain) -> [String] {
+        images.filter { $0.certainty == certainty }.map(\.text)
+    }
+}
+
+/// A tool with an image.
+private func tool(_ image: String, extra: String = "") -> String {
+    """
+    cwlVersion: v1.2
+    class: CommandLineTool
+    requirements:
+      DockerRequirement:
+        dockerPull: \(image)
+    inputs: {}
+    outputs: {}
+    \(extra)
+    """
+}
+
+@Suite("CWLDefinition")
+struct CWLDefinitionTests {
+    @Test(
+        "finds the requirement in every form",
+        arguments: [
+            "requirements:\n  - class: DockerRequirement\n    dockerPull: \"a/b:1\"",
+            "requirements:\n  DockerRequirement:\n    dockerPull: a/b:1",
+            "hints:\n- class: DockerRequirement\n  dockerPull: 'a/b:1 '",
+            "hints: {DockerRequirement: {dockerPull:\n  a/b:1\n }}",
+            "hints:\n- class: cwl:DockerRequirement\n  dockerPull: a/b:1",
+            "hints:\n- class: https://w3id.org/cwl/cwl#DockerRequirement\n  dockerPull: a/b:1",
+            "hints:\n- $import: docker.yml",
+            "hints:\n  $import: list.yml",
+            "hints:\n- $import: list.yml",
+            "hints:\n  DockerRequirement:\n    $import: map.yml",
+            "hints:\n- class: DockerRequirement\n  dockerPull:\n    $include: image.txt",
+            "hints:\n- class: DockerRequirement\n  dockerPull: x/y\nrequirements:\n- class: DockerRequirement\n  dockerPull: a/b:1",
+            "hints:\n- class: DockerRequirement\n  dockerPull: a/b:1\n  dockerImageId: other",
+            "hints:\n- class: DockerRequirement\n  dockerPull: docker://a/b:1",
+        ]
+    )
+    func forms(_ requirements: String) throws {
+        let inspection = try inspect([
+            "main.cwl": "cwlVersion: v1.0\nclass: CommandLineTool\ninputs: []\noutputs: []\n\(requirements)\n",
+            "docker.yml": "class: DockerRequirement\ndockerPull: a/b:1\n",
+            "list.yml": "- $import: docker.yml\n- class: InlineJavascriptRequirement\n",
+            "map.yml": "dockerPull: a/b:1\n",
+            "image.txt": "a/b:1\n",
+        ])
+        #expect(inspection.texts() == ["a/b:1"])
+        #expect(inspection.unresolved == [])
+        #expect(inspection.notes == [])
+    }
+
+    @Test("follows every form of run, with places and tasks")
+    func runs() throws {
+        let inspection = try inspect([
+            "main.cwl": """
+            cwlVersion: v1.2
+            class: Workflow
+            inputs: []
+            outputs: []
+            steps:
+              file:
+                run: tools/a.cwl
+                in: []
+                out: []
+              up: {run: "tools/../b%20b.cwl", in: [], out: []}
+              part: {run: "packed.json#second", in: [], out: []}
+              whole: {run: packed.json, in: [], out: []}
+              imported: {run: {$import: tools/a.cwl}, in: [], out: []}
+              inline:
+                in: []
+                out: []
+                run:
+                  class: Workflow
+                  inputs: []
+                  outputs: []
+                  steps:
+                    - id: "#inner"
+                      run:
+                        class: CommandLineTool
+                        hints: [{class: DockerRequirement, dockerPull: in/line}]
+                        inputs: []
+                        outputs: []
+                      in: []
+                      out: []
+              script: {run: {class: ExpressionTool, inputs: [], outputs: [], expression: "$(1)",
+                hints: [{class: DockerRequirement, dockerPull: not/needed}]}, in: [], out: []}
+            """,
+            "tools/a.cwl": tool("a/a:1"),
+            "b b.cwl": tool("b/b:2"),
+            "packed.json": """
+            {"cwlVersion": "v1.0", "$graph": [
+              {"id": "#second", "class": "CommandLineTool", "inputs": [], "outputs": [],
+               "hints": [{"class": "DockerRequirement", "dockerPull": "p/second"}]},
+              {"id": "#main", "class": "Workflow", "inputs": [], "outputs": [], "steps": [
+                {"id": "#main/s", "run": "#third", "in": [], "out": []}]},
+              {"id": "#third", "class": "CommandLineTool", "inputs": [], "outputs": [],
+               "requirements": [{"class": "DockerRequirement", "dockerPull": "p/third"}]}
+            ]}
+            """,
+        ])
+        #expect(inspection.texts() == ["a/a:1", "b/b:2", "in/line", "p/second", "p/third"])
+        #expect(inspection.images[0].tasks == ["file", "imported"])
+        #expect(inspection.images[0].places == [.source(file: "tools/a.cwl", line: 5)])
+        #expect(inspection.images[2].tasks == ["inline/inner"])
+        #expect(inspection.images[4].tasks == ["whole/s"])
+        #expect(inspection.images[4].places == [.source(file: "packed.json", line: 7)])
+        #expect(inspection.unresolved == [])
+    }
+
+    @Test("takes a process of a packed document by name, `main`, or as the only one")
+    func packed() throws {
+        let graph = """
+            $graph:
+            - {id: one, class: CommandLineTool, inputs: [], outputs: [], hints: [{class: DockerRequirement, dockerPull: i/one}]}
+            - {id: two, class: CommandLineTool, inputs: [], outputs: [], hints: [{class: DockerRequirement, dockerPull: i/two}]}
+            """
+        #expect(try inspect(["main.cwl": graph], main: "main.cwl#two").texts() == ["i/two"])
+        #expect(try inspect(["main.cwl": graph], main: "#one").texts() == ["i/one"])
+        #expect(try inspect(["x/main.cwl": graph.replacing("id: two", with: "id: \"#main\"")]).texts() == ["i/two"])
+        #expect(
+            throws: DefinitionError(
+                "main.cwl holds several processes and none is `main`; name one as main.cwl#ID: one, two"
+            )
+        ) { try inspect(["main.cwl": graph]) }
+        #expect(throws: DefinitionError("main.cwl holds nothing with the id `three`")) {
+            try inspect(["main.cwl": graph], main: "main.cwl#three")
+        }
+    }
+
+    @Test(
+        "inherits: the most specific requirement, else the most specific hint",
+        arguments: [
+            (("hints: w", "", ""), "i/w"),
+            (("requirements: w", "", "hints: t"), "i/w"),
+            (("requirements: w", "requirements: s", ""), "i/s"),
+            (("requirements: w", "requirements: s", "requirements: t"), "i/t"),
+            (("hints: w", "hints: s", "hints: t"), "i/t"),
+            (("hints: w", "hints: s", ""), "i/s"),
+            (("", "requirements: s", "hints: t"), "i/s"),
+        ]
+    )
+    func inheritance(_ levels: (String, String, String), _ expected: String) throws {
+        func block(_ level: String, _ indentation: String) -> String {
+            let parts = level.split(separator: ": ")
+            guard parts.count == 2 else { return "" }
+            return "\(indentation)\(parts[0]): {DockerRequirement: {dockerPull: i/\(parts[1])}}\n"
+        }
+        let inspection = try inspect([
+            "main.cwl": "class: Workflow\ninputs: []\noutputs: []\n" + block(levels.0, "")
+                + "steps:\n  s:\n    run: t.cwl\n    in: []\n    out: []\n" + block(levels.1, "    "),
+            "t.cwl": "class: CommandLineTool\ninputs: []\noutputs: []\n" + block(levels.2, ""),
+        ])
+        #expect(inspection.texts() == [expected])
+    }
+
+    private static let registry = [
+        "main.cwl": """
+        cwlVersion: v1.2
+        class: Workflow
+        inputs:
+          registry: string
+          repo: {type: string, default: "gatk:4"}
+          tag: string?
+        outputs: []
+        steps:
+          s:
+            run: sub.cwl
+            in:
+              registry: registry
+              repo: repo
+              image: {valueFrom: "$(inputs.registry + '/' + inputs.repo)"}
+            out: []
+        """,
+        "sub.cwl": """
+        class: Workflow
+        inputs: [{id: image, type: string}, {id: "#sub/other", type: string, default: o/ther}]
+        outputs: []
+        steps:
+          - id: t
+            run: t.cwl
+            in: [{id: docker, source: image}, {id: second, source: "#sub/other"}]
+            out: []
+        """,
+        "t.cwl": tool("$(inputs.docker)").replacing("inputs: {}", with: "inputs: {docker: string}"),
+    ]
+
+    @Test("fills references from parameters, defaults and steps")
+    func references() throws {
+        let inspection = try inspect(Self.registry, ["registry": .string("ecr")])
+        #expect(inspection.texts() == ["ecr/gatk:4"])
+        #expect(
+            inspection.images[0].places == [
+                .source(file: "main.cwl", line: 5), .source(file: "t.cwl", line: 5), .parameter(path: "registry"),
+            ]
+        )
+        #expect(inspection.images[0].tasks == ["s/t"])
+        #expect(inspection.relevantParameters == ["registry", "repo"])
+        let other = try inspect(Self.registry, ["registry": .string("ecr"), "repo": .string("bwa")])
+        #expect(other.texts() == ["ecr/bwa"])
+    }
+
+    @Test("reports what is missing, and where")
+    func missing() throws {
+        let inspection = try inspect(Self.registry)
+        #expect(inspection.images == [])
+        #expect(
+            inspection.unresolved == [
+                UnresolvedMention(
+                    place: .source(file: "t.cwl", line: 5),
+                    expression: "$(inputs.docker)",
+                    missing: "input `registry` has no default",
+                    tasks: ["s/t"]
+                )
+            ]
+        )
+        #expect(inspection.relevantParameters == ["registry", "repo"])
+    }
+
+    @Test("takes each element of a scattered list, and picks of several sources")
+    func scatter() throws {
+        let main = """
+            class: Workflow
+            inputs:
+              images: {type: "string[]", default: [i/a, i/b, i/a]}
+              first: string?
+              second: {type: string, default: i/c}
+            outputs: []
+            steps:
+              each:
+                run: t.cwl
+                scatter: docker
+                in: {docker: images}
+                out: []
+              pick:
+                run: t.cwl
+                in:
+                  docker: {source: [first, second], pickValue: first_non_null}
+                out: []
+              output:
+                run: t.cwl
+                in: {docker: each/name}
+                out: []
+            """
+        let inspection = try inspect(["main.cwl": main, "t.cwl": Self.registry["t.cwl"] ?? ""], ["x": .null])
+        #expect(inspection.texts() == ["i/a", "i/b", "i/c"])
+        #expect(inspection.unresolved.map(\.missing) == ["output `name` of step `each` is known only when it has run"])
+    }
+
+    private static let conditional = [
+        "main.cwl": """
+        cwlVersion: v1.2
+        class: Workflow
+        inputs:
+          go: {type: boolean, default: false}
+          open: boolean
+        outputs: []
+        steps:
+          a: {run: a.cwl, when: $(inputs.go), in: {go: go}, out: []}
+          b: {run: b.cwl, when: $(!inputs.go), in: {go: go}, out: []}
+          c: {run: c.cwl, when: $(inputs.open), in: {open: open}, out: []}
+          d: {run: d.cwl, when: "$(inputs.kind == 'x')", in: {kind: {default: y}}, out: []}
+        """,
+        "a.cwl": tool("i/a"), "b.cwl": tool("i/b"), "c.cwl": tool("i/c"), "d.cwl": tool("i/d"),
+    ]
+
+    @Test("knows what lies below a false condition")
+    func conditions() throws {
+        let any = try inspect(Self.conditional)
+        #expect(any.texts() == ["i/b", "i/c"])
+        #expect(any.texts(.alternative) == ["i/a"])
+        #expect(any.images[0].reason == "the condition at main.cwl:8 is false by a default that a run may change")
+        #expect(any.texts(.inactive) == ["i/d"])
+        #expect(any.relevantParameters == ["go", "open"])
+        let run = try inspect(Self.conditional, ["open": .bool(false)])
+        #expect(run.texts() == ["i/b"])
+        #expect(run.texts(.inactive) == ["i/a", "i/c", "i/d"])
+        #expect(run.images[0].reason == "the condition at main.cwl:8 is false")
+        let other = try inspect(Self.conditional, ["open": .bool(true), "go": .bool(true)])
+        #expect(other.texts() == ["i/a", "i/c"])
+    }
+
+    @Test("names both images of an open choice, and neither as certain")
+    func choice() throws {
+        let main = tool("$(inputs.gpu ? 'i/gpu' : 'i/cpu')").replacing("inputs: {}", with: "inputs: {gpu: boolean}")
+        let inspection = try inspect(["main.cwl": main])
+        #expect(inspection.texts(.alternative) == ["i/cpu", "i/gpu"])
+        #expect(inspection.images[0].reason == "one of 2 values: input `gpu` has no default")
+        #expect(try inspect(["main.cwl": main], ["gpu": .bool(true)]).texts() == ["i/gpu"])
+    }
+
+    @Test(
+        "reports what is no image",
+        arguments: [
+            ("dockerFile: FROM x", "only `dockerFile` is given: there is no image to pull"),
+            ("dockerImageId: x", "only `dockerImageId` is given: there is no image to pull"),
+            ("dockerOutputDirectory: /x", "`dockerPull` is not given"),
+            ("dockerPull: '{{ repo }}/x:1'", "`{{ repo }}/x:1` is a template; fill it in before the workflow is made"),
+            ("dockerPull: https://depot.example.org/x", "`https://depot.example.org/x` is not an image name"),
+            ("dockerPull: $(inputs.none)", "there is no input `none`"),
+            ("dockerPull: $(null)", "the expression gives null"),
+            ("dockerPull: {$include: none.txt}", "its file cannot be read; see the notes"),
+        ]
+    )
+    func noImage(_ requirement: String, _ missing: String) throws {
+        let inspection = try inspect([
+            "main.cwl":
+                "class: CommandLineTool\ninputs: []\noutputs: []\nhints:\n  DockerRequirement:\n    \(requirement)\n"
+        ])
+        #expect(inspection.images == [])
+        #expect(inspection.unresolved.map(\.missing) == [missing])
+    }
+
+    @Test("goes on beside what is broken, remote or outside")
+    func broken() throws {
+        let inspection = try inspect([
+            "main.cwl": """
+            class: Workflow
+            inputs: []
+            outputs: []
+            steps:
+              a: {run: a.cwl, in: [], out: []}
+              b: {run: bad.cwl, in: [], out: []}
+              c: {run: https://example.org/t.cwl, in: [], out: []}
+              d: {run: ../secret.cwl, in: [], out: []}
+              e: {run: none.cwl, in: [], out: []}
+              f: {run: data.cwl, in: [], out: []}
+              g: {in: [], out: []}
+              h: {run: main.cwl, in: [], out: []}
+              i: {run: broken-import.cwl, in: [], out: []}
+              j: {run: bare.cwl, in: [], out: []}
+            """,
+            "a.cwl": tool("i/a"),
+            "bad.cwl": "class: [\n",
+            "data.cwl": "x: y\n",
+            "broken-import.cwl": "class: CommandLineTool\ninputs: []\noutputs: []\nhints:\n- $import: /etc/passwd\n",
+            "bare.cwl": "class: CommandLineTool\ninputs: []\noutputs: []\n",
+        ])
+        #expect(inspection.texts() == ["i/a"])
+        #expect(
+            inspection.unresolved.map { "\($0.place) \($0.expression): \($0.missing)" } == [
+                "broken-import.cwl:5 $import: requirements that cannot be read; see the notes",
+                "data.cwl:1 run: this is no CWL process: it has no `class`",
+                "main.cwl:6 run: bad.cwl: bad.cwl:2 is not YAML: a bracket is not closed",
+                "main.cwl:7 run: https://example.org/t.cwl: `https://example.org/t.cwl` is remote or absolute and is never read",
+                "main.cwl:8 run: ../secret.cwl: `../secret.cwl` leads out of the definition and is not read",
+                "main.cwl:9 run: none.cwl: none.cwl is not in the definition",
+                "main.cwl:11 run: the step runs nothing: `run` is not given",
+                "main.cwl:12 run: main.cwl: main.cwl refers to itself",
+            ]
+        )
+        #expect(
+            inspection.notes == [
+                DefinitionNote(
+                    place: .source(file: "broken-import.cwl", line: 5),
+                    message: "$import: `/etc/passwd` leads out of the definition and is not read"
+                ),
+                DefinitionNote(place: .source(file: "bare.cwl", line: 1), message: "the tool names no container"),
+            ]
+        )
+    }
+
+    @Test(
+        "says why a definition cannot be read at all",
+        arguments: [
+            (["main.cwl": "a: [\n"], "main.cwl:2 is not YAML: a bracket is not closed"),
+            (["main.cwl": "a: b\n"], "main.cwl:1: this is no CWL process: it has no `class`"),
+            (["main.cwl": ""], "main.cwl:1: this is no CWL process: it has no `class`"),
+            (["x.txt": ""], "main file (main.cwl): not in the definition, and no .cwl file is"),
+        ]
+    )
+    func unreadable(_ files: [String: String], _ message: String) {
+        #expect(throws: DefinitionError(message)) { try inspect(files) }
+    }
+
+    @Test("ends with cycles, imports of themselves and exponential nesting")
+    func hostile() throws {
+        var files = [
+            "main.cwl":
+                "class: Workflow\nsteps:\n  a: {run: b.cwl}\n  b: {run: loop.cwl}\n  c: {run: w0.cwl}\n  d: {run: t.cwl}\n",
+            "b.cwl": "class: Workflow\nsteps:\n  a: {run: main.cwl}\n",
+            "loop.cwl": "$import: loop2.cwl\n",
+            "loop2.cwl": "$import: loop.cwl\n",
+            "t.cwl": tool("i/t"),
+        ]
+        for level in 0..<40 {
+            files["w\(level).cwl"] =
+                "class: Workflow\nsteps:\n  a: {run: w\(level + 1).cwl}\n  b: {run: w\(level + 1).cwl}\n"
+        }
+        files["w40.cwl"] = tool("i/deep")
+        let inspection = try inspect(files)
+        #expect(inspection.texts() == ["i/deep"])
+        #expect(inspection.unresolved.contains { $0.missing.hasPrefix("more than 20000 steps") })
+        #expect(inspection.notes.contains { $0.message == "the workflow runs itself; this step is not followed" })
+        #expect(inspection.notes.contains { $0.message == "$import leads through more than 20 files" })
+    }
+}
