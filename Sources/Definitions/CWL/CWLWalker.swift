@@ -16,6 +16,14 @@ struct CWLWalker {
         var reason: String?
         var places: [Evidence]
         var tasks: Set<String>
+
+        mutating func add(_ certainty: Certainty, _ reason: String?, _ places: [Evidence], task: String) {
+            if certainty < self.certainty { (self.certainty, self.reason) = (certainty, reason) }
+            for place in places where !self.places.contains(place) && self.places.count < 200 {
+                self.places.append(place)
+            }
+            tasks.insert(task)
+        }
     }
 
     /// What a process inherits on the way to it.
@@ -161,14 +169,13 @@ struct CWLWalker {
             return
         }
         let task = context.path.joined(separator: "/")
-        guard var use = images[text] else {
-            images[text] = Use(certainty: certainty, reason: reason, places: places, tasks: [task])
-            return
-        }
-        if certainty < use.certainty { (use.certainty, use.reason) = (certainty, reason) }
-        for place in places where !use.places.contains(place) && use.places.count < 200 { use.places.append(place) }
-        use.tasks.insert(task)
-        images[text] = use
+        // In place: a copy of the tasks for each of thousands of steps would be quadratic.
+        images[text, default: Use(certainty: certainty, reason: reason, places: [], tasks: [])].add(
+            certainty,
+            reason,
+            places,
+            task: task
+        )
     }
 
     private mutating func report(_ place: Evidence, _ expression: String, _ missing: String, _ context: Context) {

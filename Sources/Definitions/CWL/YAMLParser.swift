@@ -12,23 +12,29 @@ struct YAMLParser {
     var anchors: [String: Int] = [:]
     var merged = 0
     private let lineStarts: [Int]
-    private var lineHint = 0
 
     init(_ text: [UInt8]) {
         var bytes = text
         if bytes.contains(0x0D) {
+            // Line ends of Windows and of old Macs.
             bytes.removeAll(keepingCapacity: true)
-            for (index, byte) in text.enumerated() {
-                if byte != 0x0D {
-                    bytes.append(byte)
-                } else if index + 1 == text.count || text[index + 1] != 0x0A {
+            var previous: UInt8 = 0
+            for byte in text {
+                if byte == 0x0D {
                     bytes.append(0x0A)
+                } else if byte != 0x0A || previous != 0x0D {
+                    bytes.append(byte)
                 }
+                previous = byte
             }
         }
         self.bytes = bytes
         var starts = [0]
-        for (index, byte) in bytes.enumerated() where byte == 0x0A { starts.append(index + 1) }
+        var offset = 0
+        for byte in bytes {
+            offset += 1
+            if byte == 0x0A { starts.append(offset) }
+        }
         lineStarts = starts
     }
 
