@@ -11,6 +11,7 @@ struct Preclone: AsyncParsableCommand {
         discussion: Ending.help,
         version: Version.current,
         subcommands: [
+            CopyCommand.self,
             InspectCommand.self
         ]
     )

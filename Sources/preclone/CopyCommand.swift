@@ -1,0 +1,152 @@
+import ArgumentParser
+import Foundation
+import Precloning
+import Remotes
+
+/// `preclone copy`: registry to registry, the bare engine.
+struct CopyCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "copy",
+        abstract: "Copy images from registry to registry: no policy, no record, no account.",
+        discussion: """
+            The object is copied whole unless --platform is given. Layers that several images of a list share are \
+            moved once. Exit codes: 0 all are there; 1 the image, or every image, failed; 2 usage; 4 some of a list \
+            failed; 75 what failed may succeed later.
+            """
+    )
+
+    @Argument(help: "Where to copy from, such as quay.io/biocontainers/samtools:1.17.")
+    var source: String?
+
+    @Argument(help: "Where to copy to, with the tag to store it under.")
+    var destination: String?
+
+    @Option(help: "A file with lines `SOURCE DESTINATION`; `-` is standard input, `#` begins a comment.")
+    var list: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "A platform such as linux/amd64 that must be there; one alone is copied without the others.",
+            valueName: "platform"
+        )
+    )
+    var platform: [String] = []
+
+    @Flag(help: "Use http for the registries that are written with a port, such as 127.0.0.1:5000.")
+    var plainHttp = false
+
+    @Option(help: "Credentials, as docker's config.json; without it the places where docker and podman look.")
+    var authfile: String?
+
+    @Option(help: "A PEM file with certificate authorities to trust beside the system's.")
+    var ca: String?
+
+    @Option(help: "How many images of a list are copied at once.")
+    var images = 6
+
+    func run() async throws {
+        let jobs = try jobs()
+        let platforms = try platform.map { text in
+            guard let value = Platform(text) else {
+                throw CommandFailure(
+                    "`\(text)` is not a platform",
+                    hint: "write OS/ARCHITECTURE, such as linux/amd64",
+                    ending: .usage
+                )
+            }
+            return value
+        }
+        guard (1...64).contains(images) else {
+            throw CommandFailure("--images takes a number from 1 to 64", ending: .usage)
+        }
+        let credentials: any RegistryCredentialSource
+        do {
+            credentials = try credentialSource()
+        } catch {
+            throw CommandFailure(error.description, hint: error.mend, ending: .usage)
+        }
+        let transport: LiveTransport
+        do {
+            transport = try LiveTransport(certificateAuthorityFiles: ca.map { [$0] } ?? [])
+        } catch {
+            throw CommandFailure("--ca \(ca ?? ""): \(error)", ending: .usage)
+        }
+        let session = CopySession(
+            transport: transport,
+            credentials: credentials,
+            plainHTTP: plainHttp,
+            platforms: platforms.isEmpty ? nil : platforms
+        )
+        let results = await session.run(jobs, atOnce: images)
+        try? await transport.shutdown()
+        try finish(results)
+    }
+
+    private func finish(_ results: [CopySession.Result]) throws {
+        let failures = results.compactMap(\.failure)
+        guard !failures.isEmpty else { return }
+        if failures.allSatisfy(\.isTemporary) { throw Ending.temporary.code }
+        throw failures.count == results.count ? Ending.failed.code : Ending.someNotReady.code
+    }
+
+    private func credentialSource() throws(RegistryError) -> any RegistryCredentialSource {
+        guard let path = authfile ?? DockerCredentials.defaultPath() else { return AnonymousCredentials() }
+        return try DockerCredentials(path: path)
+    }
+
+    private func jobs() throws -> [CopySession.Job] {
+        if let list {
+            guard source == nil, destination == nil else {
+                throw CommandFailure("give either SOURCE and DESTINATION or --list, not both", ending: .usage)
+            }
+            return try Self.jobs(in: list)
+        }
+        guard let source, let destination else {
+            throw CommandFailure("SOURCE and DESTINATION are needed, or --list FILE", ending: .usage)
+        }
+        return [try CopySession.Job(source: source, destination: destination, place: nil)]
+    }
+
+    private static func jobs(in path: String) throws -> [CopySession.Job] {
+        let data: Data
+        do {
+            let handle =
+                path == "-" ? FileHandle.standardInput : try FileHandle(forReadingFrom: URL(fileURLWithPath: path))
+            data = try handle.readToEnd() ?? Data()
+        } catch {
+            throw CommandFailure("\(path) cannot be read", ending: .usage)
+        }
+        var jobs: [CopySession.Job] = []
+        let lines = String(decoding: data, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false)
+        for (index, line) in lines.enumerated() {
+            let words = line.prefix { $0 != "#" }.split(whereSeparator: \.isWhitespace).map(String.init)
+            if words.isEmpty { continue }
+            let place = "\(path):\(index + 1)"
+            guard words.count == 2 else {
+                throw CommandFailure("\(place): a line is SOURCE DESTINATION", ending: .usage)
+            }
+            jobs.append(try CopySession.Job(source: words[0], destination: words[1], place: place))
+        }
+        return jobs
+    }
+}
+
+extension CopySession.Job {
+    fileprivate init(source: String, destination: String, place: String?) throws {
+        func read(_ text: String) throws -> ImageReference {
+            do {
+                return try ImageReference(text)
+            } catch {
+                throw CommandFailure((place.map { "\($0): " } ?? "") + error.description, ending: .usage)
+            }
+        }
+        self.init(source: try read(source), destination: try read(destination))
+        if self.destination.digest != nil {
+            throw CommandFailure(
+                (place.map { "\($0): " } ?? "") + "a destination has a tag, not a digest",
+                hint: "the digest is the source's",
+                ending: .usage
+            )
+        }
+    }
+}
