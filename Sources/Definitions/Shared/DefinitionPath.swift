@@ -48,19 +48,18 @@ extension DefinitionFiles {
         defaults: [String],
         extensions: [String]
     ) throws(DefinitionError) -> String {
-        let all = paths
-        let folder = onlyFolder(of: all).map { $0 + "/" }
+        var names = defaults
         if let given {
             guard let path = DefinitionPath.normalized(given) else {
-                throw DefinitionError(
-                    "main file \(given): the path must be relative and stay inside the definition"
-                )
+                throw DefinitionError("main file \(given): the path must be relative and stay inside the definition")
             }
-            if exists(path) { return path }
-            if let folder, exists(folder + path) { return folder + path }
-        } else {
-            for name in defaults where exists(name) { return name }
-            if let folder { for name in defaults where exists(folder + name) { return folder + name } }
+            names = [path]
+        }
+        for name in names where exists(name) { return name }
+        // Only now: to list a large folder takes longer than to read the definition.
+        let all = paths
+        if let folder = onlyFolder(of: all) {
+            for name in names where exists("\(folder)/\(name)") { return "\(folder)/\(name)" }
         }
         let endings = extensions.map { "." + $0 }
         let candidates = all.filter { path in endings.contains { path.hasSuffix($0) } }
