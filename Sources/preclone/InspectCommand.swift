@@ -44,12 +44,12 @@ struct InspectCommand: AsyncParsableCommand {
             request.main = main ?? opened.main
             inspection = try WorkflowDefinition.inspect(opened.files, request)
         } catch {
-            throw Self.failure(error.message, ExitCode(1))
+            throw CommandFailure(error.message)
         }
         let text = InspectionText(inspection, format: format)
         FileHandle.standardOutput.write(Data(text.standardOutput.utf8))
         FileHandle.standardError.write(Data(text.standardError.utf8))
-        if strict, !inspection.unresolved.isEmpty { throw ExitCode(4) }
+        if strict, !inspection.unresolved.isEmpty { throw Ending.someNotReady.code }
     }
 
     private static func parameters(of path: String) throws -> [String: ParameterValue] {
@@ -59,7 +59,7 @@ struct InspectCommand: AsyncParsableCommand {
             let handle = try FileHandle(forReadingFrom: URL(fileURLWithPath: path))
             data = try handle.readToEnd() ?? Data()
         } catch {
-            throw failure("parameters file \(path): cannot be read", ExitCode(2))
+            throw CommandFailure("parameters file \(path): cannot be read", ending: .usage)
         }
         do {
             guard case .object(let members) = try ParameterValue(json: Array(data)) else {
@@ -67,14 +67,8 @@ struct InspectCommand: AsyncParsableCommand {
             }
             return members
         } catch {
-            throw failure("parameters file \(path): \(error)", ExitCode(2))
+            throw CommandFailure("parameters file \(path): \(error)", ending: .usage)
         }
-    }
-
-    /// Prints the error where people look and gives the code to end with.
-    private static func failure(_ message: String, _ code: ExitCode) -> ExitCode {
-        FileHandle.standardError.write(Data("error: \(InspectionText.printable(message))\n".utf8))
-        return code
     }
 }
 
