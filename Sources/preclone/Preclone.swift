@@ -11,8 +11,7 @@ struct Preclone: AsyncParsableCommand {
         discussion: Ending.help,
         version: Version.current,
         subcommands: [
-            CopyCommand.self,
-            InspectCommand.self
+            RunCommand.self, CloneCommand.self, PlanCommand.self, InspectCommand.self, CopyCommand.self,
         ]
     )
 

@@ -27,6 +27,19 @@ struct Terminal: Sendable, Hashable {
         FileHandle.standardOutput.write(Data((text + "\n").utf8))
     }
 
+    /// Whether standard error is a person's terminal, where a line may be drawn again.
+    static var isInteractive: Bool { isatty(STDERR_FILENO) == 1 }
+
+    /// A line for people on standard error that the next one replaces.
+    static func status(_ text: String) {
+        FileHandle.standardError.write(Data(("\r\u{1B}[K" + PrintableText.stripped(text)).utf8))
+    }
+
+    /// A remark for people, on standard error.
+    static func note(_ text: String) {
+        FileHandle.standardError.write(Data("note: \(PrintableText.stripped(text))\n".utf8))
+    }
+
     /// An error for people, one line, and what to do about it on a second.
     static func complain(_ message: String, hint: String? = nil) {
         let lines = message.split(separator: "\n", omittingEmptySubsequences: true)

@@ -1,0 +1,303 @@
+import Foundation
+import Logging
+package import Remotes
+
+/// The third stage: one image, from its row to an outcome. Never throws; "ready" means verified in ECR.
+package struct Cloner: Sendable {
+    /// What a later look found.
+    package enum Look: Sendable {
+        case asItShouldBe(HealthOmicsAccess)
+        case changed(String)
+        /// It could not be looked at; says nothing about the image.
+        case unknown(String)
+    }
+
+    let account: AccountFacts
+    let view: ECRView
+    let preparation: RepositoryPreparation
+    let registries: RegistryClients
+    let pullThrough: PullThroughTrigger
+    let ledger: Ledger
+    let settings: Settings
+    let policy: PolicyGate
+    let timeline: Timeline
+
+    package init(
+        account: AccountFacts,
+        view: ECRView,
+        preparation: RepositoryPreparation,
+        registries: RegistryClients,
+        pullThrough: PullThroughTrigger,
+        ledger: Ledger,
+        settings: Settings,
+        policy: PolicyGate,
+        timeline: Timeline
+    ) {
+        self.account = account
+        self.view = view
+        self.preparation = preparation
+        self.registries = registries
+        self.pullThrough = pullThrough
+        self.ledger = ledger
+        self.settings = settings
+        self.policy = policy
+        self.timeline = timeline
+    }
+
+    /// Brings one image to its destination and says how that ended.
+    package func clone(_ image: ImageRecord, caller: String = "daemon") async -> CloneOutcome {
+        var attempt = CloneAttempt(image: image, caller: caller, started: timeline.now())
+        do {
+            try await run(&attempt)
+        } catch let refusal as Refusal {
+            attempt.end = .refused(refusal)
+        } catch {
+            attempt.end = Task.isCancelled ? .stopped : .failed(CloneFailure(error))
+        }
+        await cleanUp(attempt)
+        return attempt.outcome
+    }
+
+    /// Looks at a ready image again, and mends its policy where that is all that is missing.
+    package func verify(_ image: ImageRecord) async -> Look {
+        do {
+            let destination = try await destination(of: image)
+            let holding = try await view.look(at: destination.location)
+            guard holding.isComplete else {
+                return .changed("\(destination.location) \(Planner.words(holding))")
+            }
+            if let was = image.ecrDigest, let now = holding.digest?.description, was != now {
+                // Below a pull-through prefix ECR refreshes tags by itself; elsewhere somebody pushed.
+                return .changed("\(destination.location) now has digest \(now), it had \(was)")
+            }
+            if holding.access == .notAccessible, destination.isOurs {
+                let granted = try await preparation.grant(destination.location)
+                try audit(granted.change, image, caller: "daemon")
+                return .asItShouldBe(granted.access)
+            }
+            return .asItShouldBe(holding.access)
+        } catch {
+            return .unknown("\(error)")
+        }
+    }
+
+    // MARK: One attempt
+
+    /// The route of an image now, from what ECR, policy and the source's host say.
+    func route(
+        _ image: ImageRecord,
+        caller: String
+    ) async throws -> (destination: Destination, route: Route, rule: String?) {
+        let found = try await facts(image, caller: caller)
+        let route = Planner.route(found.destination, facts: found.facts, urgency: image.urgency)
+        return (found.destination, route, found.rule)
+    }
+
+    private func facts(
+        _ image: ImageRecord,
+        caller: String
+    ) async throws -> (destination: Destination, facts: RouteFacts, rule: String?) {
+        let destination = try await destination(of: image)
+        let holding = try await view.look(at: destination.location)
+        var facts = RouteFacts(holding: holding, midnight: Self.midnight(after: timeline.now()))
+        var rule: String?
+        if let source = destination.source {
+            let decision = try await policy.byName(source, caller: caller, home: try await account.home())
+            rule = decision.rule
+            facts.denial = decision.denial
+            facts.sourcePausedUntil = await registries.pause(of: source.registry)
+        }
+        if let bound = settings.current.clone.maxBytesPerDay {
+            facts.bytesLeftToday = bound.bytes - (try ledger.bytesMovedToday(now: timeline.now()))
+        }
+        return (destination, facts, rule)
+    }
+
+    private func run(_ attempt: inout CloneAttempt) async throws {
+        let found = try await facts(attempt.image, caller: attempt.caller)
+        let destination = found.destination
+        attempt.location = destination.location
+        attempt.rule = found.rule
+        let route = Planner.route(destination, facts: found.facts, urgency: attempt.image.urgency)
+        attempt.route = route.name
+        switch route {
+        case .present:
+            try await finish(&attempt, destination, found.facts.holding)
+        case .refused(let refusal):
+            attempt.end = .refused(refusal)
+        case .later(let until, let why):
+            attempt.end = .later(until: until, why: why)
+        case .pullThrough(let rule):
+            attempt.routeDetail = rule.ecrRepositoryPrefix
+            try await pull(&attempt, destination)
+        case .copy(let takesWhole, let why):
+            if destination.rule != nil { attempt.note = "copied, since \(why)" }
+            try await copy(&attempt, destination, takesWhole: takesWhole)
+        }
+    }
+
+    private func pull(_ attempt: inout CloneAttempt, _ destination: Destination) async throws {
+        guard let source = destination.source else { return }
+        switch try await pullThrough.pull(destination, source: source, view: view) {
+        case .held(let digest, let upstream):
+            attempt.sourceDigest = upstream ?? digest
+            if let upstream, upstream != digest {
+                attempt.note =
+                    "ECR's cache holds \(digest.short), upstream's tag is at \(upstream.short); "
+                    + "ECR refreshes it within 24 h of a pull"
+            }
+            let holding = try await view.look(at: destination.location)
+            try await finish(&attempt, destination, holding)
+        case .cannotServe(let why):
+            Logger.current.info("The pull-through cache rule cannot serve it; copying", metadata: ["reason": "\(why)"])
+            attempt.route = "copy"
+            attempt.note = "copied, since the pull-through cache rule could not serve it: \(why)"
+            try await copy(&attempt, destination, takesWhole: true)
+        }
+    }
+
+    /// The last word: what is held is the expected object, whole, and readable.
+    private func finish(
+        _ attempt: inout CloneAttempt,
+        _ destination: Destination,
+        _ holding: ECRHolding
+    ) async throws {
+        guard holding.isComplete else {
+            throw CloneFailure(
+                holding.presence == .held && holding.platformDigest == nil ? .platform : .brokenAnswer,
+                message: "\(destination.location) \(Planner.words(holding)) after the attempt",
+                mend: holding.platformDigest == nil
+                    ? "HealthOmics runs linux/amd64 only: name an image that has it" : "preclone tries again"
+            )
+        }
+        if let pinned = destination.location.digest ?? destination.source?.digest, holding.digest != pinned {
+            throw CloneFailure(
+                .digestMismatch,
+                message: "\(destination.location) has digest \(holding.digest?.description ?? "-") and not \(pinned)",
+                mend: "look at who pushes to \(destination.location.repository)"
+            )
+        }
+        var result = holding
+        if destination.isOurs, holding.access != .accessible {
+            let granted = try await preparation.grant(destination.location)
+            try audit(granted.change, attempt.image, caller: attempt.caller)
+            result.access = granted.access
+            result.accessReason = granted.reason
+        }
+        guard result.access != .notAccessible else {
+            throw CloneFailure(
+                .denied,
+                message: "HealthOmics may not read \(destination.location.repository): "
+                    + (result.accessReason ?? "its policy does not allow omics.amazonaws.com"),
+                mend: "allow omics.amazonaws.com ecr:BatchGetImage, ecr:GetDownloadUrlForLayer and "
+                    + "ecr:BatchCheckLayerAvailability in the repository's policy"
+            )
+        }
+        attempt.end = .ready(result)
+    }
+
+    // MARK: Copy
+
+    private func copy(_ attempt: inout CloneAttempt, _ destination: Destination, takesWhole: Bool) async throws {
+        guard let source = destination.source else { return }
+        let progress = CopyProgressWriter(ledger: ledger, imageID: attempt.image.id, timeline: timeline)
+        let created = attempt.created
+        let caller = attempt.caller
+        let image = attempt.image
+        let home = try await account.home()
+        let repository = settings.current.clone.repository
+        let needsCreated = settings.current.policy.rules.contains { $0.facts.minAgeDays != nil }
+        let result = try await registries.copy(
+            from: source,
+            to: destination.location,
+            platforms: takesWhole ? nil : Self.platforms(settings.current),
+            needsCreated: needsCreated,
+            factsKnown: { facts in
+                if let denial = try await policy.byFacts(source, facts: facts, caller: caller, home: home) {
+                    throw denial
+                }
+            },
+            beforeFirstBlob: {
+                if let change = try await preparation.create(destination.location, settings: repository) {
+                    created.note()
+                    try audit(change, image, caller: caller)
+                }
+                // Readable before it is visible: a run that starts now must not be denied.
+                try audit(try await preparation.grant(destination.location).change, image, caller: caller)
+            },
+            progress: { progress.moved(done: $0.bytesDone, total: $0.bytesTotal) }
+        )
+        attempt.bytesMoved = result.transfer.bytesMoved
+        if let moved = result.tagMovedTo {
+            attempt.note = (attempt.note.map { $0 + "; " } ?? "") + "upstream's tag moved to \(moved.short) meanwhile"
+        }
+        attempt.sourceDigest = result.sourceDigest
+        try audit(
+            RepositoryPreparation.Change(
+                action: .imagePushed,
+                before: nil,
+                after: result.destinationDigest.description,
+                requestID: nil
+            ),
+            image,
+            caller: caller
+        )
+        let holding = try await view.look(at: destination.location)
+        guard holding.digest == result.destinationDigest else {
+            throw CloneFailure(
+                .digestMismatch,
+                message:
+                    "\(destination.location) has digest \(holding.digest?.description ?? "none") after the copy of "
+                    + result.destinationDigest.description,
+                mend: "somebody else pushes to this tag; preclone tries again"
+            )
+        }
+        try await finish(&attempt, destination, holding)
+    }
+
+    // MARK: Around an attempt
+
+    /// The place of a row, worked out again from its two names, since rules may have changed since it was planned.
+    private func destination(of image: ImageRecord) async throws -> Destination {
+        let rules = try await account.placement(
+            template: settings.current.clone.destination,
+            clonesUnmapped: settings.current.clone.unmapped == .clone
+        )
+        guard let named = try? ImageReference(image.destination), let location = ECRLocation(named) else {
+            throw CloneFailure(
+                .unmapped,
+                message: image.reason ?? "no mapping leads to a place in ECR",
+                mend: image.mend ?? "map its registry in the workflow's container registry map"
+            )
+        }
+        return Planner.destination(source: try? ImageReference(image.source), location: location, rules: rules)
+    }
+
+    /// A repository that this attempt made and that holds nothing does not outlive its failure.
+    private func cleanUp(_ attempt: CloneAttempt) async {
+        guard attempt.created.isCreated, !attempt.isReady, let location = attempt.location else { return }
+        if case .stopped = attempt.end { return }
+        let change = await preparation.removeIfEmpty(location)
+        try? audit(change, attempt.image, caller: attempt.caller)
+    }
+
+    private func audit(_ change: RepositoryPreparation.Change?, _ image: ImageRecord, caller: String) throws {
+        guard let change else { return }
+        var entry = AuditEntry(change.action, caller: caller, at: timeline.now())
+        entry.source = image.source
+        entry.destination = image.destination
+        entry.before = change.before
+        entry.after = change.after
+        entry.requestID = change.requestID
+        try ledger.audit(entry)
+    }
+
+    private static func midnight(after date: Date) -> Date {
+        Date(timeIntervalSince1970: (date.timeIntervalSince1970 / 86_400).rounded(.down) * 86_400 + 86_400)
+    }
+
+    private static func platforms(_ configuration: Configuration) -> [Platform]? {
+        let texts = configuration.clone.platforms
+        return texts.contains("all") ? nil : texts.compactMap(Platform.init)
+    }
+}

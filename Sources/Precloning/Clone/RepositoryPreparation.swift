@@ -1,0 +1,110 @@
+import Foundation
+import Logging
+package import Remotes
+
+/// How repositories are made: `clone.repository`.
+package typealias RepositorySettings = Configuration.Clone.Repository
+
+/// Makes a repository ready for an image before its first byte: there, tagged as ours, readable by HealthOmics.
+package struct RepositoryPreparation: Sendable {
+    /// What was done to AWS, for the audit.
+    package struct Change: Sendable, Hashable {
+        package var action: AuditEntry.Action
+        package var before: String?
+        package var after: String?
+        package var requestID: String?
+    }
+
+    let ecr: ECRClient
+
+    package init(ecr: ECRClient) { self.ecr = ecr }
+
+    /// Creates the repository unless it is there. A lost race counts as there.
+    ///
+    /// It is described first, so that a role without `ecr:CreateRepository` works on repositories that exist.
+    ///
+    /// - Returns: what was changed; nil when nothing was.
+    package func create(_ location: ECRLocation, settings: RepositorySettings) async throws -> Change? {
+        if try await exists(location) { return nil }
+        do {
+            let created = try await ecr.createRepository(
+                CreateRepositoryRequest(
+                    repositoryName: location.repository,
+                    imageTagMutability: settings.mutability.rawValue,
+                    mutabilityExclusions: settings.mutabilityExclusions,
+                    kmsKey: settings.kmsKey,
+                    tags: settings.tags
+                )
+            )
+            return Change(
+                action: .repositoryCreated,
+                before: nil,
+                after: created.repositoryArn ?? location.repository,
+                requestID: nil
+            )
+        } catch let error as AWSError where error.code == "RepositoryAlreadyExistsException" {
+            return nil
+        }
+    }
+
+    private func exists(_ location: ECRLocation) async throws -> Bool {
+        do {
+            return try await !ecr.describeRepositories(repositoryNames: [location.repository]).isEmpty
+        } catch let error as AWSError where error.code == "RepositoryNotFoundException" {
+            return false
+        }
+    }
+
+    /// Adds our statement to the repository's policy where HealthOmics cannot read it yet. Statements of others are not
+    /// touched; what one of them forbids is reported and not overruled.
+    ///
+    /// - Returns: whether HealthOmics may read it now, why not if not, and what was changed.
+    package func grant(
+        _ location: ECRLocation
+    ) async throws -> (access: HealthOmicsAccess, reason: String?, change: Change?) {
+        let text = try await ecr.getRepositoryPolicy(
+            repositoryName: location.repository,
+            registryId: location.account
+        )
+        let policy = try text.map(RepositoryPolicy.init(json:)) ?? RepositoryPolicy()
+        let verdict = policy.healthOmicsVerdict
+        if verdict.isAccessible { return (.accessible, verdict.reason, nil) }
+        guard verdict.canBeGranted else { return (.notAccessible, verdict.reason, nil) }
+        let granted = policy.grantingHealthOmics()
+        try await ecr.setRepositoryPolicy(
+            repositoryName: location.repository,
+            registryId: location.account,
+            policyText: granted.json
+        )
+        // Read again: another writer may have come between.
+        let after = try await ecr.getRepositoryPolicy(
+            repositoryName: location.repository,
+            registryId: location.account
+        )
+        let held = try after.map(RepositoryPolicy.init(json:)) ?? RepositoryPolicy()
+        let change = Change(action: .policyChanged, before: text, after: after, requestID: nil)
+        return (
+            held.healthOmicsVerdict.isAccessible ? .accessible : .notAccessible, held.healthOmicsVerdict.reason, change
+        )
+    }
+
+    /// Removes a repository that this attempt created and that holds nothing. Never forced: ECR refuses when there is
+    /// an image in it.
+    package func removeIfEmpty(_ location: ECRLocation) async -> Change? {
+        do {
+            try await ecr.deleteRepository(repositoryName: location.repository)
+            return Change(
+                action: .repositoryDeleted,
+                before: location.repository,
+                after: nil,
+                requestID: nil
+            )
+        } catch {
+            Logger.current.info(
+                "The new repository stays",
+                metadata: ["ecr.repository": "\(location.repository)", "error": "\(error)"]
+            )
+            return nil
+        }
+    }
+}

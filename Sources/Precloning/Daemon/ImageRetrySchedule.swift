@@ -1,0 +1,71 @@
+package import Foundation
+import Remotes
+
+/// The durable retries of one image: exponential with full jitter, bounded in number and in total time.
+///
+/// With base 30 s, ceiling 1 h: up to 30 s, 1 min, 2 min, 4 min, 8 min, 16 min, 32 min, 1 h, 1 h …
+package struct ImageRetrySchedule: Sendable, Equatable {
+    package var base: Duration
+    package var ceiling: Duration
+    package var attempts: Int
+    package var total: Duration
+    /// How often a blocked image is looked at again without anybody asking.
+    package var blockedRecheck: Duration = .seconds(86_400)
+
+    package init(base: Duration, ceiling: Duration, attempts: Int, total: Duration) {
+        self.base = base
+        self.ceiling = ceiling
+        self.attempts = attempts
+        self.total = total
+    }
+
+    package struct Decision: Sendable, Equatable {
+        package var isBlocked: Bool
+        /// Blocked because attempts or time are spent, not because of the failure's own kind.
+        package var gaveUp: Bool
+        package var counts: Bool
+        package var due: Date
+        package var why: String
+    }
+
+    /// What becomes of an image after a failed attempt. Pure.
+    package func decide(
+        failureClass: FailureClass,
+        attemptsSoFar: Int,
+        firstAttemptAt: Date?,
+        retryAfter: Duration?,
+        now: Date,
+        random: Double
+    ) -> Decision {
+        let recheck = now.addingTimeInterval(blockedRecheck.seconds)
+        if failureClass.isPermanent {
+            return Decision(isBlocked: true, gaveUp: false, counts: true, due: recheck, why: "")
+        }
+        let counts = !failureClass.belongsToHost
+        let tried = attemptsSoFar + (counts ? 1 : 0)
+        if counts, tried >= attempts {
+            return Decision(
+                isBlocked: true,
+                gaveUp: true,
+                counts: true,
+                due: recheck,
+                why: "given up after \(tried) attempts"
+            )
+        }
+        if counts, let first = firstAttemptAt, now.timeIntervalSince(first) >= total.seconds {
+            let days = Int(total.seconds / 86_400)
+            return Decision(
+                isBlocked: true,
+                gaveUp: true,
+                counts: true,
+                due: recheck,
+                why: "given up after \(days > 0 ? "\(days) days" : "\(Int(total.seconds)) s") of attempts"
+            )
+        }
+        // Capped before the shift can grow, so that the conversion cannot trap.
+        let exponent = min(max(0, counts ? tried - 1 : attemptsSoFar), 30)
+        let delay = min(ceiling.seconds, base.seconds * Double(1 << exponent)) * random
+        let wait = max(delay, retryAfter?.seconds ?? 0, 1)
+        return Decision(isBlocked: false, gaveUp: false, counts: counts, due: now.addingTimeInterval(wait), why: "")
+    }
+}

@@ -1,0 +1,99 @@
+import Foundation
+import Logging
+package import Remotes
+
+/// Takes what people ask for with `preclone clone`: the same planner, policy, limits and record as everything else.
+package struct RequestDesk: WorkLoop {
+    package let name = "requests"
+    package let bell = Bell()
+
+    let ledger: Ledger
+    let account: AccountFacts
+    let settings: Settings
+    let timeline: Timeline
+    let demanded: @Sendable () -> Void
+
+    package init(
+        ledger: Ledger,
+        account: AccountFacts,
+        settings: Settings,
+        timeline: Timeline,
+        demanded: @escaping @Sendable () -> Void
+    ) {
+        self.ledger = ledger
+        self.account = account
+        self.settings = settings
+        self.timeline = timeline
+        self.demanded = demanded
+    }
+
+    package func pass() async throws -> Duration {
+        for request in try ledger.openRequests() {
+            if request.state == "new" { try await take(request) } else { try close(request) }
+        }
+        return .seconds(1)
+    }
+
+    /// From the text to an image that is due now, or to a refusal.
+    private func take(_ request: CloneRequestRow) async throws {
+        let options = (try? JSONDecoder().decode(CloneOptions.self, from: Data(request.options.utf8))) ?? CloneOptions()
+        switch try await place(request.image, options) {
+        case .success(let demand):
+            let subject = DemandSubject.clone(request: String(request.id))
+            guard let id = try ledger.want(subject, [demand], now: timeline.now()).first else { return }
+            try ledger.taken(request.id, imageID: id)
+            try ledger.makeDue(id, urgency: .person, now: timeline.now())
+            // A ready image is looked at again before anybody is told that it is.
+            try ledger.reopen(id, reason: "asked for by \(request.caller)", now: timeline.now())
+            demanded()
+        case .failure(let refusal):
+            let result = CloneResult(
+                refused: request.image,
+                registry: (try? ImageReference(request.image))?.registry ?? "",
+                refusal,
+                elapsed: timeline.now().milliseconds - request.createdAt
+            )
+            try ledger.done(request.id, result: result, now: timeline.now())
+        }
+    }
+
+    private func place(_ text: String, _ options: CloneOptions) async throws -> Result<PlannedDemand, Refusal> {
+        let reference: ImageReference
+        do { reference = try ImageReference(text) } catch {
+            return .failure(Refusal(.invalidName, reason: "\(error)", mend: "correct the image's name"))
+        }
+        let clone = settings.current.clone
+        let rules = try await account.placement(template: clone.destination, clonesUnmapped: true)
+        if options.targetRepository != nil || options.targetTag != nil {
+            let repository: String
+            switch Planner.fallback(for: reference, rules: rules) {
+            case .success(let usual): repository = options.targetRepository ?? usual.location.repository
+            case .failure(let refusal):
+                guard let named = options.targetRepository else { return .failure(refusal) }
+                repository = named
+            }
+            return Planner.explicit(reference, repository: repository, tag: options.targetTag, rules: rules)
+                .map { DemandPlanning.row(reference, text, $0) }
+        }
+        switch Planner.destination(reference, mention: text, map: nil, rules: rules) {
+        case .placed(let destination): return .success(DemandPlanning.row(reference, text, destination))
+        case .unmapped(let refusal, let fallback):
+            return fallback.map { .success(DemandPlanning.row(reference, text, $0)) } ?? .failure(refusal)
+        case .refused(let refusal): return .failure(refusal)
+        }
+    }
+
+    /// Done once the attempt that was asked for has ended, well or not.
+    private func close(_ request: CloneRequestRow) throws {
+        guard let id = request.imageID, let image = try ledger.image(id: id) else { return }
+        switch image.state {
+        case .cloning: return
+        case .pending where (image.dueAt ?? 0) <= timeline.now().milliseconds: return
+        case .ready, .blocked, .retrying, .pending:
+            guard image.updatedAt >= request.createdAt, image.state != .pending else { return }
+            let result = try ledger.result(of: image, requested: request, now: timeline.now())
+            try ledger.done(request.id, result: result, now: timeline.now())
+            try ledger.endDemands(of: .clone(request: String(request.id)), now: timeline.now())
+        }
+    }
+}

@@ -1,0 +1,33 @@
+import Definitions
+import Foundation
+import Synchronization
+
+/// The configuration in force: read by every loop at each pass, replaced as a whole by a reload that was validated.
+package final class Settings: Sendable {
+    private let state: Mutex<Configuration>
+
+    package init(_ configuration: Configuration) { state = Mutex(configuration) }
+
+    package var current: Configuration { state.withLock { $0 } }
+
+    package func replace(with configuration: Configuration) { state.withLock { $0 = configuration } }
+
+    var choices: Surveyor.Choices {
+        let clone = current.clone
+        return Surveyor.Choices(
+            template: clone.destination,
+            clonesUnmapped: clone.unmapped == .clone,
+            certainties: Set(clone.certainty.map(\.rawValue))
+        )
+    }
+
+    var retrySchedule: ImageRetrySchedule {
+        let image = current.retry.image
+        return ImageRetrySchedule(
+            base: image.base,
+            ceiling: image.ceiling,
+            attempts: image.attempts,
+            total: image.total
+        )
+    }
+}

@@ -1,0 +1,72 @@
+package import Logging
+package import Remotes
+
+/// One of the daemon's loops: does what is due, says when to be asked again.
+package protocol WorkLoop: Sendable {
+    /// The loop's name in logs and in the heartbeat.
+    var name: String { get }
+    /// Rung when there may be work before the time is up.
+    var bell: Bell { get }
+    /// Does all that is due now.
+    ///
+    /// - Returns: the longest time to wait before the next pass.
+    /// - Throws: what kept it from its work; the loop goes on after a pause.
+    func pass() async throws -> Duration
+}
+
+/// Runs a loop until its task is cancelled. A failing pass is logged and tried again after a growing pause.
+package struct LoopRunner: Sendable {
+    /// Waits are cut to this, so that a loop with nothing to do still gives signs of life.
+    private static let longestWait = Duration.seconds(10)
+    private static let longestPause = Duration.seconds(60)
+
+    let timeline: Timeline
+    let pulse: LoopPulse
+    let logger: Logger
+
+    package init(timeline: Timeline, pulse: LoopPulse, logger: Logger) {
+        self.timeline = timeline
+        self.pulse = pulse
+        self.logger = logger
+    }
+
+    package func run(_ loop: any WorkLoop) async {
+        var failures = 0
+        while !Task.isCancelled {
+            pulse.beat(loop.name)
+            var wait: Duration
+            do {
+                wait = try await loop.pass()
+                failures = 0
+            } catch is CancellationError {
+                return
+            } catch {
+                if Task.isCancelled { return }
+                failures += 1
+                wait = min(Self.longestPause, .seconds(1 << min(failures, 6)))
+                logger.warning(
+                    "A loop could not do its work",
+                    metadata: ["loop": "\(loop.name)", "error": "\(error)", "retry.delay": "\(wait)"]
+                )
+                await pause(wait, loop)
+                continue
+            }
+            await pause(wait, loop, bell: loop.bell)
+        }
+    }
+
+    private func pause(_ duration: Duration, _ loop: any WorkLoop, bell: Bell? = nil) async {
+        let end = timeline.elapsed() + duration
+        while !Task.isCancelled {
+            let left = end - timeline.elapsed()
+            guard left > .zero else { return }
+            let slice = min(left, Self.longestWait)
+            if let bell {
+                if await bell.wait(atMost: slice, on: timeline) { return }
+            } else {
+                try? await timeline.sleep(slice)
+            }
+            pulse.beat(loop.name)
+        }
+    }
+}

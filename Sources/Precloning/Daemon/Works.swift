@@ -1,0 +1,149 @@
+package import Logging
+package import Remotes
+
+/// The working parts around one record, and the daemon made of them.
+package struct Works: Sendable {
+    package let ledger: Ledger
+    package let settings: Settings
+    package let timeline: Timeline
+    package let healthOmics: HealthOmicsClient
+    package let account: AccountFacts
+    package let registries: RegistryClients
+    package let cloner: Cloner
+    package let surveyor: Surveyor
+
+    package init(
+        ledger: Ledger,
+        settings: Settings,
+        timeline: Timeline,
+        healthOmics: HealthOmicsClient,
+        account: AccountFacts,
+        registries: RegistryClients,
+        cloner: Cloner,
+        surveyor: Surveyor
+    ) {
+        self.ledger = ledger
+        self.settings = settings
+        self.timeline = timeline
+        self.healthOmics = healthOmics
+        self.account = account
+        self.registries = registries
+        self.cloner = cloner
+        self.surveyor = surveyor
+    }
+
+    /// The desk that `preclone clone` uses when it works alone.
+    package func desk(demanded: @escaping @Sendable () -> Void) -> RequestDesk {
+        RequestDesk(
+            ledger: ledger,
+            account: account,
+            settings: settings,
+            timeline: timeline,
+            demanded: demanded
+        )
+    }
+
+    /// The daemon of these parts.
+    ///
+    /// - Parameter pulse: where the loops give signs of life; it feeds the watchdog and the heartbeat.
+    package func daemon(pulse: LoopPulse, logger: Logger) -> Daemon {
+        let settings = settings
+        let ledger = ledger
+        let timeline = timeline
+        let choices: @Sendable () async -> Surveyor.Choices = { settings.choices }
+        let recorder = OutcomeRecorder(ledger: ledger, timeline: timeline, retry: { settings.retrySchedule })
+        let dispatcher = Dispatcher(
+            ledger: ledger,
+            cloner: cloner,
+            timeline: timeline,
+            settings: {
+                DispatchSettings(
+                    concurrency: settings.current.clone.concurrency,
+                    drain: settings.current.clone.drain
+                )
+            },
+            pausedRegistries: { [registries] in await registries.paused() },
+            beat: { pulse.beat("dispatcher") },
+            ended: { image, outcome in
+                do { try await recorder.record(image, outcome) } catch {
+                    logger.critical(
+                        "The record cannot be written",
+                        metadata: ["error": "\(error)", "image.ref": "\(image.source)"]
+                    )
+                }
+            }
+        )
+        let demanded: @Sendable () -> Void = { dispatcher.bell.ring() }
+        let surveys = RunSurveyLoop(
+            ledger: ledger,
+            surveyor: surveyor,
+            timeline: timeline,
+            choices: choices,
+            demanded: demanded
+        )
+        let definitions = VersionSurveyLoop(
+            ledger: ledger,
+            surveyor: surveyor,
+            timeline: timeline,
+            selection: { settings.current.watch.workflows },
+            choices: choices,
+            demanded: demanded
+        )
+        let runs = RunWatcher(
+            ledger: ledger,
+            healthOmics: healthOmics,
+            timeline: timeline,
+            interval: { settings.current.watch.pollInterval },
+            sweepInterval: { settings.current.watch.runSweepInterval },
+            foundNew: { _ in surveys.bell.ring() },
+            polled: { trouble in try? ledger.polled(trouble: trouble, now: timeline.now()) }
+        )
+        let workflows = WorkflowWatcher(
+            ledger: ledger,
+            healthOmics: healthOmics,
+            timeline: timeline,
+            interval: { settings.current.watch.workflowInterval },
+            selection: { settings.current.watch.workflows },
+            changed: { definitions.bell.ring() }
+        )
+        let versions = VersionSweeper(
+            ledger: ledger,
+            healthOmics: healthOmics,
+            timeline: timeline,
+            callsPerMinute: { settings.current.watch.versionCallsPerMinute },
+            changed: { definitions.bell.ring() }
+        )
+        let verifier = Verifier(
+            ledger: ledger,
+            cloner: cloner,
+            timeline: timeline,
+            callsPerMinute: { settings.current.watch.verifyCallsPerMinute },
+            reopened: demanded
+        )
+        let learner = Learner(
+            ledger: ledger,
+            healthOmics: healthOmics,
+            account: account,
+            timeline: timeline,
+            tasksPerRun: { settings.current.watch.tasksPerRun },
+            choices: choices,
+            learned: demanded
+        )
+        let requests = RequestDesk(
+            ledger: ledger,
+            account: account,
+            settings: settings,
+            timeline: timeline,
+            demanded: demanded
+        )
+        return Daemon(
+            ledger: ledger,
+            dispatcher: dispatcher,
+            loops: [runs, surveys, workflows, versions, definitions, verifier, learner, requests],
+            roundLoops: [requests, runs, surveys, workflows, versions, definitions, learner, requests],
+            pulse: pulse,
+            timeline: timeline,
+            logger: logger
+        )
+    }
+}

@@ -1,0 +1,108 @@
+package import Foundation
+package import Remotes
+
+/// How an image comes to its destination.
+package enum Route: Sendable, Hashable {
+    /// It is there already.
+    case present
+    /// By a request that makes ECR fetch it, below the rule's prefix.
+    case pullThrough(PullThroughCacheRule)
+    /// Registry to registry. Whole objects where ECR's own refresh would replace a part of one, and for pinned indexes.
+    case copy(takesWhole: Bool, why: String)
+    /// Not now.
+    case later(until: Date, why: String)
+    case refused(Refusal)
+
+    /// The word in the record and in `status`.
+    package var name: String {
+        switch self {
+        case .present: "present"
+        case .pullThrough: "pullThrough"
+        case .copy: "copy"
+        case .later: "later"
+        case .refused: "refused"
+        }
+    }
+}
+
+/// What was found out about one image before its route is chosen.
+package struct RouteFacts: Sendable {
+    package var holding: ECRHolding
+    /// Why an earlier attempt found that the rule cannot serve this image.
+    package var ruleFault: String?
+    /// Nothing is asked of the source's host before this time.
+    package var sourcePausedUntil: (Date, why: String)?
+    /// What policy says by the image's name.
+    package var denial: Refusal?
+    /// Bytes that may still be moved today; nil: no bound.
+    package var bytesLeftToday: Int64?
+    package var midnight: Date
+
+    package init(holding: ECRHolding, midnight: Date) {
+        self.holding = holding
+        self.midnight = midnight
+    }
+}
+
+extension Planner {
+    /// The route of an image, from what ECR and upstream answered for it. Pure.
+    package static func route(
+        _ destination: Destination,
+        facts: RouteFacts,
+        urgency: Urgency
+    ) -> Route {
+        if facts.holding.isComplete, holdsExpected(destination, facts) { return .present }
+        if let denial = facts.denial { return .refused(denial) }
+        guard destination.isOurs else { return .refused(foreign(destination, facts)) }
+        guard let source = destination.source else { return .refused(orphan(destination, facts)) }
+        if let (until, why) = facts.sourcePausedUntil { return .later(until: until, why: why) }
+        if let left = facts.bytesLeftToday, left <= 0, urgency > .person {
+            return .later(until: facts.midnight, why: "clone.maxBytesPerDay is used up")
+        }
+        guard let rule = destination.rule else {
+            return .copy(takesWhole: source.digest != nil, why: "no pull-through cache rule holds it")
+        }
+        if let fault = facts.ruleFault { return .copy(takesWhole: true, why: fault) }
+        guard source.tag != nil else {
+            // ECR does not import an image that is asked for by digest first: aws/containers-roadmap#2837.
+            return .copy(takesWhole: true, why: "the pull-through cache is filled by tag only, and this names a digest")
+        }
+        return .pullThrough(rule)
+    }
+
+    /// Whether what is held is what a task should get: the pinned digest, or anything of an unpinned tag (drift is
+    /// looked at by the refresh, not by cloning again).
+    private static func holdsExpected(_ destination: Destination, _ facts: RouteFacts) -> Bool {
+        guard let pinned = destination.location.digest ?? destination.source?.digest else { return true }
+        return facts.holding.digest == pinned
+    }
+
+    private static func foreign(_ destination: Destination, _ facts: RouteFacts) -> Refusal {
+        Refusal(
+            .notFound,
+            reason: "\(destination.location) \(words(facts.holding)); it belongs to account "
+                + "\(destination.location.account), where preclone makes nothing",
+            mend: "have account \(destination.location.account) push it and share the repository with HealthOmics"
+        )
+    }
+
+    private static func orphan(_ destination: Destination, _ facts: RouteFacts) -> Refusal {
+        Refusal(
+            .notFound,
+            reason:
+                "\(destination.location) \(words(facts.holding)), and no pull-through cache rule tells where it comes from",
+            mend: "push the image there, or name its public image in the workflow and map its registry"
+        )
+    }
+
+    static func words(_ holding: ECRHolding) -> String {
+        switch holding.presence {
+        case .noRepository: "is not there: the repository does not exist"
+        case .noImage: "is not there: the repository has no such image"
+        case .archived: "is archived and cannot be pulled"
+        case .held where holding.platformDigest == nil:
+            "has no linux/amd64 image (it has \(holding.platforms.map(\.description).joined(separator: ", ")))"
+        case .held: holding.missingBlobs.isEmpty ? "is there" : "lacks \(holding.missingBlobs.count) layers"
+        }
+    }
+}

@@ -1,0 +1,131 @@
+package import Foundation
+import GRDB
+
+/// A row of the audit: a decision, or a change made to AWS.
+package struct AuditEntry: Codable, Sendable, Equatable {
+    /// What kind of row it is; the words of the record and of `preclone audit`.
+    package enum Action: String, Codable, Sendable, CaseIterable {
+        /// Policy decided over an image, and not as before.
+        case decided
+        case repositoryCreated, repositoryDeleted, policyChanged, imagePushed, tagMoved
+        /// A person made an image due.
+        case retried
+        case configReloaded
+    }
+
+    package var at: Date
+    /// `daemon`, or `user NAME`.
+    package var caller: String
+    package var action: String
+    package var source: String?
+    package var destination: String?
+    /// The policy rule that decided.
+    package var rule: String?
+    package var before: String?
+    package var after: String?
+    /// AWS's id of the request, for CloudTrail and support.
+    package var requestID: String?
+    package var detail: String?
+
+    package init(_ action: Action, caller: String, at: Date) {
+        self.action = action.rawValue
+        self.caller = caller
+        self.at = at
+    }
+
+    init(_ row: Row) {
+        at = Date(milliseconds: row["at"])
+        caller = row["caller"]
+        action = row["action"]
+        source = row["source"]
+        destination = row["destination"]
+        rule = row["rule"]
+        before = row["before"]
+        after = row["after"]
+        requestID = row["requestID"]
+        detail = row["detail"]
+    }
+}
+
+extension Ledger {
+    /// Notes a change made to AWS or by a person.
+    package func audit(_ entry: AuditEntry) throws {
+        try database.write { try Self.insert(entry, in: $0) }
+    }
+
+    /// Notes what policy decided over an image, unless it decided the same by the same rule the last time.
+    ///
+    /// - Returns: whether a row was written.
+    @discardableResult
+    package func audit(
+        _ decision: PolicyDecision,
+        source: String,
+        destination: String?,
+        caller: String,
+        now: Date
+    ) throws -> Bool {
+        try database.write { database in
+            let last = try Row.fetchOne(
+                database,
+                sql: """
+                    SELECT rule, after FROM auditEntry WHERE source = ? AND destination IS ? AND action = 'decided'
+                    ORDER BY id DESC LIMIT 1
+                    """,
+                arguments: [source, destination]
+            )
+            let before: String? = last?["after"]
+            if before == decision.verdict.rawValue, last?["rule"] == decision.rule { return false }
+            var entry = AuditEntry(.decided, caller: caller, at: now)
+            entry.source = source
+            entry.destination = destination
+            entry.rule = decision.rule
+            entry.before = before
+            entry.after = decision.verdict.rawValue
+            entry.detail = decision.reason
+            try Self.insert(entry, in: database)
+            return true
+        }
+    }
+
+    static func insert(_ entry: AuditEntry, in database: Database) throws {
+        try database.execute(
+            sql: """
+                INSERT INTO auditEntry (at, caller, action, source, destination, rule, before, after, requestID, detail)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                """,
+            arguments: [
+                entry.at.milliseconds, entry.caller, entry.action, entry.source, entry.destination, entry.rule,
+                entry.before, entry.after, entry.requestID, entry.detail,
+            ]
+        )
+    }
+}
+
+extension RecordReader {
+    /// Audit rows from a moment on, oldest first, a part at a time so that memory does not grow with their number.
+    ///
+    /// - Parameters:
+    ///   - after: the last row id of the part before; 0 for the first.
+    /// - Returns: the rows, and the id to go on from; nil at the end.
+    package func audit(since: Date, after: Int64, limit: Int = 1000) throws -> (entries: [AuditEntry], next: Int64?) {
+        try read { database in
+            var after = after
+            if after == 0 {
+                // Begins where the index by time says, instead of walking through years of rows.
+                let first = try Int64.fetchOne(
+                    database,
+                    sql: "SELECT MIN(id) FROM auditEntry WHERE at >= ?",
+                    arguments: [since.milliseconds]
+                )
+                guard let first else { return ([], nil) }
+                after = first - 1
+            }
+            let rows = try Row.fetchAll(
+                database,
+                sql: "SELECT * FROM auditEntry WHERE id > ? AND at >= ? ORDER BY id LIMIT ?",
+                arguments: [after, since.milliseconds, limit]
+            )
+            return (rows.map(AuditEntry.init), rows.count == limit ? rows.last?["id"] : nil)
+        }
+    }
+}

@@ -1,0 +1,327 @@
+package import Foundation
+import GRDB
+
+/// A row of `run`.
+package struct RunRow: Codable, Sendable, Equatable, FetchableRecord, TableRecord {
+    package static let databaseTableName = "run"
+
+    /// `id@milliseconds of creation`: run ids are used again after deletion.
+    package var key: String
+    package var id: String
+    package var uuid: String?
+    package var name: String?
+    package var status: String
+    package var workflowID: String?
+    package var workflowType: String?
+    package var ownerID: String
+    package var versionName: String
+    package var batchID: String?
+    package var inspection: Int64?
+    package var surveyedAt: Milliseconds?
+    package var surveyAttempts: Int
+    package var surveyDueAt: Milliseconds?
+    package var trouble: String?
+    package var createdAt: Milliseconds?
+    package var seenAt: Milliseconds
+    package var endedAt: Milliseconds?
+    package var learnedAt: Milliseconds?
+}
+
+/// What a list of runs says of one run.
+package struct RunSighting: Sendable, Hashable {
+    package var id: String
+    package var created: Date?
+    package var name: String?
+    package var status: String
+    package var workflowID: String?
+    package var versionName: String
+    package var batchID: String?
+
+    package init(
+        id: String,
+        created: Date?,
+        name: String?,
+        status: String,
+        workflowID: String?,
+        versionName: String,
+        batchID: String?
+    ) {
+        self.id = id
+        self.created = created
+        self.name = name
+        self.status = status
+        self.workflowID = workflowID
+        self.versionName = versionName
+        self.batchID = batchID
+    }
+
+    package var key: String { "\(id)@\(created?.milliseconds ?? 0)" }
+
+    /// Whether tasks of the run may still ask for images.
+    package var isLive: Bool { ["PENDING", "STARTING", "RUNNING"].contains(status) }
+}
+
+extension Ledger {
+    /// Notes runs that a list showed. New live ones are due for their survey at once.
+    ///
+    /// - Returns: how many were not known.
+    @discardableResult
+    package func saw(_ sightings: [RunSighting], now: Date) throws -> Int {
+        let at = now.milliseconds
+        return try database.write { database in
+            var new = 0
+            for run in sightings {
+                let known = try Row.fetchOne(
+                    database,
+                    sql: "SELECT status, endedAt FROM run WHERE key = ?",
+                    arguments: [run.key]
+                )
+                if let known {
+                    guard
+                        known["status"] as String != run.status
+                            || (known["endedAt"] as Milliseconds? != nil) == run.isLive
+                    else { continue }
+                    try database.execute(
+                        sql: """
+                            UPDATE run SET status = ?, seenAt = ?,
+                                endedAt = CASE WHEN ? THEN NULL ELSE COALESCE(endedAt, ?) END WHERE key = ?
+                            """,
+                        arguments: [run.status, at, run.isLive, at, run.key]
+                    )
+                    if !run.isLive { try Self.endDemands(ofRun: run.key, in: database, at: at) }
+                    continue
+                }
+                new += 1
+                try database.execute(
+                    sql: """
+                        INSERT INTO run (key, id, name, status, workflowID, versionName, batchID, createdAt, seenAt,
+                            endedAt, surveyDueAt) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                        """,
+                    arguments: [
+                        run.key, run.id, run.name, run.status, run.workflowID, run.versionName, run.batchID,
+                        run.created?.milliseconds, at, run.isLive ? nil : at, run.isLive ? at : nil,
+                    ]
+                )
+                if let workflowID = run.workflowID {
+                    try database.execute(
+                        sql: "UPDATE workflow SET lastRunAt = MAX(COALESCE(lastRunAt, 0), ?) WHERE id = ?",
+                        arguments: [run.created?.milliseconds ?? at, workflowID]
+                    )
+                }
+            }
+            return new
+        }
+    }
+
+    /// Live runs that the last full list of live runs did not show: they are over.
+    ///
+    /// - Returns: the rows, whose demands the caller ends.
+    package func endRuns(notIn liveKeys: Set<String>, seenBefore: Date, now: Date) throws -> [RunRow] {
+        try database.write { database in
+            let rows = try RunRow.fetchAll(
+                database,
+                sql: "SELECT * FROM run WHERE endedAt IS NULL AND seenAt < ?",
+                arguments: [seenBefore.milliseconds]
+            ).filter { !liveKeys.contains($0.key) }
+            for row in rows {
+                try database.execute(
+                    sql: """
+                        UPDATE run SET endedAt = ?, surveyDueAt = NULL,
+                            status = CASE WHEN status IN ('PENDING', 'STARTING', 'RUNNING') THEN 'ENDED' ELSE status END
+                        WHERE key = ?
+                        """,
+                    arguments: [now.milliseconds, row.key]
+                )
+                try Self.endDemands(ofRun: row.key, in: database, at: now.milliseconds)
+            }
+            return rows
+        }
+    }
+
+    private static func endDemands(ofRun key: String, in database: Database, at: Milliseconds) throws {
+        for table in ["demand", "unresolved"] {
+            try database.execute(
+                sql: "UPDATE \(table) SET endedAt = ? WHERE kind = 'run' AND subject = ? AND endedAt IS NULL",
+                arguments: [at, key]
+            )
+        }
+    }
+
+    /// Live runs whose images are not worked out yet and whose turn it is, oldest first.
+    package func runsToSurvey(limit: Int, now: Date) throws -> [RunRow] {
+        try database.read {
+            try RunRow.fetchAll(
+                $0,
+                sql: """
+                    SELECT * FROM run WHERE endedAt IS NULL AND surveyDueAt IS NOT NULL AND surveyDueAt <= ?
+                    ORDER BY surveyDueAt, createdAt LIMIT ?
+                    """,
+                arguments: [now.milliseconds, limit]
+            )
+        }
+    }
+
+    /// When the next run is to be surveyed that is not due yet.
+    package func nextSurvey(after now: Date) throws -> Date? {
+        try database.read {
+            try Milliseconds.fetchOne(
+                $0,
+                sql: "SELECT MIN(surveyDueAt) FROM run WHERE endedAt IS NULL AND surveyDueAt > ?",
+                arguments: [now.milliseconds]
+            ).map(Date.init(milliseconds:))
+        }
+    }
+
+    /// A run's images are worked out.
+    ///
+    /// - Parameter followUp: when the run itself is to be looked at, where only its batch was.
+    package func surveyed(
+        _ run: RunRow,
+        inspection: Int64?,
+        trouble: String?,
+        followUp: Date? = nil,
+        now: Date
+    ) throws {
+        try database.write {
+            try $0.execute(
+                sql: """
+                    UPDATE run SET surveyedAt = ?, surveyDueAt = ?, inspection = ?, trouble = ?, uuid = ?, batchID = ?,
+                        workflowID = ?, workflowType = ?, ownerID = ?, versionName = ?, surveyAttempts = 0 WHERE key = ?
+                    """,
+                arguments: [
+                    now.milliseconds, followUp?.milliseconds, inspection, trouble, run.uuid, run.batchID,
+                    run.workflowID, run.workflowType, run.ownerID, run.versionName, run.key,
+                ]
+            )
+        }
+    }
+
+    /// Runs of one batch that are not worked out at all yet.
+    package func unsurveyedRuns(batchID: String) throws -> [RunRow] {
+        try database.read {
+            try RunRow.fetchAll(
+                $0,
+                sql: "SELECT * FROM run WHERE batchID = ? AND surveyedAt IS NULL AND endedAt IS NULL",
+                arguments: [batchID]
+            )
+        }
+    }
+
+    /// The images that finished runs of a version used and the definition did not foretell.
+    package func learnedSources(workflowID: String, name: String) throws -> [String] {
+        try database.read {
+            try String.fetchAll(
+                $0,
+                sql: """
+                    SELECT DISTINCT mention FROM demand WHERE kind = 'learned' AND subject = ? AND endedAt IS NULL
+                    ORDER BY mention
+                    """,
+                arguments: [DemandSubject.learned(workflowID: workflowID, name: name).text]
+            )
+        }
+    }
+
+    /// A run's images could not be worked out; tried again at `due`.
+    package func surveyFailed(_ run: RunRow, trouble: String, due: Date?) throws {
+        try database.write {
+            try $0.execute(
+                sql: "UPDATE run SET trouble = ?, surveyDueAt = ?, surveyAttempts = surveyAttempts + 1 WHERE key = ?",
+                arguments: [trouble, due?.milliseconds, run.key]
+            )
+        }
+    }
+
+    /// Live runs with their keys, for the sets that lists are compared with.
+    package func liveRunKeys() throws -> Set<String> {
+        try database.read { try String.fetchSet($0, sql: "SELECT key FROM run WHERE endedAt IS NULL") }
+    }
+
+    package func run(key: String) throws -> RunRow? {
+        try database.read { try RunRow.fetchOne($0, sql: "SELECT * FROM run WHERE key = ?", arguments: [key]) }
+    }
+
+    /// Whether live runs of other batches are not worked out at all yet.
+    package func hasUnsurveyedBatches(besides batches: Set<String>) throws -> Bool {
+        try database.read {
+            try String.fetchSet(
+                $0,
+                sql: """
+                    SELECT DISTINCT batchID FROM run WHERE batchID IS NOT NULL AND surveyedAt IS NULL
+                    AND endedAt IS NULL AND surveyDueAt IS NOT NULL AND surveyAttempts = 0
+                    """
+            ).subtracting(batches).isEmpty == false
+        }
+    }
+
+    /// Runs by id, newest first (ids are used again).
+    package func runs(id: String) throws -> [RunRow] {
+        try database.read {
+            try RunRow.fetchAll($0, sql: "SELECT * FROM run WHERE id = ? ORDER BY createdAt DESC", arguments: [id])
+        }
+    }
+
+    /// Finished runs whose tasks were not compared with the prediction yet, for the first three of an inspection.
+    package func runsToLearn(limit: Int) throws -> [RunRow] {
+        try database.read {
+            try RunRow.fetchAll(
+                $0,
+                sql: """
+                    SELECT * FROM run WHERE endedAt IS NOT NULL AND learnedAt IS NULL AND surveyedAt IS NOT NULL
+                    AND status NOT IN ('DELETED', 'CANCELLED') AND COALESCE(workflowType, '') <> 'READY2RUN'
+                    AND (SELECT COUNT(*) FROM coverage WHERE coverage.inspection IS run.inspection
+                        AND coverage.workflowID = run.workflowID AND coverage.versionName = run.versionName) < 3
+                    ORDER BY endedAt LIMIT ?
+                    """,
+                arguments: [limit]
+            )
+        }
+    }
+
+    /// Every name under which images were foretold for a run: as mentioned, canonical, and at their destination.
+    package func predictedImages(runKey: String) throws -> Set<String> {
+        try database.read { database in
+            let rows = try Row.fetchAll(
+                database,
+                sql: """
+                    SELECT mention, source, destination FROM demand JOIN image ON image.id = demand.imageID
+                    WHERE kind = 'run' AND subject = ?
+                    """,
+                arguments: [runKey]
+            )
+            var names: Set<String> = []
+            for row in rows {
+                names.formUnion([row["mention"], row["source"], row["destination"]])
+            }
+            names.remove("")
+            return names
+        }
+    }
+
+    /// A finished run was compared with what was predicted for it.
+    package func learned(
+        _ run: RunRow,
+        predicted: Int,
+        used: Int,
+        missed: [String],
+        counts: Bool,
+        now: Date
+    ) throws {
+        try database.write { database in
+            try database.execute(
+                sql: "UPDATE run SET learnedAt = ? WHERE key = ?",
+                arguments: [now.milliseconds, run.key]
+            )
+            guard counts else { return }
+            try database.execute(
+                sql: """
+                    INSERT INTO coverage (workflowID, versionName, inspection, runKey, predicted, used, missed, at)
+                    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+                    """,
+                arguments: [
+                    run.workflowID ?? "", run.versionName, run.inspection, run.key, predicted, used,
+                    JSONColumn.array(missed), now.milliseconds,
+                ]
+            )
+        }
+    }
+}

@@ -1,0 +1,358 @@
+package import Foundation
+import GRDB
+
+/// A row of `version`; the name is empty for the workflow's own definition.
+package struct VersionRow: Codable, Sendable, Equatable, FetchableRecord, TableRecord {
+    package static let databaseTableName = "version"
+
+    package var workflowID: String
+    package var name: String
+    package var ownerID: String
+    package var status: String
+    package var digest: String?
+    package var engine: String?
+    package var main: String?
+    package var registryMap: String?
+    package var definition: String?
+    package var surveyedDigest: String?
+    package var trouble: String?
+    package var seenAt: Milliseconds
+    package var createdAt: Milliseconds?
+
+    package init(workflowID: String, name: String, status: String, seenAt: Milliseconds) {
+        self.workflowID = workflowID
+        self.name = name
+        self.status = status
+        self.seenAt = seenAt
+        ownerID = ""
+    }
+
+    /// How demands and people name it.
+    package var label: String { name.isEmpty ? workflowID : "\(workflowID)/\(name)" }
+}
+
+/// What a list of workflows says of one.
+package struct WorkflowSighting: Sendable, Hashable {
+    package var id: String
+    package var name: String?
+    package var type: String
+    package var status: String
+    package var digest: String?
+    package var created: Date?
+
+    package init(id: String, name: String?, type: String, status: String, digest: String?, created: Date?) {
+        self.id = id
+        self.name = name
+        self.type = type
+        self.status = status
+        self.digest = digest
+        self.created = created
+    }
+}
+
+/// What a list of versions says of one.
+package struct VersionSighting: Sendable, Hashable {
+    package var workflowID: String
+    package var name: String
+    package var status: String
+    package var digest: String?
+    package var created: Date?
+
+    package init(workflowID: String, name: String, status: String, digest: String?, created: Date?) {
+        self.workflowID = workflowID
+        self.name = name
+        self.status = status
+        self.digest = digest
+        self.created = created
+    }
+}
+
+/// A stored inspection of a definition for one set of relevant parameters.
+package struct InspectionRow: Codable, Sendable, FetchableRecord, TableRecord {
+    package static let databaseTableName = "inspection"
+
+    package var id: Int64
+    package var definition: String
+    package var engine: String
+    package var main: String
+    package var profiles: String
+    package var parameters: String
+    package var relevant: String
+    package var result: String
+    package var createdAt: Milliseconds
+}
+
+extension Ledger {
+    /// Notes workflows that a list showed, and their own definitions as the version with the empty name.
+    package func saw(_ sightings: [WorkflowSighting], now: Date) throws {
+        let at = now.milliseconds
+        try database.write { database in
+            for workflow in sightings {
+                try database.execute(
+                    sql: """
+                        INSERT INTO workflow (id, name, type, status, digest, createdAt, seenAt, firstSeenAt)
+                        VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+                        ON CONFLICT (id) DO UPDATE SET name = excluded.name, status = excluded.status,
+                            digest = excluded.digest, seenAt = excluded.seenAt
+                            WHERE name IS NOT excluded.name OR status <> excluded.status
+                                OR digest IS NOT excluded.digest
+                        """,
+                    arguments: [
+                        workflow.id, workflow.name, workflow.type, workflow.status, workflow.digest,
+                        workflow.created?.milliseconds, at, at,
+                    ]
+                )
+                try Self.noteVersion(
+                    VersionSighting(
+                        workflowID: workflow.id,
+                        name: "",
+                        status: workflow.status,
+                        digest: workflow.digest,
+                        created: workflow.created
+                    ),
+                    in: database,
+                    at: at
+                )
+            }
+        }
+    }
+
+    /// Notes versions that a list showed.
+    package func saw(_ sightings: [VersionSighting], sweptWorkflow: String? = nil, now: Date) throws {
+        try database.write { database in
+            for version in sightings { try Self.noteVersion(version, in: database, at: now.milliseconds) }
+            if let sweptWorkflow {
+                try database.execute(
+                    sql: "UPDATE workflow SET sweptAt = ? WHERE id = ?",
+                    arguments: [now.milliseconds, sweptWorkflow]
+                )
+            }
+        }
+    }
+
+    private static func noteVersion(_ version: VersionSighting, in database: Database, at: Milliseconds) throws {
+        try database.execute(
+            sql: """
+                INSERT INTO version (workflowID, name, status, digest, createdAt, seenAt) VALUES (?, ?, ?, ?, ?, ?)
+                ON CONFLICT (workflowID, name) DO UPDATE SET status = excluded.status,
+                    digest = COALESCE(excluded.digest, digest), seenAt = excluded.seenAt
+                    WHERE status <> excluded.status OR (excluded.digest IS NOT NULL AND digest IS NOT excluded.digest)
+                """,
+            arguments: [
+                version.workflowID, version.name, version.status, version.digest, version.created?.milliseconds, at,
+            ]
+        )
+    }
+
+    /// Stores what GetWorkflow or GetWorkflowVersion said.
+    package func store(_ version: VersionRow) throws {
+        try database.write { database in
+            try database.execute(
+                sql: """
+                    INSERT INTO version (workflowID, name, ownerID, status, digest, engine, main, registryMap, definition,
+                        surveyedDigest, trouble, seenAt, createdAt) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                    ON CONFLICT (workflowID, name) DO UPDATE SET ownerID = excluded.ownerID, status = excluded.status,
+                        digest = excluded.digest, engine = excluded.engine, main = excluded.main,
+                        registryMap = excluded.registryMap, definition = excluded.definition,
+                        surveyedDigest = excluded.surveyedDigest, trouble = excluded.trouble, seenAt = excluded.seenAt
+                    """,
+                arguments: [
+                    version.workflowID, version.name, version.ownerID, version.status, version.digest, version.engine,
+                    version.main, version.registryMap, version.definition, version.surveyedDigest, version.trouble,
+                    version.seenAt, version.createdAt,
+                ]
+            )
+        }
+    }
+
+    package func version(workflowID: String, name: String) throws -> VersionRow? {
+        try database.read {
+            try VersionRow.fetchOne(
+                $0,
+                sql: "SELECT * FROM version WHERE workflowID = ? AND name = ?",
+                arguments: [workflowID, name]
+            )
+        }
+    }
+
+    /// Active versions whose images are not worked out for their present digest, of workflows that were used since
+    /// `usedSince` or created after `createdSince`; those used last first.
+    package func versionsToSurvey(usedSince: Date, createdSince: Date, limit: Int) throws -> [VersionRow] {
+        try database.read {
+            try VersionRow.fetchAll(
+                $0,
+                sql: """
+                    SELECT version.* FROM version JOIN workflow ON workflow.id = version.workflowID
+                    WHERE version.status = 'ACTIVE' AND workflow.type = 'PRIVATE' AND workflow.status <> 'DELETED'
+                    AND (surveyedDigest IS NULL OR surveyedDigest <> COALESCE(version.digest, '?'))
+                    AND (workflow.lastRunAt >= :used OR workflow.createdAt >= :created OR version.createdAt >= :created)
+                    ORDER BY workflow.lastRunAt DESC, version.createdAt DESC LIMIT :limit
+                    """,
+                arguments: [
+                    "used": usedSince.milliseconds, "created": createdSince.milliseconds, "limit": limit,
+                ]
+            )
+        }
+    }
+
+    /// Workflows whose versions are to be listed next: with recent runs first, then the one swept longest ago.
+    package func workflowsToSweep(limit: Int, sweptBefore: Date, recentSince: Date) throws -> [String] {
+        try database.read {
+            try String.fetchAll(
+                $0,
+                sql: """
+                    SELECT id FROM workflow WHERE type = 'PRIVATE' AND status NOT IN ('DELETED', 'FAILED')
+                    AND (sweptAt IS NULL OR sweptAt < :before)
+                    ORDER BY sweptAt IS NOT NULL, COALESCE(lastRunAt, 0) >= :recent DESC, sweptAt, id LIMIT :limit
+                    """,
+                arguments: [
+                    "before": sweptBefore.milliseconds, "recent": recentSince.milliseconds, "limit": limit,
+                ]
+            )
+        }
+    }
+
+    /// Workflows that a full list no longer showed.
+    package func endWorkflows(notIn ids: Set<String>, now: Date) throws {
+        let gone = try database.read { database in
+            try String.fetchAll(database, sql: "SELECT id FROM workflow WHERE status <> 'DELETED' AND type = 'PRIVATE'")
+                .filter { !ids.contains($0) }
+        }
+        guard !gone.isEmpty else { return }
+        try database.write { database in
+            for id in gone {
+                try database.execute(
+                    sql: "UPDATE workflow SET status = 'DELETED', seenAt = ? WHERE id = ?",
+                    arguments: [now.milliseconds, id]
+                )
+                try database.execute(sql: "UPDATE version SET status = 'DELETED' WHERE workflowID = ?", arguments: [id])
+                try database.execute(
+                    sql: """
+                        UPDATE demand SET endedAt = ? WHERE kind IN ('version', 'learned') AND endedAt IS NULL
+                        AND (subject = ? OR subject LIKE ? || '/%')
+                        """,
+                    arguments: [now.milliseconds, id, id]
+                )
+            }
+        }
+    }
+
+    // MARK: Definitions and inspections
+
+    /// The file of a stored definition, below the record's folder, or why it could not be read.
+    package func definition(_ key: String) throws -> (file: String?, trouble: String?)? {
+        try database.read {
+            try Row.fetchOne($0, sql: "SELECT file, trouble FROM definition WHERE key = ?", arguments: [key])
+                .map { ($0["file"], $0["trouble"]) }
+        }
+    }
+
+    package func storeDefinition(_ key: String, file: String?, bytes: Int?, trouble: String?, now: Date) throws {
+        try database.write {
+            try $0.execute(
+                sql: """
+                    INSERT INTO definition (key, file, bytes, trouble, readAt) VALUES (?, ?, ?, ?, ?)
+                    ON CONFLICT (key) DO UPDATE SET file = excluded.file, bytes = excluded.bytes,
+                        trouble = excluded.trouble, readAt = excluded.readAt
+                    """,
+                arguments: [key, file, bytes, trouble, now.milliseconds]
+            )
+        }
+    }
+
+    /// The files of stored definitions to drop so that at most `keep` bytes stay; least recently read first.
+    package func definitionsToDrop(keepingBytes keep: Int64) throws -> [(key: String, file: String)] {
+        try database.write { database in
+            let rows = try Row.fetchAll(
+                database,
+                sql: "SELECT key, file, bytes FROM definition WHERE file IS NOT NULL ORDER BY readAt DESC"
+            )
+            var total: Int64 = 0
+            var drop: [(String, String)] = []
+            for row in rows {
+                total += row["bytes"] as Int64? ?? 0
+                if total > keep { drop.append((row["key"], row["file"])) }
+            }
+            for (key, _) in drop {
+                try database.execute(sql: "UPDATE definition SET file = NULL WHERE key = ?", arguments: [key])
+            }
+            return drop
+        }
+    }
+
+    package func inspections(definition: String, engine: String, main: String, profiles: String) throws
+        -> [InspectionRow]
+    {
+        try database.read {
+            try InspectionRow.fetchAll(
+                $0,
+                sql: """
+                    SELECT * FROM inspection WHERE definition = ? AND engine = ? AND main = ? AND profiles = ?
+                    ORDER BY id DESC LIMIT 200
+                    """,
+                arguments: [definition, engine, main, profiles]
+            )
+        }
+    }
+
+    package func storeInspection(
+        definition: String,
+        engine: String,
+        main: String,
+        profiles: String,
+        parameters: String,
+        relevant: String,
+        result: String,
+        now: Date
+    ) throws -> Int64 {
+        try database.write { database in
+            try database.execute(
+                sql: """
+                    INSERT INTO inspection (definition, engine, main, profiles, parameters, relevant, result, createdAt)
+                    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+                    """,
+                arguments: [definition, engine, main, profiles, parameters, relevant, result, now.milliseconds]
+            )
+            return database.lastInsertedRowID
+        }
+    }
+
+    // MARK: Sweeps
+
+    /// When this record was first worked on; noted at the first call.
+    package func firstStart(now: Date) throws -> Date {
+        try database.write { database in
+            try database.execute(
+                sql: "INSERT OR IGNORE INTO setting (key, value) VALUES ('firstStart', ?)",
+                arguments: [String(now.milliseconds)]
+            )
+            let text = try String.fetchOne(database, sql: "SELECT value FROM setting WHERE key = 'firstStart'")
+            return text.flatMap(Milliseconds.init).map(Date.init(milliseconds:)) ?? now
+        }
+    }
+
+    package func sweep(_ name: String) throws -> (position: String?, started: Date?, finished: Date?)? {
+        try database.read {
+            try Row.fetchOne($0, sql: "SELECT * FROM sweep WHERE name = ?", arguments: [name]).map { row in
+                (
+                    row["position"], (row["startedAt"] as Milliseconds?).map(Date.init(milliseconds:)),
+                    (row["finishedAt"] as Milliseconds?).map(Date.init(milliseconds:))
+                )
+            }
+        }
+    }
+
+    package func sweepFinished(_ name: String, started: Date, trouble: String?, now: Date) throws {
+        try database.write {
+            try $0.execute(
+                sql: """
+                    INSERT INTO sweep (name, startedAt, finishedAt, trouble) VALUES (?, ?, ?, ?)
+                    ON CONFLICT (name) DO UPDATE SET startedAt = excluded.startedAt,
+                        finishedAt = CASE WHEN excluded.trouble IS NULL THEN excluded.finishedAt ELSE finishedAt END,
+                        trouble = excluded.trouble
+                    """,
+                arguments: [name, started.milliseconds, now.milliseconds, trouble]
+            )
+        }
+    }
+}

@@ -1,0 +1,80 @@
+import Foundation
+import Synchronization
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
+/// The one worker process of a record: an advisory lock on `RECORD.lock`, with the holder's name inside. The kernel
+/// drops it when the process ends, however it ends.
+package final class RecordLock: Sendable {
+    /// Somebody else works on the record.
+    package struct Held: Error, Sendable, CustomStringConvertible {
+        /// As the holder wrote it: `preclone run, process 1234`.
+        package var holder: String
+        package var path: String
+
+        package var description: String {
+            "\(path) is held by \(holder.isEmpty ? "another process" : holder); one process works on a record at a time"
+        }
+    }
+
+    private let descriptor: Mutex<CInt>
+
+    /// Takes the lock without waiting.
+    ///
+    /// - Parameter holder: what others are told, on one line.
+    /// - Throws: `Held` when another process has it; `LedgerError` when the file cannot be made.
+    package init(record path: String, holder: String) throws {
+        let file = path + ".lock"
+        let opened = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0o660)
+        guard opened >= 0 else {
+            throw LedgerError(
+                "\(file): \(String(cString: strerror(errno))); check that the folder exists and may be written"
+            )
+        }
+        guard flock(opened, LOCK_EX | LOCK_NB) == 0 else {
+            let reason = errno
+            let holder = Self.contents(of: opened)
+            close(opened)
+            if reason == EWOULDBLOCK { throw Held(holder: holder, path: path) }
+            throw LedgerError("\(file): \(String(cString: strerror(reason)))")
+        }
+        let text = Array("\(holder), process \(getpid())\n".utf8)
+        _ = ftruncate(opened, 0)
+        _ = text.withUnsafeBytes { pwrite(opened, $0.baseAddress, $0.count, 0) }
+        descriptor = Mutex(opened)
+    }
+
+    /// Who holds the lock of a record; nil when nobody does.
+    package static func holder(record path: String) -> String? {
+        let opened = open(path + ".lock", O_RDONLY | O_CLOEXEC)
+        guard opened >= 0 else { return nil }
+        defer { close(opened) }
+        if flock(opened, LOCK_SH | LOCK_NB) == 0 {
+            flock(opened, LOCK_UN)
+            return nil
+        }
+        let text = contents(of: opened)
+        return text.isEmpty ? "another process" : text
+    }
+
+    private static func contents(of descriptor: CInt) -> String {
+        var bytes = [UInt8](repeating: 0, count: 256)
+        let count = bytes.withUnsafeMutableBytes { pread(descriptor, $0.baseAddress, $0.count, 0) }
+        guard count > 0 else { return "" }
+        return String(decoding: bytes.prefix(count), as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
+    }
+
+    /// Gives the lock back; also done by the end of the process.
+    package func release() {
+        descriptor.withLock { descriptor in
+            if descriptor >= 0 { close(descriptor) }
+            descriptor = -1
+        }
+    }
+
+    deinit { release() }
+}

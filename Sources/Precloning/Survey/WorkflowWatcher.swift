@@ -1,0 +1,183 @@
+import Foundation
+import Logging
+package import Remotes
+
+extension Configuration.Watch.Workflows {
+    /// Whether a workflow's id or name matches a pattern of `include` and none of `exclude`.
+    package func selects(id: String, name: String?) -> Bool {
+        func matches(_ patterns: [Glob]) -> Bool {
+            patterns.contains { $0.matches(id) || name.map($0.matches) == true }
+        }
+        return matches(include) && !matches(exclude)
+    }
+}
+
+/// Notices workflows, by listing them all.
+package struct WorkflowWatcher: WorkLoop {
+    package let name = "workflows"
+    package let bell = Bell()
+
+    let ledger: Ledger
+    let healthOmics: HealthOmicsClient
+    let timeline: Timeline
+    let interval: @Sendable () async -> Duration
+    let selection: @Sendable () async -> Configuration.Watch.Workflows
+    let changed: @Sendable () -> Void
+
+    package init(
+        ledger: Ledger,
+        healthOmics: HealthOmicsClient,
+        timeline: Timeline,
+        interval: @escaping @Sendable () async -> Duration,
+        selection: @escaping @Sendable () async -> Configuration.Watch.Workflows,
+        changed: @escaping @Sendable () -> Void
+    ) {
+        self.ledger = ledger
+        self.healthOmics = healthOmics
+        self.timeline = timeline
+        self.interval = interval
+        self.selection = selection
+        self.changed = changed
+    }
+
+    package func pass() async throws -> Duration {
+        let started = timeline.now()
+        let chosen = await selection()
+        let items = try await healthOmics.allWorkflows(type: .private)
+        let sightings = items.filter { chosen.selects(id: $0.id, name: $0.name) }.map { item in
+            WorkflowSighting(
+                id: item.id,
+                name: item.name,
+                type: item.type?.rawValue ?? "PRIVATE",
+                status: item.status?.rawValue ?? "",
+                digest: item.digest,
+                created: item.creationTime
+            )
+        }
+        try ledger.saw(sightings, now: timeline.now())
+        try ledger.endWorkflows(notIn: Set(items.map(\.id)), now: timeline.now())
+        try ledger.sweepFinished("workflows", started: started, trouble: nil, now: timeline.now())
+        changed()
+        return await interval()
+    }
+}
+
+/// Notices versions by a rolling sweep: one workflow's list at a time, at most `watch.versionCallsPerMinute`, those with
+/// recent runs first. Where it stood survives a restart, since each workflow's last sweep is in the record.
+package struct VersionSweeper: WorkLoop {
+    package let name = "versions"
+    package let bell = Bell()
+
+    /// A workflow is not listed again sooner than this, however few there are.
+    private static let shortestRound = Duration.seconds(600)
+
+    let ledger: Ledger
+    let healthOmics: HealthOmicsClient
+    let timeline: Timeline
+    let callsPerMinute: @Sendable () async -> Int
+    let changed: @Sendable () -> Void
+
+    package init(
+        ledger: Ledger,
+        healthOmics: HealthOmicsClient,
+        timeline: Timeline,
+        callsPerMinute: @escaping @Sendable () async -> Int,
+        changed: @escaping @Sendable () -> Void
+    ) {
+        self.ledger = ledger
+        self.healthOmics = healthOmics
+        self.timeline = timeline
+        self.callsPerMinute = callsPerMinute
+        self.changed = changed
+    }
+
+    package func pass() async throws -> Duration {
+        let perMinute = max(1, await callsPerMinute())
+        let now = timeline.now()
+        let due = try ledger.workflowsToSweep(
+            limit: 1,
+            sweptBefore: now.addingTimeInterval(-Self.shortestRound.seconds),
+            recentSince: now.addingTimeInterval(-86_400)
+        )
+        guard let workflow = due.first else { return .seconds(30) }
+        do {
+            let items = try await healthOmics.allWorkflowVersions(workflowID: workflow)
+            let sightings = items.map { item in
+                VersionSighting(
+                    workflowID: workflow,
+                    name: item.versionName,
+                    status: item.status?.rawValue ?? "",
+                    digest: item.digest,
+                    created: item.creationTime
+                )
+            }
+            try ledger.saw(sightings, sweptWorkflow: workflow, now: timeline.now())
+            if !sightings.isEmpty { changed() }
+        } catch let error as AWSError where error.isNotFound {
+            try ledger.saw([VersionSighting](), sweptWorkflow: workflow, now: timeline.now())
+        }
+        return .milliseconds(60_000 / perMinute)
+    }
+}
+
+/// Works out what active versions need before anybody runs them.
+package struct VersionSurveyLoop: WorkLoop {
+    package let name = "definitions"
+    package let bell = Bell()
+
+    let ledger: Ledger
+    let surveyor: Surveyor
+    let timeline: Timeline
+    let selection: @Sendable () async -> Configuration.Watch.Workflows
+    let choices: @Sendable () async -> Surveyor.Choices
+    let demanded: @Sendable () -> Void
+
+    package init(
+        ledger: Ledger,
+        surveyor: Surveyor,
+        timeline: Timeline,
+        selection: @escaping @Sendable () async -> Configuration.Watch.Workflows,
+        choices: @escaping @Sendable () async -> Surveyor.Choices,
+        demanded: @escaping @Sendable () -> Void
+    ) {
+        self.ledger = ledger
+        self.surveyor = surveyor
+        self.timeline = timeline
+        self.selection = selection
+        self.choices = choices
+        self.demanded = demanded
+    }
+
+    package func pass() async throws -> Duration {
+        let window = await selection().usedWithin
+        let firstStart = try ledger.firstStart(now: timeline.now())
+        while true {
+            try Task.checkCancellation()
+            let due = try ledger.versionsToSurvey(
+                usedSince: timeline.now().addingTimeInterval(-window.seconds),
+                createdSince: firstStart,
+                limit: 20
+            )
+            guard !due.isEmpty else { return .seconds(300) }
+            for version in due {
+                try await survey(version)
+                demanded()
+            }
+        }
+    }
+
+    private func survey(_ version: VersionRow) async throws {
+        do {
+            try await surveyor.survey(version, choices: choices())
+        } catch let error as AWSError where !error.isWorthRetrying {
+            var row = version
+            row.trouble = "\(error)"
+            row.surveyedDigest = row.digest ?? "?"
+            try ledger.store(row)
+            Logger.current.warning(
+                "A workflow could not be read",
+                metadata: ["workflow.id": "\(version.label)", "error": "\(error)"]
+            )
+        }
+    }
+}

@@ -1,0 +1,112 @@
+package import Foundation
+
+extension AWSClient {
+    /// A REST-JSON operation (HealthOmics). Timestamps are ISO 8601 texts.
+    package func rest<Output: Decodable>(
+        _ operation: String,
+        method: String = "GET",
+        path: String,
+        query: [(name: String, value: String)] = [],
+        as type: Output.Type = Output.self
+    ) async throws -> Output {
+        let answer = try await call(operation, method: method, path: path, query: query)
+        return try decode(operation, answer, dates: .custom(AWSDates.iso8601))
+    }
+
+    /// An AWS JSON operation (ECR, SQS, Secrets Manager). Timestamps are epoch seconds with fraction.
+    package func json<Output: Decodable>(
+        _ operation: String,
+        target: String,
+        version: String = "1.1",
+        _ input: some Encodable,
+        patience: Patience = Patience(idle: .seconds(35)),
+        as type: Output.Type = Output.self
+    ) async throws -> Output {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        let answer = try await call(
+            operation,
+            method: "POST",
+            path: "/",
+            headers: [
+                (name: "Content-Type", value: "application/x-amz-json-\(version)"),
+                (name: "X-Amz-Target", value: "\(target).\(operation)"),
+            ],
+            body: try encoder.encode(input),
+            patience: patience
+        )
+        return try decode(operation, answer, dates: .secondsSince1970)
+    }
+
+    private func decode<Output: Decodable>(
+        _ operation: String,
+        _ answer: Answer,
+        dates: JSONDecoder.DateDecodingStrategy
+    ) throws -> Output {
+        let decoder = JSONDecoder()
+        decoder.dateDecodingStrategy = dates
+        do {
+            return try decoder.decode(Output.self, from: answer.body.isEmpty ? Data("{}".utf8) : answer.body)
+        } catch {
+            throw AWSError(
+                operation: "\(endpoint.service):\(operation)",
+                code: "BrokenAnswer",
+                message: "the answer cannot be read: \(Self.words(error))",
+                status: answer.status,
+                requestID: answer.requestID,
+                kind: .brokenAnswer
+            )
+        }
+    }
+
+    private static func words(_ error: any Error) -> String {
+        func path(_ context: DecodingError.Context) -> String {
+            context.codingPath.map { $0.intValue.map(String.init) ?? $0.stringValue }.joined(separator: ".")
+        }
+        switch error {
+        case DecodingError.keyNotFound(let key, let context):
+            return "`\(key.stringValue)` is missing at `\(path(context))`"
+        case DecodingError.typeMismatch(_, let context), DecodingError.valueNotFound(_, let context):
+            return "`\(path(context))`: \(context.debugDescription)"
+        case DecodingError.dataCorrupted(let context): return context.debugDescription
+        default: return "\(error)"
+        }
+    }
+
+    /// All pages of a list. Stops with an error when the service gives a token twice, so that it never turns in circles.
+    func pages<Item>(
+        _ operation: String,
+        _ page: (_ token: String?) async throws -> (items: [Item], next: String?)
+    ) async throws -> [Item] {
+        var items: [Item] = []
+        var token: String?
+        var seen: Set<String> = []
+        repeat {
+            let answer = try await page(token)
+            items += answer.items
+            token = answer.next.flatMap { $0.isEmpty ? nil : $0 }
+            if let token, !seen.insert(token).inserted {
+                throw AWSError(
+                    operation: "\(endpoint.service):\(operation)",
+                    code: "RepeatedToken",
+                    message: "the service gave the same page token twice",
+                    kind: .permanent
+                )
+            }
+        } while token != nil
+        return items
+    }
+}
+
+/// Timestamps of REST-JSON bodies.
+package enum AWSDates {
+    package static let iso8601: @Sendable (any Decoder) throws -> Date = { decoder in
+        let container = try decoder.singleValueContainer()
+        if let seconds = try? container.decode(Double.self) { return Date(timeIntervalSince1970: seconds) }
+        let text = try container.decode(String.self)
+        if let date = try? Date(text, strategy: .iso8601) { return date }
+        let style = Date.ISO8601FormatStyle(includingFractionalSeconds: true)
+        if let date = try? Date(text, strategy: style) { return date }
+        throw DecodingError.dataCorruptedError(in: container, debugDescription: "`\(text)` is no ISO 8601 time")
+    }
+}

@@ -1,0 +1,290 @@
+import AsyncHTTPClient
+package import Foundation
+import Logging
+import NIOCore
+import NIOFoundationCompat
+import NIOHTTP1
+import Synchronization
+
+/// Signs, sends, retries and reads calls to one AWS service.
+package struct AWSClient: Sendable {
+    /// Gives the credentials to sign with; asked before every attempt.
+    package typealias CredentialSource = @Sendable (_ refresh: Bool) async throws -> AWSCredentials?
+
+    /// One service: names and where it is.
+    package struct Endpoint: Sendable {
+        /// In operation names and errors.
+        package var service: String
+        package var signingName: String
+        /// Scheme, host and port, without a path.
+        package var url: String
+
+        package init(service: String, signingName: String, url: String) {
+            self.service = service
+            self.signingName = signingName
+            self.url = url
+        }
+    }
+
+    package struct Answer: Sendable {
+        package var status: Int
+        package var headers: [(name: String, value: String)]
+        package var body: Data
+        package var requestID: String?
+    }
+
+    package let endpoint: Endpoint
+    package let region: String
+    let transport: any HTTPTransport
+    let credentials: CredentialSource
+    let timeline: Timeline
+    let attempts: Int
+    let skew: ClockSkew
+    private static let largestAnswer = 64 << 20
+
+    package init(
+        endpoint: Endpoint,
+        region: String,
+        transport: any HTTPTransport,
+        credentials: @escaping CredentialSource,
+        timeline: Timeline,
+        attempts: Int = 5,
+        skew: ClockSkew = ClockSkew()
+    ) {
+        self.endpoint = endpoint
+        self.region = region
+        self.transport = transport
+        self.credentials = credentials
+        self.timeline = timeline
+        self.attempts = attempts
+        self.skew = skew
+    }
+
+    /// Calls an operation. Retries what is worth it, with full jitter: `random * min(2^n, 20 s)`.
+    package func call(
+        _ operation: String,
+        method: String,
+        path: String,
+        query: [(name: String, value: String)] = [],
+        headers: [(name: String, value: String)] = [],
+        body: Data = Data(),
+        isSigned: Bool = true,
+        patience: Patience = Patience(idle: .seconds(35))
+    ) async throws -> Answer {
+        let name = "\(endpoint.service):\(operation)"
+        var attempt = 0
+        var refreshed = false
+        var corrected = false
+        while true {
+            attempt += 1
+            let failure: AWSError
+            do {
+                return try await once(name, method, path, query, headers, body, isSigned, patience)
+            } catch let error as AWSError {
+                switch error.kind {
+                case .expiredCredentials where !refreshed:
+                    refreshed = true
+                    _ = try await credentials(true)
+                    continue
+                case .clockSkew where !corrected && skew.isLearnt(now: timeline.now()):
+                    corrected = true
+                    continue
+                default: failure = error
+                }
+            } catch let error as TransportError {
+                failure = AWSError(
+                    operation: name,
+                    code: "",
+                    message: error.description,
+                    kind: error.isWorthRetrying ? .transient : .permanent
+                )
+            }
+            guard failure.isWorthRetrying, attempt < attempts else { throw failure }
+            let base = failure.kind == .throttled ? 1.0 : 0.5
+            let jitter = timeline.random() * min(20, base * Double(1 << min(attempt, 6)))
+            let asked = min(failure.retryAfter?.seconds ?? 0, 20)
+            Logger.current.debug(
+                "A call will be repeated",
+                metadata: ["aws.operation": "\(name)", "retry.attempt": "\(attempt)", "error": "\(failure)"]
+            )
+            try await timeline.sleep(.milliseconds(Int64(max(jitter, asked) * 1000)))
+        }
+    }
+
+    private func once(
+        _ name: String,
+        _ method: String,
+        _ path: String,
+        _ query: [(name: String, value: String)],
+        _ headers: [(name: String, value: String)],
+        _ body: Data,
+        _ isSigned: Bool,
+        _ patience: Patience
+    ) async throws -> Answer {
+        let queryText = query.map { "\(SigV4.encoded($0.name))=\(SigV4.encoded($0.value))" }.joined(separator: "&")
+        var request = HTTPClientRequest(url: endpoint.url + path + (queryText.isEmpty ? "" : "?\(queryText)"))
+        request.method = HTTPMethod(rawValue: method)
+        var all = headers
+        all.append((name: "Host", value: Self.host(of: endpoint.url)))
+        if isSigned {
+            guard let credentials = try await credentials(false) else {
+                throw AWSError(
+                    operation: name,
+                    code: "NoCredentials",
+                    message:
+                        "no AWS credentials were found; set AWS_ACCESS_KEY_ID, AWS_PROFILE or give the machine a role",
+                    kind: .noCredentials
+                )
+            }
+            let signer = SigV4(region: region, service: endpoint.signingName)
+            all += signer.headers(
+                for: SigV4.Request(
+                    method: method,
+                    path: path,
+                    query: query,
+                    headers: all,
+                    bodyHash: SigV4.hash(body)
+                ),
+                credentials: credentials,
+                at: timeline.now().addingTimeInterval(skew.offset)
+            )
+        }
+        for (header, value) in all where header != "Host" { request.headers.add(name: header, value: value) }
+        request.headers.add(name: "User-Agent", value: "preclone")
+        if method != "GET" || !body.isEmpty { request.body = .bytes(ByteBuffer(data: body)) }
+        let response = try await transport.send(request, patience: patience)
+        let bytes: ByteBuffer
+        do {
+            bytes = try await response.body.collect(upTo: Self.largestAnswer)
+        } catch is NIOTooManyBytesError {
+            throw AWSError(
+                operation: name,
+                code: "AnswerTooLarge",
+                message: "the answer has more than \(Self.largestAnswer) bytes",
+                kind: .permanent
+            )
+        }
+        let answer = Answer(
+            status: Int(response.status.code),
+            headers: response.headers.map { ($0.name, $0.value) },
+            body: Data(buffer: bytes),
+            requestID: response.headers.first(name: "x-amzn-requestid")
+                ?? response.headers.first(name: "x-amz-request-id")
+        )
+        if (200..<300).contains(answer.status) { return answer }
+        let error = Self.error(name, service: endpoint.service, answer)
+        if error.kind == .clockSkew, let date = response.headers.first(name: "Date").flatMap(HTTPDate.parse) {
+            skew.learn(server: date, now: timeline.now())
+        }
+        throw error
+    }
+
+    private static func host(of url: String) -> String {
+        var rest = Substring(url)
+        if let scheme = rest.range(of: "://") { rest = rest[scheme.upperBound...] }
+        return String(rest.prefix { $0 != "/" })
+    }
+
+    static func error(_ name: String, service: String, _ answer: Answer) -> AWSError {
+        func header(_ wanted: String) -> String? {
+            answer.headers.first { $0.name.lowercased() == wanted }?.value
+        }
+        var code =
+            header("x-amzn-query-error").map { String($0.prefix { $0 != ";" }) } ?? header("x-amzn-errortype") ?? ""
+        var message = ""
+        var requestID = answer.requestID
+        if let object = try? JSONDecoder().decode([String: JSONValue].self, from: answer.body) {
+            func text(_ keys: String...) -> String? {
+                for key in keys { if case .string(let value)? = object[key] { return value } }
+                return nil
+            }
+            if code.isEmpty { code = text("__type", "code", "Code") ?? "" }
+            message = text("message", "Message", "errorMessage") ?? ""
+        } else if let xml = XMLText.error(in: answer.body) {
+            code = xml.code
+            message = xml.message
+            requestID = requestID ?? xml.requestID
+        } else {
+            message = String(decoding: answer.body.prefix(200), as: UTF8.self)
+        }
+        // `com.amazonaws…#Name:http://…` is `Name`.
+        if let hash = code.lastIndex(of: "#") { code = String(code[code.index(after: hash)...]) }
+        code = String(code.prefix { $0 != ":" })
+        if let dot = code.lastIndex(of: "."), !code.hasSuffix(".") { code = String(code[code.index(after: dot)...]) }
+        var retryAfter = header("x-amz-retry-after").flatMap(Int64.init).map { Duration.milliseconds($0) }
+        if retryAfter == nil { retryAfter = header("retry-after").flatMap(Int64.init).map { .seconds($0) } }
+        return AWSError(
+            operation: name,
+            code: code.isEmpty ? "HTTP\(answer.status)" : code,
+            message: message,
+            status: answer.status,
+            requestID: requestID,
+            kind: AWSError.kind(service: service, code: code, status: answer.status),
+            retryAfter: retryAfter
+        )
+    }
+}
+
+/// How far the service's clock is from ours, learnt from its answers.
+package final class ClockSkew: Sendable {
+    private let state = Mutex(0.0)
+
+    package init() {}
+
+    package var offset: Double { state.withLock { $0 } }
+
+    func learn(server: Date, now: Date) {
+        let difference = server.timeIntervalSince(now)
+        if abs(difference) > 240 { state.withLock { $0 = difference } }
+    }
+
+    func isLearnt(now: Date) -> Bool { offset != 0 }
+}
+
+/// Dates of HTTP headers, in the one form that servers send: `Sun, 06 Nov 1994 08:49:37 GMT`. RFC 9110 section 5.6.7.
+package enum HTTPDate {
+    private static let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+
+    package static func parse(_ text: String) -> Date? {
+        let parts = text.split(separator: " ")
+        guard parts.count == 6, parts[5] == "GMT", let day = Int(parts[1]), (1...31).contains(day),
+            let month = months.firstIndex(of: String(parts[2])), let year = Int(parts[3]), (1970...9999).contains(year)
+        else { return nil }
+        let clock = parts[4].split(separator: ":").compactMap { Int($0) }
+        guard clock.count == 3, (0...23).contains(clock[0]), (0...59).contains(clock[1]), (0...60).contains(clock[2])
+        else { return nil }
+        var components = DateComponents()
+        (components.year, components.month, components.day) = (year, month + 1, day)
+        (components.hour, components.minute, components.second) = (clock[0], clock[1], clock[2])
+        var calendar = Calendar(identifier: .gregorian)
+        guard let utc = TimeZone(secondsFromGMT: 0) else { return nil }
+        calendar.timeZone = utc
+        return calendar.date(from: components)
+    }
+}
+
+/// The little XML that the query services answer with: texts of elements by name.
+package enum XMLText {
+    package static func first(_ element: String, in body: Data) -> String? {
+        let text = String(decoding: body, as: UTF8.self)
+        guard let open = text.range(of: "<\(element)>"),
+            let close = text.range(of: "</\(element)>", range: open.upperBound..<text.endIndex)
+        else { return nil }
+        return String(text[open.upperBound..<close.lowerBound])
+            .replacing("&lt;", with: "<").replacing("&gt;", with: ">").replacing("&quot;", with: "\"")
+            .replacing("&apos;", with: "'").replacing("&amp;", with: "&")
+    }
+
+    static func error(in body: Data) -> (code: String, message: String, requestID: String?)? {
+        guard let code = first("Code", in: body) else { return nil }
+        return (code, first("Message", in: body) ?? "", first("RequestId", in: body) ?? first("RequestID", in: body))
+    }
+}
+
+extension Duration {
+    /// Seconds with fraction.
+    package var seconds: Double {
+        let (whole, atto) = components
+        return Double(whole) + Double(atto) * 1e-18
+    }
+}

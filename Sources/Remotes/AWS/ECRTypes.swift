@@ -1,0 +1,126 @@
+package import Foundation
+
+/// A pull-through cache rule of the account.
+package struct PullThroughCacheRule: Codable, Sendable, Hashable {
+    package var ecrRepositoryPrefix: String
+    package var upstreamRegistryUrl: String?
+    package var upstreamRegistry: String?
+    package var upstreamRepositoryPrefix: String?
+    package var credentialArn: String?
+    package var customRoleArn: String?
+
+    package init(
+        ecrRepositoryPrefix: String,
+        upstreamRegistryUrl: String?,
+        upstreamRepositoryPrefix: String? = nil,
+        credentialArn: String? = nil
+    ) {
+        self.ecrRepositoryPrefix = ecrRepositoryPrefix
+        self.upstreamRegistryUrl = upstreamRegistryUrl
+        self.upstreamRepositoryPrefix = upstreamRepositoryPrefix
+        self.credentialArn = credentialArn
+    }
+}
+
+/// Names an image in a repository by tag, by digest, or both.
+package struct ImageIdentifier: Codable, Sendable, Hashable {
+    package var imageDigest: String?
+    package var imageTag: String?
+
+    package init(imageDigest: String? = nil, imageTag: String? = nil) {
+        self.imageDigest = imageDigest
+        self.imageTag = imageTag
+    }
+}
+
+/// Whether an image can be pulled (ACTIVE) or lies in archive storage.
+package struct ImageStatus: RawRepresentable, Hashable, Sendable, Codable {
+    package var rawValue: String
+    package init(rawValue: String) { self.rawValue = rawValue }
+
+    package static let active = ImageStatus(rawValue: "ACTIVE")
+}
+
+/// One image of DescribeImages.
+package struct ImageDetail: Codable, Sendable {
+    package var imageDigest: String?
+    package var imageTags: [String]?
+    package var imageSizeInBytes: Int64?
+    package var imagePushedAt: Date?
+    package var imageManifestMediaType: String?
+    package var imageStatus: ImageStatus?
+}
+
+/// BatchGetImage's answer.
+package struct BatchGetImageResponse: Codable, Sendable {
+    package struct Image: Codable, Sendable {
+        package var imageId: ImageIdentifier?
+        package var imageManifest: String?
+        package var imageManifestMediaType: String?
+    }
+
+    package struct Failure: Codable, Sendable {
+        package var imageId: ImageIdentifier?
+        package var failureCode: String?
+        package var failureReason: String?
+    }
+
+    package var images: [Image]?
+    package var failures: [Failure]?
+}
+
+/// Whether ECR has a blob: AVAILABLE, UNAVAILABLE or ARCHIVED.
+package struct LayerAvailability: RawRepresentable, Hashable, Sendable, Codable {
+    package var rawValue: String
+    package init(rawValue: String) { self.rawValue = rawValue }
+
+    package static let available = LayerAvailability(rawValue: "AVAILABLE")
+}
+
+/// One blob of BatchCheckLayerAvailability.
+package struct LayerState: Codable, Sendable {
+    package var layerDigest: String?
+    package var layerAvailability: LayerAvailability?
+}
+
+/// One repository of DescribeRepositories.
+package struct ECRRepository: Codable, Sendable {
+    package var repositoryName: String?
+    package var repositoryArn: String?
+    package var repositoryUri: String?
+    package var registryId: String?
+    package var imageTagMutability: String?
+}
+
+/// What a repository is made with.
+package struct CreateRepositoryRequest: Sendable {
+    package var repositoryName: String
+    package var imageTagMutability: String
+    package var mutabilityExclusions: [String]
+    package var kmsKey: String?
+    package var tags: [String: String]
+
+    package init(
+        repositoryName: String,
+        imageTagMutability: String,
+        mutabilityExclusions: [String] = [],
+        kmsKey: String? = nil,
+        tags: [String: String] = [:]
+    ) {
+        self.repositoryName = repositoryName
+        self.imageTagMutability = imageTagMutability
+        self.mutabilityExclusions = mutabilityExclusions
+        self.kmsKey = kmsKey
+        self.tags = tags
+    }
+}
+
+/// The token for the registry protocol: valid for 12 hours, sent as Basic unchanged.
+package struct ECRAuthorization: Sendable, CustomStringConvertible {
+    package var token: String
+    package var expires: Date
+    /// Where the own registry is reached.
+    package var proxyEndpoint: String?
+
+    package var description: String { "<redacted ECR token until \(expires)>" }
+}

@@ -1,0 +1,159 @@
+import AsyncHTTPClient
+import Foundation
+import NIOCore
+import NIOHTTP1
+
+/// The HealthOmics calls that watching needs. Source: the service model `omics/2022-11-28`.
+package struct HealthOmicsClient: Sendable {
+    let client: AWSClient
+    let transport: any HTTPTransport
+    private static let largestDefinition = 256 << 20
+
+    package init(client: AWSClient, transport: any HTTPTransport) {
+        self.client = client
+        self.transport = transport
+    }
+
+    /// All runs of one status, or of any; every page, since their order is not documented.
+    package func allRuns(status: RunStatus?) async throws -> [RunListItem] {
+        struct Page: Decodable {
+            var items: [RunListItem]?
+            var nextToken: String?
+        }
+        return try await client.pages("ListRuns") { token in
+            var query = [(name: "maxResults", value: "100")]
+            if let status { query.append((name: "status", value: status.rawValue)) }
+            if let token { query.append((name: "startingToken", value: token)) }
+            let page = try await client.rest("ListRuns", path: "/run", query: query, as: Page.self)
+            return (page.items ?? [], page.nextToken)
+        }
+    }
+
+    /// A run, or nil when it is gone.
+    package func getRun(id: String) async throws -> Run? {
+        try await orNil { try await client.rest("GetRun", path: "/run/\(SigV4.encoded(id))") }
+    }
+
+    package func allRunTasks(runID: String) async throws -> [TaskListItem] {
+        struct Page: Decodable {
+            var items: [TaskListItem]?
+            var nextToken: String?
+        }
+        return try await client.pages("ListRunTasks") { token in
+            var query = [(name: "maxResults", value: "100")]
+            if let token { query.append((name: "startingToken", value: token)) }
+            let page = try await client.rest(
+                "ListRunTasks",
+                path: "/run/\(SigV4.encoded(runID))/task",
+                query: query,
+                as: Page.self
+            )
+            return (page.items ?? [], page.nextToken)
+        }
+    }
+
+    package func getRunTask(runID: String, taskID: String) async throws -> RunTask? {
+        try await orNil {
+            try await client.rest("GetRunTask", path: "/run/\(SigV4.encoded(runID))/task/\(SigV4.encoded(taskID))")
+        }
+    }
+
+    package func allWorkflows(type: WorkflowType) async throws -> [WorkflowListItem] {
+        struct Page: Decodable {
+            var items: [WorkflowListItem]?
+            var nextToken: String?
+        }
+        return try await client.pages("ListWorkflows") { token in
+            var query = [(name: "maxResults", value: "100"), (name: "type", value: type.rawValue)]
+            if let token { query.append((name: "startingToken", value: token)) }
+            let page = try await client.rest("ListWorkflows", path: "/workflow", query: query, as: Page.self)
+            return (page.items ?? [], page.nextToken)
+        }
+    }
+
+    package func allWorkflowVersions(workflowID: String) async throws -> [WorkflowVersionListItem] {
+        struct Page: Decodable {
+            var items: [WorkflowVersionListItem]?
+            var nextToken: String?
+        }
+        return try await client.pages("ListWorkflowVersions") { token in
+            var query = [(name: "maxResults", value: "100")]
+            if let token { query.append((name: "startingToken", value: token)) }
+            let page = try await client.rest(
+                "ListWorkflowVersions",
+                path: "/workflow/\(SigV4.encoded(workflowID))/version",
+                query: query,
+                as: Page.self
+            )
+            return (page.items ?? [], page.nextToken)
+        }
+    }
+
+    /// A workflow; with `exportDefinition` also a presigned address of its zip.
+    package func getWorkflow(
+        id: String,
+        workflowOwnerID: String? = nil,
+        exportDefinition: Bool
+    ) async throws -> WorkflowDetails {
+        try await client.rest(
+            "GetWorkflow",
+            path: "/workflow/\(SigV4.encoded(id))",
+            query: Self.query(owner: workflowOwnerID, exportDefinition)
+        )
+    }
+
+    /// A version of a workflow; with `exportDefinition` also a presigned address of its zip.
+    package func getWorkflowVersion(
+        workflowID: String,
+        versionName: String,
+        workflowOwnerID: String? = nil,
+        exportDefinition: Bool
+    ) async throws -> WorkflowDetails {
+        try await client.rest(
+            "GetWorkflowVersion",
+            path: "/workflow/\(SigV4.encoded(workflowID))/version/\(SigV4.encoded(versionName))",
+            query: Self.query(owner: workflowOwnerID, exportDefinition)
+        )
+    }
+
+    /// A batch of runs, or nil when it is gone.
+    package func getBatch(id: String) async throws -> RunBatch? {
+        try await orNil { try await client.rest("GetBatch", path: "/runBatch/\(SigV4.encoded(id))") }
+    }
+
+    /// Fetches an exported definition: a plain, unsigned GET. The address is a secret: errors show its host only.
+    package func downloadDefinition(_ address: String) async throws -> [UInt8] {
+        let host = URLComponents(string: address)?.host ?? "the definition's host"
+        let response = try await transport.send(HTTPClientRequest(url: address), patience: Patience())
+        guard response.status == .ok else {
+            throw AWSError(
+                operation: "omics:download of the definition",
+                code: "HTTP\(response.status.code)",
+                message: "\(host) answered \(response.status.code)",
+                status: Int(response.status.code),
+                kind: AWSError.kind(service: "omics", code: "", status: Int(response.status.code))
+            )
+        }
+        do {
+            return Array(buffer: try await response.body.collect(upTo: Self.largestDefinition))
+        } catch is NIOTooManyBytesError {
+            throw AWSError(
+                operation: "omics:download of the definition",
+                code: "TooLarge",
+                message: "the definition has more than \(Self.largestDefinition) bytes",
+                kind: .permanent
+            )
+        }
+    }
+
+    private static func query(owner: String?, _ exports: Bool) -> [(name: String, value: String)] {
+        var query: [(name: String, value: String)] = []
+        if exports { query.append((name: "export", value: "DEFINITION")) }
+        if let owner { query.append((name: "workflowOwnerId", value: owner)) }
+        return query
+    }
+
+    private func orNil<Output>(_ call: () async throws -> Output) async throws -> Output? {
+        do { return try await call() } catch let error as AWSError where error.isNotFound { return nil }
+    }
+}

@@ -1,0 +1,181 @@
+import Foundation
+
+/// A repository's policy, read for one question: may HealthOmics pull? Statements of others are kept as they are.
+///
+/// Source: HealthOmics user guide, permissions for Amazon ECR; IAM user guide, policy evaluation.
+package struct RepositoryPolicy: Sendable {
+    package static let principal = "omics.amazonaws.com"
+    /// What HealthOmics' guide grants.
+    package static let actions = [
+        "ecr:GetDownloadUrlForLayer", "ecr:BatchGetImage", "ecr:BatchCheckLayerAvailability",
+    ]
+    /// What a pull cannot do without.
+    private static let needed = ["ecr:GetDownloadUrlForLayer", "ecr:BatchGetImage"]
+    private static let sid = "PrecloneHealthOmicsAccess"
+
+    private var document: [String: JSONValue]
+    private var statements: [[String: JSONValue]]
+
+    /// The empty policy.
+    package init() {
+        document = ["Version": .string("2012-10-17")]
+        statements = []
+    }
+
+    /// - Throws: `AWSError` when the text is no policy document.
+    package init(json: String) throws {
+        func broken(_ why: String) -> AWSError {
+            AWSError(
+                operation: "ecr:GetRepositoryPolicy",
+                code: "BrokenPolicy",
+                message: "the repository's policy \(why); preclone leaves it alone: correct it by hand",
+                kind: .permanent
+            )
+        }
+        guard let members = try? JSONDecoder().decode([String: JSONValue].self, from: Data(json.utf8)) else {
+            throw broken("is not a JSON object")
+        }
+        document = members
+        switch members["Statement"] {
+        case .array(let values):
+            statements = try values.map { value in
+                guard case .object(let statement) = value else { throw broken("has a statement that is no object") }
+                return statement
+            }
+        case .object(let statement): statements = [statement]
+        case nil: statements = []
+        default: throw broken("has a Statement that is neither a list nor an object")
+        }
+    }
+
+    /// The answer for HealthOmics.
+    package struct Verdict: Sendable, Hashable {
+        package var isAccessible: Bool
+        /// Whether adding a statement can help: not against a Deny.
+        package var canBeGranted: Bool
+        /// What stands in the way, or under which condition it is allowed.
+        package var reason: String?
+    }
+
+    package var healthOmicsVerdict: Verdict {
+        var missing = Set(Self.needed)
+        var notes: [String] = []
+        var restricted: [String] = []
+        for statement in statements where Self.names(statement) {
+            let covered = Self.needed.filter { Self.covers(statement, action: $0) }
+            guard !covered.isEmpty else { continue }
+            let label = Self.label(statement)
+            if Self.text(statement["Effect"]) == "Deny" {
+                let limits = statement["Condition"] != nil ? " under a condition" : ""
+                return Verdict(
+                    isAccessible: false,
+                    canBeGranted: false,
+                    reason: "\(label) denies \(covered.joined(separator: " and "))\(limits)"
+                )
+            }
+            if statement["Condition"] != nil {
+                restricted.append("\(label) allows it under a condition only")
+                continue
+            }
+            if let resource = statement["Resource"], !Self.isEverything(resource) {
+                restricted.append("\(label) allows it for some resources only")
+                continue
+            }
+            missing.subtract(covered)
+        }
+        if missing.isEmpty { return Verdict(isAccessible: true, canBeGranted: true, reason: nil) }
+        notes += restricted
+        notes.append("no statement allows \(Self.principal) \(missing.sorted().joined(separator: " and "))")
+        // A condition or a narrower resource is somebody's decision: widening it is theirs, not ours.
+        return Verdict(
+            isAccessible: false,
+            canBeGranted: restricted.isEmpty,
+            reason: notes.joined(separator: "; ")
+        )
+    }
+
+    /// The same policy with our statement added, or replaced where we added one before.
+    package func grantingHealthOmics() -> RepositoryPolicy {
+        var result = self
+        result.statements.removeAll { Self.text($0["Sid"]) == Self.sid }
+        result.statements.append([
+            "Sid": .string(Self.sid), "Effect": .string("Allow"),
+            "Principal": .object(["Service": .string(Self.principal)]),
+            "Action": .array(Self.actions.map(JSONValue.string)),
+        ])
+        return result
+    }
+
+    /// The document's text, keys sorted.
+    package var json: String {
+        var members = document
+        members["Statement"] = .array(statements.map(JSONValue.object))
+        if members["Version"] == nil { members["Version"] = .string("2012-10-17") }
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        guard let data = try? encoder.encode(members) else { return "{}" }
+        return String(decoding: data, as: UTF8.self)
+    }
+
+    // MARK: Reading statements
+
+    private static func label(_ statement: [String: JSONValue]) -> String {
+        text(statement["Sid"]).map { "statement `\($0)`" } ?? "a statement"
+    }
+
+    private static func text(_ value: JSONValue?) -> String? {
+        if case .string(let text)? = value { text } else { nil }
+    }
+
+    private static func texts(_ value: JSONValue?) -> [String] {
+        switch value {
+        case .string(let text): [text]
+        case .array(let values): values.compactMap(text)
+        default: []
+        }
+    }
+
+    /// Whether a statement speaks of HealthOmics. A Deny with NotPrincipal speaks of all it does not name.
+    private static func names(_ statement: [String: JSONValue]) -> Bool {
+        func lists(_ value: JSONValue?) -> Bool {
+            switch value {
+            case .string("*"): return true
+            case .object(let members):
+                return texts(members["Service"]).contains { $0 == principal || $0 == "*" }
+                    || texts(members["*"]).contains("*")
+            default: return false
+            }
+        }
+        if let excluded = statement["NotPrincipal"] { return !lists(excluded) }
+        return lists(statement["Principal"])
+    }
+
+    private static func covers(_ statement: [String: JSONValue], action: String) -> Bool {
+        if let excluded = statement["NotAction"] { return !texts(excluded).contains { matches($0, action) } }
+        return texts(statement["Action"]).contains { matches($0, action) }
+    }
+
+    private static func isEverything(_ resource: JSONValue) -> Bool { texts(resource).contains("*") }
+
+    /// IAM's wildcards: `*` and `?`, case not counted.
+    static func matches(_ pattern: String, _ action: String) -> Bool {
+        let pattern = Array(pattern.lowercased().utf8)
+        let text = Array(action.lowercased().utf8)
+        var (p, t, star, mark) = (0, 0, -1, 0)
+        while t < text.count {
+            if p < pattern.count, pattern[p] == UInt8(ascii: "*") {
+                (star, mark) = (p, t)
+                p += 1
+            } else if p < pattern.count, pattern[p] == UInt8(ascii: "?") || pattern[p] == text[t] {
+                p += 1
+                t += 1
+            } else if star >= 0 {
+                mark += 1
+                (p, t) = (star + 1, mark)
+            } else {
+                return false
+            }
+        }
+        return pattern[p...].allSatisfy { $0 == UInt8(ascii: "*") }
+    }
+}

@@ -1,0 +1,192 @@
+import AsyncHTTPClient
+import Foundation
+import Logging
+import Precloning
+import Remotes
+
+/// Builds every object of the program from a configuration and the process's surroundings, in order. The only place that
+/// reads the environment, the clock and chance.
+struct Composition {
+    let settings: Settings
+    let environment: [String: String]
+    let timeline = Timeline.system
+    let transport: LiveTransport
+    let metadataTransport: LiveTransport
+    let aws: AWSSettings
+    let profileName: String?
+    let credentials: CredentialChain
+
+    /// - Throws: `CommandFailure` when no Region can be found; what the transport throws for a bad CA file.
+    init(
+        _ configuration: Configuration,
+        profile: String? = nil,
+        region: String? = nil,
+        environment: [String: String] = ProcessInfo.processInfo.environment
+    ) throws {
+        settings = Settings(configuration)
+        self.environment = environment
+        let home = environment["HOME"] ?? NSHomeDirectory()
+        func file(_ variable: String, _ name: String) -> String {
+            let path = environment[variable] ?? "\(home)/.aws/\(name)"
+            return (try? String(contentsOfFile: path, encoding: .utf8)) ?? ""
+        }
+        let profiles = AWSProfiles(
+            config: file("AWS_CONFIG_FILE", "config"),
+            credentials: file("AWS_SHARED_CREDENTIALS_FILE", "credentials")
+        )
+        profileName = profile ?? configuration.aws.profile
+        let inUse = profileName ?? environment["AWS_PROFILE"] ?? environment["AWS_DEFAULT_PROFILE"] ?? "default"
+        if let profileName, profiles.profile(profileName) == nil {
+            throw CommandFailure(
+                "AWS profile `\(profileName)` is in neither config nor credentials file",
+                hint: "see `aws configure list-profiles`",
+                ending: .usage
+            )
+        }
+        let found =
+            region ?? configuration.aws.region ?? environment["AWS_REGION"] ?? environment["AWS_DEFAULT_REGION"]
+            ?? profiles.profile(inUse)?["region"]
+        guard let found, !found.isEmpty else {
+            throw CommandFailure(
+                "no AWS Region is set",
+                hint: "set aws.region in the configuration, or AWS_REGION",
+                ending: .usage
+            )
+        }
+        aws = AWSSettings(
+            region: found,
+            environment: environment,
+            profile: profiles.profile(inUse) ?? [:],
+            services: profiles.services(of: inUse)
+        )
+        let authorities = [configuration.network.caFile, environment["AWS_CA_BUNDLE"]].compactMap(\.self)
+        transport = try LiveTransport(certificateAuthorityFiles: authorities)
+        metadataTransport = try LiveTransport()
+        credentials = CredentialChain(
+            environment: environment,
+            profiles: profiles,
+            profile: profileName,
+            readFile: { FileManager.default.contents(atPath: $0) },
+            transport: metadataTransport,
+            timeline: timeline
+        )
+    }
+
+    /// Builds one, lends it, and closes its connections on every path.
+    static func with<Value>(
+        _ configuration: Configuration,
+        profile: String? = nil,
+        region: String? = nil,
+        _ body: (Composition) async throws -> Value
+    ) async throws -> Value {
+        let composition = try Composition(configuration, profile: profile, region: region)
+        do {
+            let value = try await body(composition)
+            await composition.shutdown()
+            return value
+        } catch {
+            await composition.shutdown()
+            throw error
+        }
+    }
+
+    // MARK: AWS
+
+    private func client(_ service: String, signing: String, id: String, url: String) -> AWSClient {
+        AWSClient(
+            endpoint: AWSClient.Endpoint(
+                service: service,
+                signingName: signing,
+                url: (aws.override(of: id) ?? url).trimmingCharacters(in: CharacterSet(charactersIn: "/"))
+            ),
+            region: aws.region,
+            transport: transport,
+            credentials: { [credentials] refresh in try await credentials.credentials(refresh: refresh) },
+            timeline: timeline,
+            attempts: environment["AWS_MAX_ATTEMPTS"].flatMap(Int.init) ?? 5
+        )
+    }
+
+    var healthOmics: HealthOmicsClient {
+        HealthOmicsClient(
+            client: client(
+                "omics",
+                signing: "omics",
+                id: "OMICS",
+                url: "https://workflows-omics.\(aws.region).\(aws.suffix)"
+            ),
+            transport: transport
+        )
+    }
+
+    var ecr: ECRClient {
+        ECRClient(
+            client: client("ecr", signing: "ecr", id: "ECR", url: "https://api.ecr.\(aws.region).\(aws.suffix)")
+        )
+    }
+
+    var sts: STSClient {
+        STSClient(client: client("sts", signing: "sts", id: "STS", url: "https://sts.\(aws.region).\(aws.suffix)"))
+    }
+
+    // MARK: The stages
+
+    /// Everything that works on one record.
+    func works(on ledger: Ledger) -> Works {
+        let now = timeline.now
+        let account = AccountFacts(sts: sts, ecr: ecr, region: aws.region, suffix: aws.registrySuffix, now: now)
+        let tokens = ECRCredentials(client: ecr, home: { try await account.home() }, now: now)
+        let registries = RegistryClients(
+            settings: settings,
+            transport: transport,
+            ecr: tokens,
+            upstream: AnonymousCredentials(),
+            pacer: UnpacedRequests(),
+            budget: nil,
+            parts: nil,
+            journal: nil,
+            ledger: ledger,
+            timeline: timeline
+        )
+        let cloner = Cloner(
+            account: account,
+            view: ECRView(ecr: ecr),
+            preparation: RepositoryPreparation(ecr: ecr),
+            registries: registries,
+            pullThrough: PullThroughTrigger(registries: registries, timeline: timeline),
+            ledger: ledger,
+            settings: settings,
+            policy: PolicyGate(settings: settings, ledger: ledger, now: now),
+            timeline: timeline
+        )
+        let folder = URL(filePath: settings.current.record.path).deletingLastPathComponent().path
+        let surveyor = Surveyor(
+            ledger: ledger,
+            healthOmics: healthOmics,
+            account: account,
+            definitions: DefinitionStore(
+                ledger: ledger,
+                folder: "\(folder)/definitions",
+                healthOmics: healthOmics,
+                now: now
+            ),
+            now: now
+        )
+        return Works(
+            ledger: ledger,
+            settings: settings,
+            timeline: timeline,
+            healthOmics: healthOmics,
+            account: account,
+            registries: registries,
+            cloner: cloner,
+            surveyor: surveyor
+        )
+    }
+
+    /// Closes the connections; call once, last.
+    func shutdown() async {
+        try? await transport.shutdown()
+        try? await metadataTransport.shutdown()
+    }
+}

@@ -1,0 +1,122 @@
+import Foundation
+import Logging
+import Precloning
+import Remotes
+import ServiceLifecycle
+import UnixSignals
+
+/// Reads the configuration again at SIGHUP. A bad file changes nothing; it is logged and shown by `status`.
+struct Reloader: Service {
+    let path: String?
+    let settings: Settings
+    let ledger: Ledger
+    let registries: RegistryClients
+    let threshold: LogThreshold
+    let notifier: SystemdNotifier
+    let timeline: Timeline
+
+    func run() async throws {
+        for await _ in await UnixSignalsSequence(trapping: .sighup).cancelOnGracefulShutdown() {
+            notifier.reloading()
+            reload()
+            notifier.ready(status: "reloaded")
+        }
+    }
+
+    private func reload() {
+        do {
+            let fresh = try Configuration.load(path: path)
+            settings.replace(with: fresh)
+            registries.forget()
+            threshold.level = fresh.log.level.level
+            try ledger.configurationTrouble(nil, now: timeline.now())
+            var entry = AuditEntry(.configReloaded, caller: "daemon", at: timeline.now())
+            entry.detail = path ?? Configuration.defaultPath
+            try ledger.audit(entry)
+            Logger.current.notice("Configuration reloaded")
+        } catch let error as ConfigurationError {
+            let text = error.problems.map { "\($0)" }.joined(separator: "; ")
+            Logger.current.error(
+                "The new configuration is not used",
+                metadata: ["file": "\(error.file)", "error": "\(text)"]
+            )
+            try? ledger.configurationTrouble("\(error.file): \(text)", now: timeline.now())
+        } catch {
+            Logger.current.error("The new configuration is not used", metadata: ["error": "\(error)"])
+            try? ledger.configurationTrouble("\(error)", now: timeline.now())
+        }
+    }
+}
+
+/// Tells the service manager that the daemon is ready, and from then on, in one line, how it goes.
+struct Announcer: Service {
+    let ledger: Ledger
+    let notifier: SystemdNotifier
+    let works: Works
+    let region: String
+
+    let drain: Duration
+
+    func run() async throws {
+        notifier.ready(status: "watching HealthOmics in \(region)")
+        await cancelWhenGracefulShutdown { await announce() }
+        notifier.stopping(status: "finishing what is being copied", within: drain)
+    }
+
+    private func announce() async {
+        var last = ""
+        var identified = false
+        while !Task.isCancelled {
+            if !identified, let home = try? await works.account.home() {
+                try? ledger.identity(account: home.account, region: home.region)
+                identified = true
+            }
+            let line = (try? statusLine()) ?? last
+            if line != last {
+                notifier.status(line)
+                last = line
+            }
+            try? await works.timeline.sleep(.seconds(5))
+        }
+    }
+
+    private func statusLine() throws -> String {
+        let counts = try ledger.counts()
+        let words = [
+            ("ready", "ready"), ("cloning", "copying"), ("pending", "waiting"), ("retrying", "retrying"),
+            ("blocked", "blocked"),
+        ]
+        return words.compactMap { key, word in
+            counts[key].flatMap { $0 > 0 ? "\($0) \(word)" : nil }
+        }.joined(separator: ", ")
+    }
+}
+
+/// The log of a process.
+enum ProcessLog {
+    /// Sets the process's log up, once, and gives its logger.
+    static func start(_ log: Configuration.Log, threshold: LogThreshold) -> Logger {
+        let sink = LineLogSink.standard(
+            log.format,
+            journalStream: ProcessInfo.processInfo.environment["JOURNAL_STREAM"]
+        )
+        LoggingSystem.bootstrap { label in
+            SinkLogHandler(label: label, sink: sink, threshold: threshold, now: { Date() })
+        }
+        return Logger(label: "preclone")
+    }
+}
+
+extension Configuration.Log.Level {
+    var level: Logger.Level {
+        switch self {
+        case .trace: .trace
+        case .debug: .debug
+        case .info: .info
+        case .notice: .notice
+        case .warning: .warning
+        case .error: .error
+        case .critical: .critical
+        }
+    }
+}

@@ -1,0 +1,64 @@
+import ArgumentParser
+import Foundation
+import Logging
+import Precloning
+import Remotes
+
+/// `preclone plan`: what would be done for what is wanted now; changes nothing.
+struct PlanCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "plan",
+        abstract: "Show route, destination, bytes to move and deciding rule for what is wanted; change nothing."
+    )
+
+    @Option(help: "Only the images of this run.")
+    var run: String?
+
+    @Option(help: "Only the images of this workflow.")
+    var workflow: String?
+
+    @OptionGroup var output: FormatOptions
+    @OptionGroup var configurationFile: ConfigurationOptions
+
+    func run() async throws {
+        var configuration = try configurationFile.load()
+        let folder = FileManager.default.temporaryDirectory.appending(path: "preclone-plan-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: folder) }
+        configuration.record.path = folder.appending(path: "record.sqlite").path
+        let logger = ProcessLog.start(
+            configuration.log,
+            threshold: LogThreshold(max(configuration.log.level.level, .warning))
+        )
+        let run = run
+        let workflow = workflow
+        let lines = try await Composition.with(configuration) { composition in
+            try await withLogger(logger) { _ in
+                // Worked out on a record in memory, from the services alone: nothing is written anywhere.
+                let works = composition.works(on: try Ledger())
+                return try await works.plan(run: run, workflow: workflow)
+            }
+        }
+        switch output.format {
+        case .json:
+            struct Output: Encodable {
+                var schemaVersion = 1
+                var images: [PlanLine]
+            }
+            Terminal.print(try JSONOutput.text(Output(images: lines)))
+        case .table:
+            var table = TextTable(columns: [
+                .init(title: "IMAGE", cut: .middle), .init(title: "ROUTE"), .init(title: "DESTINATION", cut: .middle),
+                .init(title: "BYTES", alignment: .right), .init(title: "RULE"), .init(title: "WHY", cut: .end),
+            ])
+            for line in lines {
+                table.add([
+                    StyledText(line.source), StyledText(line.route),
+                    StyledText(line.destination.isEmpty ? "-" : line.destination),
+                    StyledText(line.bytes.map { "\($0)" } ?? "-"), StyledText(line.rule ?? "-"),
+                    StyledText(line.why ?? "-"),
+                ])
+            }
+            Terminal.print(table.rendered(for: .current()))
+        }
+    }
+}

@@ -1,0 +1,142 @@
+import ArgumentParser
+import Foundation
+import Logging
+import Precloning
+import Remotes
+import ServiceLifecycle
+import UnixSignals
+
+/// `preclone run`: the daemon.
+struct RunCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "run",
+        abstract: "Watch HealthOmics and clone what its runs will need, until stopped.",
+        discussion: """
+            With --once: does all that is due, waits for its clones, and exits: 0 all ready, 4 some are not, 75 some \
+            wait. A second process on the same record exits with 75 and names the first.
+            """
+    )
+
+    @OptionGroup var configurationFile: ConfigurationOptions
+
+    @Flag(help: "Do all that is due, wait for its clones, and exit.")
+    var once = false
+
+    func run() async throws {
+        let configuration = try configurationFile.load()
+        let threshold = LogThreshold(configuration.log.level.level)
+        let logger = ProcessLog.start(configuration.log, threshold: threshold)
+        try Self.makeFolder(configuration.record.path)
+        let lock: RecordLock
+        do {
+            lock = try RecordLock(
+                record: configuration.record.path,
+                holder: once ? "preclone run --once" : "preclone run"
+            )
+        } catch let held as RecordLock.Held {
+            throw CommandFailure(held.description, hint: "stop it, or name another record.path", ending: .temporary)
+        }
+        defer { lock.release() }
+        let ledger = try Ledger(path: configuration.record.path)
+        try await Composition.with(configuration) { composition in
+            let works = composition.works(on: ledger)
+            try ledger.workerStarted(
+                WorkerIdentity(
+                    pid: ProcessInfo.processInfo.processIdentifier,
+                    version: Version.current,
+                    mode: once ? "once" : "run"
+                ),
+                now: composition.timeline.now()
+            )
+            try await withLogger(logger) { _ in
+                if once {
+                    try await runOnce(works, composition, logger)
+                } else {
+                    try await serve(works, composition, threshold, logger)
+                }
+            }
+        }
+    }
+
+    static func makeFolder(_ path: String) throws {
+        let folder = URL(filePath: path).deletingLastPathComponent().path
+        do {
+            try FileManager.default.createDirectory(
+                atPath: folder,
+                withIntermediateDirectories: true,
+                attributes: [.posixPermissions: 0o2770]
+            )
+        } catch {
+            throw CommandFailure(
+                "\(folder): the record's folder cannot be made: \(error.localizedDescription)",
+                hint: "name another record.path, or make it for user preclone"
+            )
+        }
+    }
+
+    private func runOnce(_ works: Works, _ composition: Composition, _ logger: Logger) async throws {
+        let pulse = LoopPulse(watchdog: nil, timeline: composition.timeline, tell: {})
+        try await works.daemon(pulse: pulse, logger: logger).runOnce()
+        let counts = try works.ledger.counts()
+        logger.notice(
+            "Done",
+            metadata: Dictionary(uniqueKeysWithValues: counts.map { ("images.\($0.key)", "\($0.value)") })
+        )
+        if counts["retrying", default: 0] + counts["pending", default: 0] > 0 { throw Ending.temporary.code }
+        if counts["blocked", default: 0] > 0 { throw Ending.someNotReady.code }
+    }
+
+    private func serve(
+        _ works: Works,
+        _ composition: Composition,
+        _ threshold: LogThreshold,
+        _ logger: Logger
+    ) async throws {
+        let notifier = SystemdNotifier(environment: composition.environment)
+        let ledger = works.ledger
+        let timeline = composition.timeline
+        let pulse = LoopPulse(watchdog: notifier.watchdog ?? .seconds(30), timeline: timeline) {
+            try? ledger.beat(now: timeline.now())
+            notifier.alive()
+        }
+        let daemon = works.daemon(pulse: pulse, logger: logger)
+        let reloader = Reloader(
+            path: configurationFile.path,
+            settings: composition.settings,
+            ledger: ledger,
+            registries: works.registries,
+            threshold: threshold,
+            notifier: notifier,
+            timeline: timeline
+        )
+        let announcer = Announcer(
+            ledger: ledger,
+            notifier: notifier,
+            works: works,
+            region: composition.aws.region,
+            drain: composition.settings.current.clone.drain
+        )
+        let group = ServiceGroup(
+            configuration: .init(
+                services: [
+                    .init(service: reloader), .init(service: announcer),
+                    .init(service: daemon, successTerminationBehavior: .gracefullyShutdownGroup),
+                ],
+                gracefulShutdownSignals: [.sigterm, .sigint],
+                cancellationSignals: [.sigquit],
+                logger: logger
+            )
+        )
+        logger.notice(
+            "Started",
+            metadata: ["version": "\(Version.current)", "region": "\(composition.aws.region)"]
+        )
+        do {
+            try await group.run()
+        } catch is CancellationError {
+            logger.warning("The drain was cut short; what was cut goes on at the next start")
+        }
+        try? ledger.workerStopped(now: timeline.now())
+        logger.notice("Stopped")
+    }
+}
