@@ -19,7 +19,7 @@ struct CopySession: Sendable {
         var failure: Failure?
     }
 
-    private let clients: RegistryClients
+    private let clients: CopyRegistries
     private let platforms: [Platform]?
     private let share: LayerShare
 
@@ -29,7 +29,7 @@ struct CopySession: Sendable {
         plainHTTP: Bool,
         platforms: [Platform]?
     ) {
-        clients = RegistryClients(transport: transport, credentials: credentials, plainHTTP: plainHTTP)
+        clients = CopyRegistries(transport: transport, credentials: credentials, plainHTTP: plainHTTP)
         self.platforms = platforms
         share = LayerShare(slots: HostSlots(6))
     }
@@ -111,7 +111,7 @@ extension CopySession.Failure {
 }
 
 /// One client for each registry, made when first needed.
-actor RegistryClients {
+actor CopyRegistries {
     private let transport: any HTTPTransport
     private let credentials: any RegistryCredentialSource
     private let plainHTTP: Bool
