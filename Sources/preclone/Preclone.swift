@@ -11,7 +11,8 @@ struct Preclone: AsyncParsableCommand {
         discussion: Ending.help,
         version: Version.current,
         subcommands: [
-            RunCommand.self, CloneCommand.self, PlanCommand.self, InspectCommand.self, CopyCommand.self,
+            RunCommand.self, CloneCommand.self, PlanCommand.self, StatusCommand.self, HistoryCommand.self,
+            RetryCommand.self, AuditCommand.self, InspectCommand.self, CopyCommand.self,
         ]
     )
 

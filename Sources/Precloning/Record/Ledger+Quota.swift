@@ -1,5 +1,6 @@
 package import Foundation
 import GRDB
+package import Remotes
 
 /// A place taken in a bounded window. Until it is committed or released it counts; after a crash it goes on counting
 /// until the window has passed it, since nobody knows whether the request was made.
@@ -28,14 +29,18 @@ extension Ledger {
         try database.write { database in
             let at = now.milliseconds
             let window = rate.window.milliseconds
-            // A row from the future stems from a clock that went back; it counts from now on at the latest.
+            // A row from the future stems from a clock that was set back; it counts from now on.
+            try database.execute(
+                sql: "UPDATE ruleUse SET at = ? WHERE rule = ? AND caller = ? AND at > ?",
+                arguments: [at, rule, caller, at]
+            )
             let times = try Milliseconds.fetchAll(
                 database,
                 sql: "SELECT at FROM ruleUse WHERE rule = ? AND caller = ? AND at > ? ORDER BY at DESC LIMIT ?",
                 arguments: [rule, caller, at - window, rate.max]
             )
             if times.count >= rate.max, let oldest = times.last {
-                return .later(until: Date(milliseconds: min(oldest, at) + window))
+                return .later(until: Date(milliseconds: oldest + window))
             }
             try database.execute(
                 sql: "INSERT INTO ruleUse (rule, caller, at, state) VALUES (?, ?, ?, 'reserved')",
@@ -65,13 +70,6 @@ extension Ledger {
 
 // MARK: Pulls
 
-/// A pull that was taken from a registry's allowance and is not made yet.
-package struct PullReservation: Sendable, Hashable {
-    let id: Int64
-    package let host: String
-    package let credential: String
-}
-
 /// The answer to a request for a pull.
 package enum PullAnswer: Sendable, Hashable {
     case reserved(PullReservation)
@@ -96,6 +94,7 @@ extension Ledger {
         now: Date
     ) throws -> PullAnswer {
         try database.write { database in
+            try Self.clampFuture(host: host, credential: credential, in: database, at: now.milliseconds)
             let row = try HostRow.fetchOne(
                 database,
                 sql: "SELECT * FROM host WHERE host = ? AND credential = ?",
@@ -125,9 +124,29 @@ extension Ledger {
                 arguments: [host, credential, now.milliseconds]
             )
             return .reserved(
-                PullReservation(id: database.lastInsertedRowID, host: host, credential: credential)
+                PullReservation(registry: host, id: database.lastInsertedRowID)
             )
         }
+    }
+
+    /// After the clock was set back, what lies in the future counts from now on, and not until the clock is there again.
+    private static func clampFuture(
+        host: String,
+        credential: String,
+        in database: Database,
+        at: Milliseconds
+    ) throws {
+        try database.execute(
+            sql: "UPDATE pull SET at = :at WHERE host = :host AND credential = :credential AND at > :at",
+            arguments: ["at": at, "host": host, "credential": credential]
+        )
+        try database.execute(
+            sql: """
+                UPDATE host SET quotaSeenAt = :at
+                WHERE host = :host AND credential = :credential AND quotaSeenAt > :at
+                """,
+            arguments: ["at": at, "host": host, "credential": credential]
+        )
     }
 
     /// The registry counted the pull: the manifest was answered.

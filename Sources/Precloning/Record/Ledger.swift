@@ -27,6 +27,8 @@ package struct Ledger: Sendable {
         configuration.label = "record"
         configuration.prepareDatabase { database in
             try database.execute(sql: "PRAGMA synchronous = NORMAL")
+            // Has an effect only before the first table is made: freed pages can then be given back bit by bit.
+            try database.execute(sql: "PRAGMA auto_vacuum = INCREMENTAL")
         }
         do {
             let pool = try DatabasePool(path: path, configuration: configuration)

@@ -92,6 +92,7 @@ enum LedgerSchema {
             UNIQUE (kind, subject, imageID)
         ) STRICT;
         CREATE INDEX demandByImage ON demand (imageID, endedAt);
+        CREATE INDEX demandByEnd ON demand (endedAt) WHERE endedAt IS NOT NULL;
         CREATE INDEX demandLive ON demand (kind, subject, imageID) WHERE endedAt IS NULL;
 
         CREATE TABLE unresolved (
@@ -137,6 +138,7 @@ enum LedgerSchema {
             note TEXT                             -- 'cloned', 'moved', 'gone', 'kept as TAG'
         ) STRICT;
         CREATE INDEX digestBySource ON digest (source, location, id);
+        CREATE INDEX digestBySeen ON digest (lastSeenAt);
 
         CREATE TABLE progress (
             imageID INTEGER PRIMARY KEY REFERENCES image (id) ON DELETE CASCADE,

@@ -42,6 +42,9 @@ package struct RecordReader: Sendable {
         path = "(memory)"
     }
 
+    /// Whether there is no record at a path at all: no daemon ever ran with this configuration.
+    package static func isMissing(_ path: String) -> Bool { reason(path, mode: F_OK) == ENOENT }
+
     /// Reads in one transaction, so that all figures belong to one moment.
     func read<Value>(_ body: (Database) throws -> Value) throws -> Value {
         do {

@@ -135,9 +135,9 @@ extension StatusQuery {
     static func sentence(_ image: StatusReport.ImageStatus, now: Date) -> String {
         let why = image.reason.map { ": \($0)" } ?? ""
         switch image.state {
-        case "ready": return "ready since \(Words.clock(image.readyAt ?? image.updatedAt, now: now, zone: .gmt))"
+        case "ready": return "ready since \(Phrase.clock(image.readyAt ?? image.updatedAt, now: now, zone: .gmt))"
         case "retrying":
-            return "tried again \(image.dueAt.map { "at \(Words.clock($0, now: now, zone: .gmt))" } ?? "later")\(why)"
+            return "tried again \(image.dueAt.map { "at \(Phrase.clock($0, now: now, zone: .gmt))" } ?? "later")\(why)"
         case "cloning": return "being cloned"
         default: return image.state + why
         }

@@ -99,10 +99,10 @@ extension StatusReport {
             let images = stuckRuns.reduce(0) { $0 + $1.standing.blocked }
             let mentions = stuckRuns.reduce(0) { $0 + $1.standing.unresolved }
             let what = [
-                images > 0 ? Words.count(images, "blocked image") : nil,
-                mentions > 0 ? Words.count(mentions, "unresolved mention") : nil,
+                images > 0 ? Phrase.count(images, "blocked image") : nil,
+                mentions > 0 ? Phrase.count(mentions, "unresolved mention") : nil,
             ].compactMap(\.self).joined(separator: " and ")
-            reasons.append("\(Words.count(stuckRuns.count, "live run")) cannot go on: \(what)")
+            reasons.append("\(Phrase.count(stuckRuns.count, "live run")) cannot go on: \(what)")
         }
         if let trouble = daemon.lastPollTrouble { reasons.append("the last poll failed: \(trouble)") }
         if let trouble = daemon.configurationTrouble {
@@ -110,7 +110,7 @@ extension StatusReport {
         }
         if let trouble = daemon.eventTrouble { reasons.append("events do not arrive: \(trouble)") }
         for registry in registries where registry.breaker == "open" {
-            reasons.append("\(Words.registry(registry.registry)) fails for everything")
+            reasons.append("\(Phrase.registry(registry.registry)) fails for everything")
         }
         return reasons
     }
@@ -121,12 +121,12 @@ extension StatusReport {
         let waitingRuns = runs.shown.filter { !$0.standing.isReady }
         if !waitingRuns.isEmpty {
             reasons.append(
-                "\(Words.count(waitingRuns.count, "run")) wait\(waitingRuns.count == 1 ? "s" : "") for images"
+                "\(Phrase.count(waitingRuns.count, "run")) wait\(waitingRuns.count == 1 ? "s" : "") for images"
             )
         }
-        if images.cloning > 0 { reasons.append("\(Words.count(images.cloning, "image")) being cloned") }
+        if images.cloning > 0 { reasons.append("\(Phrase.count(images.cloning, "image")) being cloned") }
         let queued = images.pending + images.retrying
-        if queued > 0 { reasons.append("\(Words.count(queued, "image")) queued") }
+        if queued > 0 { reasons.append("\(Phrase.count(queued, "image")) queued") }
         return reasons
     }
 }

@@ -22,7 +22,7 @@ package struct TextStyle: Sendable, Hashable {
 
     /// Text from outside on one line, cut to the width that is left after an indent.
     func fitted(_ text: String, indent: Int = 0) -> String {
-        let plain = Words.plain(text)
+        let plain = Phrase.plain(text)
         guard let width, plain.count > width - indent else { return plain }
         return plain.prefix(max(1, width - indent - 1)) + "…"
     }
@@ -75,7 +75,7 @@ package struct StatusText: Sendable {
         switch report.health.state {
         case .stuck, .notRunning:
             let when = report.daemon.stoppedAt ?? report.daemon.beatAt
-            return when.map { " (last sign of life \(Words.age($0, now: now)))" }
+            return when.map { " (last sign of life \(Phrase.age($0, now: now)))" }
         default: return nil
         }
     }
@@ -101,10 +101,10 @@ package struct StatusText: Sendable {
         _ render: (Element) -> [String]
     ) -> [String] {
         guard !part.shown.isEmpty else { return [] }
-        var lines = ["", style.tinted("\(title) (\(Words.grouped(part.total)))", .bold)]
+        var lines = ["", style.tinted("\(title) (\(Phrase.grouped(part.total)))", .bold)]
         for element in part.shown.prefix(limit) { lines += render(element) }
         let rest = part.total - min(limit, part.shown.count)
-        if rest > 0 { lines.append("  … and \(Words.grouped(rest)) more (--format json shows more)") }
+        if rest > 0 { lines.append("  … and \(Phrase.grouped(rest)) more (--format json shows more)") }
         return lines
     }
 
@@ -113,7 +113,7 @@ package struct StatusText: Sendable {
         let parts = [
             (counts.ready, "ready"), (counts.cloning, "cloning"), (counts.pending, "pending"),
             (counts.retrying, "retrying"), (counts.blocked, "blocked"), (counts.unresolved, "unresolved"),
-        ].filter { $0.0 > 0 }.map { "\(Words.grouped($0.0)) \($0.1)" }
+        ].filter { $0.0 > 0 }.map { "\(Phrase.grouped($0.0)) \($0.1)" }
         return "images: " + (parts.isEmpty ? "-" : parts.joined(separator: ", "))
     }
 
@@ -131,21 +131,21 @@ package struct StatusText: Sendable {
     private func copyLines(_ image: StatusReport.ImageStatus) -> [String] {
         var lines = ["  " + style.fitted(image.source, indent: 2)]
         guard let progress = image.progress else {
-            return lines + ["    " + style.fitted("begun \(Words.age(image.updatedAt, now: now))", indent: 4)]
+            return lines + ["    " + style.fitted("begun \(Phrase.age(image.updatedAt, now: now))", indent: 4)]
         }
         var text = ""
         if let total = progress.bytesTotal, total > 0 {
             let share = min(1, max(0, Double(progress.bytesDone) / Double(total)))
             let filled = Int((share * 20).rounded(.down))
             text = "[" + String(repeating: "#", count: filled) + String(repeating: "-", count: 20 - filled) + "] "
-            text += "\(Int((share * 100).rounded(.down))) % of \(Words.bytes(total))"
+            text += "\(Int((share * 100).rounded(.down))) % of \(Phrase.bytes(total))"
         } else {
-            text = Words.bytes(progress.bytesDone)
+            text = Phrase.bytes(progress.bytesDone)
         }
         if let rate = progress.bytesPerSecond {
-            text += ", \(Words.bytes(rate))/s"
+            text += ", \(Phrase.bytes(rate))/s"
             if let total = progress.bytesTotal, rate > 0, total > progress.bytesDone {
-                text += ", \(Words.length(Double(total - progress.bytesDone) / Double(rate))) left"
+                text += ", \(Phrase.length(Double(total - progress.bytesDone) / Double(rate))) left"
             }
         }
         lines.append("    " + style.fitted(text, indent: 4))
@@ -153,7 +153,7 @@ package struct StatusText: Sendable {
     }
 
     private func waitLines(_ image: StatusReport.ImageStatus) -> [String] {
-        var text = image.state == "pending" ? "queued" : "again \(Words.time(until: image.dueAt, now: now))"
+        var text = image.state == "pending" ? "queued" : "again \(Phrase.time(until: image.dueAt, now: now))"
         if let reason = image.reason { text += ": \(reason)" }
         return ["  " + style.fitted(image.source, indent: 2), "    " + style.fitted(text, indent: 4)]
     }
@@ -162,7 +162,7 @@ package struct StatusText: Sendable {
         var lines = ["  " + style.fitted(image.source + wanted(image), indent: 2)]
         let rule = image.rule.map { " (rule \($0))" } ?? ""
         lines.append("    " + style.fitted((image.reason ?? "no reason is recorded") + rule, indent: 4))
-        if let mend = image.mend { lines += wrapped("mend: " + Words.plain(mend), indent: 4) }
+        if let mend = image.mend { lines += wrapped("mend: " + Phrase.plain(mend), indent: 4) }
         return lines
     }
 
@@ -178,10 +178,10 @@ package struct StatusText: Sendable {
     }
 
     private func movedLines(_ image: StatusReport.ImageStatus) -> [String] {
-        let from = Words.short(image.sourceDigest ?? image.digest)
+        let from = Phrase.short(image.sourceDigest ?? image.digest)
         return [
             "  " + style.fitted(image.source, indent: 2),
-            "    " + style.fitted("from \(from) to \(Words.short(image.movedDigest))", indent: 4),
+            "    " + style.fitted("from \(from) to \(Phrase.short(image.movedDigest))", indent: 4),
         ]
     }
 
@@ -199,9 +199,9 @@ package struct StatusText: Sendable {
     private var footer: String {
         let daemon = report.daemon
         let parts = [
-            "last poll \(Words.age(daemon.lastPollAt, now: now))",
-            "last event \(Words.age(daemon.lastEventAt, now: now))",
-            "next retry \(Words.time(until: report.nextRetryAt, now: now))",
+            "last poll \(Phrase.age(daemon.lastPollAt, now: now))",
+            "last event \(Phrase.age(daemon.lastEventAt, now: now))",
+            "next retry \(Phrase.time(until: report.nextRetryAt, now: now))",
         ]
         return style.fitted(parts.joined(separator: ", "))
     }
@@ -217,8 +217,8 @@ package struct StatusText: Sendable {
                 with: standing.sentence(now: now, zone: style.zone)
             )
         }
-        var lines = ["", style.tinted("\(focus.kind) \(Words.plain(focus.subject))", .bold)]
-        lines += wrapped(Words.plain(sentence), indent: 2)
+        var lines = ["", style.tinted("\(focus.kind) \(Phrase.plain(focus.subject))", .bold)]
+        lines += wrapped(Phrase.plain(sentence), indent: 2)
         for image in focus.images {
             lines.append("")
             let certainty = image.certainty.flatMap { $0 == "certain" ? nil : ", \($0)" } ?? ""
@@ -245,10 +245,10 @@ package struct StatusText: Sendable {
     }
 
     private func readyText(_ image: StatusReport.ImageStatus) -> String {
-        var text = "\(Words.short(image.digest)), \(Words.bytes(image.bytes))"
-        text += ", looked at \(Words.age(image.verifiedAt, now: now))"
+        var text = "\(Phrase.short(image.digest)), \(Phrase.bytes(image.bytes))"
+        text += ", looked at \(Phrase.age(image.verifiedAt, now: now))"
         if image.access != "accessible" { text += ", HealthOmics access \(image.access.replacing("_", with: " "))" }
-        if let moved = image.movedDigest { text += ", the tag has moved upstream to \(Words.short(moved))" }
+        if let moved = image.movedDigest { text += ", the tag has moved upstream to \(Phrase.short(moved))" }
         return text
     }
 
@@ -264,8 +264,8 @@ package struct StatusText: Sendable {
         guard !attempts.isEmpty else { return [] }
         return ["", style.tinted("Attempts", .bold)]
             + attempts.map { attempt in
-                var text = "\(Words.stamp(attempt.endedAt, zone: style.zone))  \(attempt.route)  \(attempt.result)"
-                if attempt.bytes > 0 { text += "  \(Words.bytes(attempt.bytes))" }
+                var text = "\(Phrase.stamp(attempt.endedAt, zone: style.zone))  \(attempt.route)  \(attempt.result)"
+                if attempt.bytes > 0 { text += "  \(Phrase.bytes(attempt.bytes))" }
                 if let message = attempt.message { text += "  \(message)" }
                 return "  " + style.fitted(text, indent: 2)
             }
@@ -314,23 +314,23 @@ extension StatusReport.RegistryStatus {
         var parts: [String] = []
         if let limit, let left {
             var text = "\(left) of \(limit) pulls left"
-            if let resetsAt, left < limit { text += ", all back by \(Words.clock(resetsAt, now: now, zone: zone))" }
+            if let resetsAt, left < limit { text += ", all back by \(Phrase.clock(resetsAt, now: now, zone: zone))" }
             parts.append(text)
         }
         if let pausedUntil {
             parts.append(
-                "not asked until \(Words.clock(pausedUntil, now: now, zone: zone))"
+                "not asked until \(Phrase.clock(pausedUntil, now: now, zone: zone))"
                     + (pauseReason.map { ": \($0)" } ?? "")
             )
         }
         if let breaker {
-            let until = breakerUntil.map { " until \(Words.clock($0, now: now, zone: zone))" } ?? ""
+            let until = breakerUntil.map { " until \(Phrase.clock($0, now: now, zone: zone))" } ?? ""
             parts.append(
                 breaker == "open" ? "fails for everything, left alone\(until)" : "tried again with one request"
             )
         }
-        if waiting > 0 { parts.append("\(Words.count(waiting, "image")) wait\(waiting == 1 ? "s" : "")") }
+        if waiting > 0 { parts.append("\(Phrase.count(waiting, "image")) wait\(waiting == 1 ? "s" : "")") }
         let who = credential.map { " as \($0)" } ?? ""
-        return "\(Words.registry(registry))\(who): " + (parts.isEmpty ? "-" : parts.joined(separator: "; "))
+        return "\(Phrase.registry(registry))\(who): " + (parts.isEmpty ? "-" : parts.joined(separator: "; "))
     }
 }

@@ -1,7 +1,7 @@
 package import Foundation
 
 /// Numbers, times and names as people read them.
-package enum Words {
+package enum Phrase {
     /// `1 image`, `3 images`.
     package static func count(_ number: Int, _ noun: String) -> String {
         "\(grouped(number)) \(noun)\(number == 1 ? "" : "s")"
@@ -130,16 +130,16 @@ extension StatusReport.Standing {
     package func sentence(now: Date, zone: TimeZone) -> String {
         if isUnknown { return "its images are not worked out yet" }
         if total == 0 && unresolved == 0 { return "no images needed" }
-        var parts = ["\(ready) of \(Words.count(total, "image")) ready"]
+        var parts = ["\(ready) of \(Phrase.count(total, "image")) ready"]
         func are(_ number: Int) -> String { number == 1 ? "is" : "are" }
         if copying > 0 { parts.append("\(copying) \(are(copying)) being copied") }
         if queued > 0 { parts.append("\(queued) \(are(queued)) queued") }
         for wait in waits.sorted(by: { ($0.registry, $0.reason ?? "") < ($1.registry, $1.reason ?? "") }) {
-            let until = wait.until.map { " \(Words.clock($0, now: now, zone: zone))" }
+            let until = wait.until.map { " \(Phrase.clock($0, now: now, zone: zone))" }
             switch wait.reason {
             case "quota", "throttled", "unreachable", nil:
                 parts.append(
-                    "\(wait.images) wait\(wait.images == 1 ? "s" : "") for \(Words.registry(wait.registry))"
+                    "\(wait.images) wait\(wait.images == 1 ? "s" : "") for \(Phrase.registry(wait.registry))"
                         + (until.map { " until\($0)" } ?? "")
                 )
             default:
@@ -147,7 +147,7 @@ extension StatusReport.Standing {
             }
         }
         if blocked > 0 { parts.append("\(blocked) \(are(blocked)) blocked") }
-        if unresolved > 0 { parts.append("\(Words.count(unresolved, "image")) could not be resolved") }
+        if unresolved > 0 { parts.append("\(Phrase.count(unresolved, "image")) could not be resolved") }
         return parts.joined(separator: "; ")
     }
 }

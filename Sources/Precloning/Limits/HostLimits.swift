@@ -1,0 +1,229 @@
+import Foundation
+import Logging
+package import NIOHTTP1
+package import Remotes
+import Synchronization
+
+/// How fast and how much every host is asked, for all workers of the process that holds the record.
+///
+/// Rates and places are kept in memory; pauses, breakers and quotas in the record, so that a restart forgets nothing.
+package final class HostLimits: RequestPacer {
+    private let gates = Mutex([String: HostGate]())
+    private let ledger: Ledger
+    private let timeline: Timeline
+    private let limit: @Sendable (String) -> HostLimit
+    private let credential: @Sendable (String) -> String
+
+    /// - Parameters:
+    ///   - limit: the limits of a host as configured now, by its canonical name.
+    ///   - credential: a name for who asks a host; empty for anonymous. Never a secret.
+    /// - Throws: what the record throws; its pauses and breakers are taken over.
+    package init(
+        ledger: Ledger,
+        timeline: Timeline,
+        limit: @escaping @Sendable (String) -> HostLimit,
+        credential: @escaping @Sendable (String) -> String = { _ in "" }
+    ) throws {
+        self.ledger = ledger
+        self.timeline = timeline
+        self.limit = limit
+        self.credential = credential
+        for row in try ledger.hosts() {
+            let gate = gate(row.host)
+            if let until = row.pausedUntil {
+                gate.pause(until: Date(milliseconds: until), reason: row.pauseReason)
+            }
+            if row.breaker != "closed" {
+                _ = gate.breaker {
+                    $0 = CircuitBreaker(openUntil: row.breakerUntil.map(Date.init(milliseconds:)), trips: row.failures)
+                }
+            }
+        }
+    }
+
+    private func gate(_ host: String) -> HostGate {
+        gates.withLock { gates in
+            if let gate = gates[host] { return gate }
+            let gate = HostGate(timeline: timeline)
+            gates[host] = gate
+            return gate
+        }
+    }
+
+    // MARK: RequestPacer
+
+    package func acquire(_ kind: RequestKind, host: String) async throws {
+        let limit = limit(host)
+        do {
+            try await gate(host).acquire(limit)
+        } catch let refusal as HostGate.Refusal {
+            throw error(refusal, host: host, limit: limit)
+        }
+    }
+
+    package func release(_ kind: RequestKind, host: String) async {
+        if gate(host).release(wasCancelled: Task.isCancelled) { failed(host) }
+    }
+
+    package func pass(bytes: Int, host: String) async throws {
+        try await gate(host).pass(bytes: bytes, limit: limit(host))
+    }
+
+    package func observe(_ kind: RequestKind, host: String, status: Int, headers: HTTPHeaders) async {
+        let gate = gate(host)
+        gate.answered()
+        if kind == .manifestGet || kind == .manifestHead, let said = RateLimitHeaders(headers) {
+            keep {
+                try ledger.sawQuota(
+                    host: host,
+                    credential: credential(host),
+                    limit: said.limit,
+                    remaining: said.remaining,
+                    window: said.window,
+                    now: timeline.now()
+                )
+            }
+        }
+        let retryAfter = headers.first(name: "retry-after").flatMap { RetryAfter.parse($0, now: timeline.now()) }
+        switch status {
+        case 429: throttled(host, gate, retryAfter)
+        case 500...:
+            if status == 503, let retryAfter {
+                pause(host, gate, for: retryAfter, reason: "it is overloaded and named the time")
+            }
+            failed(host)
+        default:
+            gate.notThrottled()
+            succeeded(host)
+        }
+    }
+
+    // MARK: Pauses
+
+    /// Hosts that nothing is asked of now: the dispatcher passes over their images.
+    package func pausedHosts() -> Set<String> {
+        let now = timeline.now()
+        var paused: Set<String> = []
+        // The record decides: `preclone retry` ends pauses there.
+        let rows = (try? ledger.hosts()) ?? []
+        for row in rows {
+            let gate = gate(row.host)
+            if row.pausedUntil == nil, gate.pause != nil, row.credential.isEmpty { gate.pause(until: nil, reason: nil) }
+            if (row.pausedUntil ?? 0) > now.milliseconds { paused.insert(row.host) }
+            if row.breaker == "open", (row.breakerUntil ?? 0) > now.milliseconds { paused.insert(row.host) }
+        }
+        return paused
+    }
+
+    /// A host refused our credentials: it alone is left alone until somebody mends them.
+    package func credentialsRefused(host: String) {
+        let until = timeline.now().addingTimeInterval(Self.credentialRest)
+        let reason =
+            "\(Ledger.credentialPause): correct registries.\(host).credentials and reload, then `preclone retry --all`"
+        gate(host).pause(until: until, reason: reason)
+        keep { try ledger.pause(host: host, until: until, reason: reason) }
+        Logger.current.error(
+            "A registry refuses our credentials",
+            metadata: ["registry.host": "\(host)", "hint": "\(reason)"]
+        )
+    }
+
+    /// After a reload: pauses for credentials end, since these may be others now.
+    package func credentialsChanged() {
+        for row in (try? ledger.hosts()) ?? [] where row.pauseReason?.hasPrefix(Ledger.credentialPause) == true {
+            gate(row.host).pause(until: nil, reason: nil)
+            keep { try ledger.pause(host: row.host, credential: row.credential, until: nil, reason: nil) }
+        }
+    }
+
+    /// A try every hour costs little and ends the pause of a registry that was wrong about us.
+    private static let credentialRest: TimeInterval = 3600
+
+    private func throttled(_ host: String, _ gate: HostGate, _ retryAfter: Duration?) {
+        let times = gate.throttled()
+        if let retryAfter {
+            pause(host, gate, for: retryAfter, reason: "it asked for less and named the time")
+            return
+        }
+        // No time named: 5 s, 10 s … 5 min, so that recovery is slower than slow-down.
+        let rest = min(300, 5 * (1 << min(times - 1, 6)))
+        pause(host, gate, for: .seconds(rest), reason: "it asked for less")
+    }
+
+    private func pause(_ host: String, _ gate: HostGate, for duration: Duration, reason: String) {
+        let until = timeline.now().addingTimeInterval(duration.inSeconds)
+        // The longest word counts: a second answer must not shorten what the first asked for.
+        if let pause = gate.pause, pause.until >= until { return }
+        gate.pause(until: until, reason: reason)
+        keep { try ledger.pause(host: host, until: until, reason: reason) }
+        Logger.current.info(
+            "A registry asked for less",
+            metadata: ["registry.host": "\(host)", "retry.delay": "\(duration.inSeconds)s"]
+        )
+    }
+
+    // MARK: The breaker
+
+    /// A host did not answer, or answered that it is broken.
+    package func failed(_ host: String) {
+        let now = timeline.now()
+        let random = timeline.random()
+        if let changed = gate(host).breaker({ $0.failed(now: now, random: random) }) {
+            keep(changed, host: host)
+            Logger.current.warning(
+                "A registry fails for everything and is left alone for a while",
+                metadata: ["registry.host": "\(host)", "failures": "\(changed.trips)"]
+            )
+        }
+    }
+
+    private func succeeded(_ host: String) {
+        if let changed = gate(host).breaker({ $0.succeeded() }) {
+            keep(changed, host: host)
+            Logger.current.notice("A registry answers again", metadata: ["registry.host": "\(host)"])
+        }
+    }
+
+    private func keep(_ breaker: CircuitBreaker, host: String) {
+        let (state, until): (String, Date?) =
+            switch breaker.state {
+            case .closed: ("closed", nil)
+            case .open(let until): ("open", until)
+            case .halfOpen: ("halfOpen", nil)
+            }
+        keep { try ledger.breaker(host: host, state: state, until: until, failures: breaker.trips) }
+    }
+
+    /// Limits go on without the record; what it could not keep is only forgotten by a restart.
+    private func keep(_ body: () throws -> Void) {
+        do {
+            try body()
+        } catch {
+            Logger.current.warning("The limits of a host could not be recorded", metadata: ["error": "\(error)"])
+        }
+    }
+
+    private func error(_ refusal: HostGate.Refusal, host: String, limit: HostLimit) -> RegistryError {
+        // Never so short that a worker would wait for it: a host that is left alone holds up nobody.
+        let wait = max(refusal.until.timeIntervalSince(timeline.now()), limit.longestWait.inSeconds + 1)
+        let retryAfter = Duration.milliseconds(Int64((wait * 1000).rounded(.up)))
+        switch refusal.cause {
+        case .paused(let reason) where reason.hasPrefix(Ledger.credentialPause):
+            return RegistryError(.noCredentials, host: host, retryAfter: retryAfter, detail: reason)
+        case .paused(let reason):
+            return RegistryError(
+                .throttled,
+                host: host,
+                retryAfter: retryAfter,
+                detail: "nothing is asked of it: \(reason)"
+            )
+        case .broken:
+            return RegistryError(
+                .unreachable,
+                host: host,
+                retryAfter: retryAfter,
+                detail: "it failed for everything and is left alone for a while"
+            )
+        }
+    }
+}

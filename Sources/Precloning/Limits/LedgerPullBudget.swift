@@ -1,0 +1,69 @@
+import Foundation
+import Logging
+package import Remotes
+
+/// The pull quotas of registries, kept in the record: reserved before a manifest is asked for, committed when it was
+/// counted, released when it was not.
+package struct LedgerPullBudget: PullBudget {
+    /// How soon the image is wanted that pulls are made for now: 0 a live run, 1 a person, 2 a new version, 3 a
+    /// refresh. Bound around one image's work; the last pulls of a quota are for live runs.
+    @TaskLocal package static var urgency = 1
+
+    private let ledger: Ledger
+    private let timeline: Timeline
+    private let quota: @Sendable (String) -> PullQuota?
+    private let credential: @Sendable (String) -> String
+
+    /// - Parameters:
+    ///   - quota: as configured for a host, by its canonical name.
+    ///   - credential: a name for who asks a host, since registries count per account; empty for anonymous.
+    package init(
+        ledger: Ledger,
+        timeline: Timeline,
+        quota: @escaping @Sendable (String) -> PullQuota?,
+        credential: @escaping @Sendable (String) -> String = { _ in "" }
+    ) {
+        self.ledger = ledger
+        self.timeline = timeline
+        self.quota = quota
+        self.credential = credential
+    }
+
+    package func reserve(registry: String) async throws -> PullReservation {
+        let now = timeline.now()
+        let answer = try ledger.reservePull(
+            host: registry,
+            credential: credential(registry),
+            quota: quota(registry),
+            urgency: Self.urgency,
+            now: now
+        )
+        switch answer {
+        case .reserved(let pull): return pull
+        case .later(let until):
+            throw RegistryError(
+                .quotaExhausted,
+                host: registry,
+                retryAfter: .milliseconds(Int64((until.timeIntervalSince(now) * 1000).rounded(.up))),
+                detail: "too few pulls are left of its quota"
+            )
+        }
+    }
+
+    package func commit(_ reservation: PullReservation) async {
+        keep { try ledger.commit(reservation) }
+    }
+
+    package func release(_ reservation: PullReservation) async {
+        keep { try ledger.release(reservation) }
+    }
+
+    /// A reservation that could not be settled goes on counting, which is the careful side.
+    private func keep(_ body: () throws -> Void) {
+        do {
+            try body()
+        } catch {
+            Logger.current.warning("A pull could not be settled in the record", metadata: ["error": "\(error)"])
+        }
+    }
+}

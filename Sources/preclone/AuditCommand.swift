@@ -1,0 +1,82 @@
+import ArgumentParser
+import Foundation
+import Precloning
+
+/// `preclone audit`: every decision and every change made to AWS.
+struct AuditCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "audit",
+        abstract: "Show every decision and every change made to AWS, oldest first."
+    )
+
+    /// `--format table|json|jsonl`.
+    enum Format: String, CaseIterable, ExpressibleByArgument {
+        case table, json, jsonl
+    }
+
+    @Option(
+        help: ArgumentHelp(
+            "From when on: a date (2026-11-23), a time (2026-11-23T14:05:00Z), or how long ago (36h, 30d).",
+            valueName: "time"
+        )
+    )
+    var since = "7d"
+
+    @Option(help: "table for people, json or one JSON object a line for programs.")
+    var format = Format.table
+
+    @OptionGroup var config: ConfigurationOptions
+
+    func validate() throws {
+        if PastMoment.parse(since, now: Date(), zone: .current) == nil {
+            throw ValidationError(
+                "--since \(since): write a date (2026-11-23), a time (2026-11-23T14:05:00Z), or how long ago (36h, 30d)"
+            )
+        }
+    }
+
+    private struct Document: Encodable {
+        var schemaVersion = 1
+        var entries: [AuditEntry]
+    }
+
+    func run() throws {
+        let reader = try RecordReader(path: config.load().record.path)
+        let start = PastMoment.parse(since, now: Date(), zone: .current) ?? Date()
+        var entries: [AuditEntry] = []
+        var next: Int64? = 0
+        while let after = next {
+            let part = try reader.audit(since: start, after: after)
+            next = part.next
+            if format == .jsonl {
+                for entry in part.entries { Terminal.print(try ReportJSON.text(entry, pretty: false)) }
+            } else {
+                entries += part.entries
+            }
+        }
+        switch format {
+        case .jsonl: break
+        case .json: Terminal.print(try ReportJSON.text(Document(entries: entries)))
+        case .table: printTable(entries)
+        }
+    }
+
+    private func printTable(_ entries: [AuditEntry]) {
+        var table = TextTable(columns: [
+            .init(title: "TIME"), .init(title: "CALLER", cut: .end), .init(title: "ACTION"),
+            .init(title: "IMAGE", cut: .middle), .init(title: "RULE", cut: .end), .init(title: "CHANGE", cut: .end),
+            .init(title: "DETAIL", cut: .end), .init(title: "REQUEST", cut: .end),
+        ])
+        for entry in entries {
+            let change =
+                entry.before == nil && entry.after == nil ? "" : "\(entry.before ?? "-") -> \(entry.after ?? "-")"
+            table.add(
+                [
+                    entry.at.formatted(.iso8601), entry.caller, entry.action, entry.source ?? entry.destination ?? "",
+                    entry.rule ?? "", change, entry.detail ?? "", entry.requestID ?? "",
+                ].map { StyledText($0) }
+            )
+        }
+        FileHandle.standardOutput.write(Data(table.rendered(for: .current()).utf8))
+    }
+}

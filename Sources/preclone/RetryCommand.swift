@@ -1,0 +1,36 @@
+import ArgumentParser
+import Foundation
+import Precloning
+
+/// `preclone retry`: blocked or waiting images are due now.
+struct RetryCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "retry",
+        abstract: "Make blocked or waiting images due now; the daemon takes them within seconds."
+    )
+
+    @Argument(help: ArgumentHelp("Images, as the workflow names them or as their ECR URIs.", valueName: "image"))
+    var images: [String] = []
+
+    @Flag(help: "Every image that is blocked or waits.")
+    var all = false
+
+    @OptionGroup var config: ConfigurationOptions
+
+    func validate() throws {
+        if all == !images.isEmpty { throw ValidationError("name images, or give --all") }
+    }
+
+    func run() throws {
+        let path = try config.load().record.path
+        // A record is never created here, and the clearer of the messages is a reader's.
+        _ = try RecordReader(path: path)
+        let ledger = try Ledger(path: path)
+        let retried = try ledger.retry(all ? nil : images, caller: "user \(NSUserName())", now: Date())
+        for image in retried.prefix(100) {
+            Terminal.print(StyledText("due now: \(image.source) (was \(image.state))").text)
+        }
+        if retried.count > 100 { Terminal.print("… and \(retried.count - 100) more") }
+        if retried.isEmpty { Terminal.print("nothing to do: no such image is blocked or waits") }
+    }
+}
