@@ -73,7 +73,7 @@ struct CloneCommand: AsyncParsableCommand {
             defer { lock.release() }
             try await Composition.with(configuration, profile: profile, region: region) { composition in
                 try await withLogger(logger) { _ in
-                    try await work(composition.works(on: ledger), ledger, ids, logger)
+                    try await work(try composition.works(on: ledger), ledger, ids, logger)
                 }
             }
         } catch is RecordLock.Held {

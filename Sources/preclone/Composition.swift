@@ -132,8 +132,16 @@ struct Composition {
     // MARK: The stages
 
     /// Everything that works on one record.
-    func works(on ledger: Ledger) -> Works {
+    ///
+    /// - Throws: what the record throws: pauses, breakers and quotas are kept in it.
+    func works(on ledger: Ledger) throws -> Works {
         let now = timeline.now
+        let limits = try HostLimits(ledger: ledger, timeline: timeline) { [settings] kind, host in
+            HostLimit(kind, host: host, in: settings.current)
+        }
+        let budget = LedgerPullBudget(ledger: ledger, timeline: timeline) { [settings] host in
+            settings.current.registries.settings(for: host).quota
+        }
         let account = AccountFacts(sts: sts, ecr: ecr, region: aws.region, suffix: aws.registrySuffix, now: now)
         let tokens = ECRCredentials(client: ecr, home: { try await account.home() }, now: now)
         let registries = RegistryClients(
@@ -141,10 +149,10 @@ struct Composition {
             transport: transport,
             ecr: tokens,
             upstream: AnonymousCredentials(),
-            pacer: UnpacedRequests(),
-            budget: nil,
+            pacer: limits,
+            budget: budget,
             parts: nil,
-            journal: nil,
+            journal: LedgerUploadJournal(ledger: ledger, timeline: timeline),
             ledger: ledger,
             timeline: timeline
         )

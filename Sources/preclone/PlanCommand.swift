@@ -34,7 +34,7 @@ struct PlanCommand: AsyncParsableCommand {
         let lines = try await Composition.with(configuration) { composition in
             try await withLogger(logger) { _ in
                 // Worked out on a record in memory, from the services alone: nothing is written anywhere.
-                let works = composition.works(on: try Ledger())
+                let works = try composition.works(on: Ledger())
                 return try await works.plan(run: run, workflow: workflow)
             }
         }

@@ -39,7 +39,7 @@ struct RunCommand: AsyncParsableCommand {
         defer { lock.release() }
         let ledger = try Ledger(path: configuration.record.path)
         try await Composition.with(configuration) { composition in
-            let works = composition.works(on: ledger)
+            let works = try composition.works(on: ledger)
             try ledger.workerStarted(
                 WorkerIdentity(
                     pid: ProcessInfo.processInfo.processIdentifier,

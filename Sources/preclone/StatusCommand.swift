@@ -71,7 +71,7 @@ struct StatusCommand: AsyncParsableCommand {
             from: RecordReader(path: path),
             filter: filter,
             now: Date(),
-            isAlive: { WorkerProcess.isAlive($0) }
+            isAlive: { RecordLock.holder(record: path) != nil || WorkerProcess.isAlive($0) }
         )
     }
 

@@ -85,7 +85,8 @@ package struct Dispatcher: Sendable {
 
     private func work(_ image: ImageRecord) async {
         let outcome = await withLogger(mergingMetadata: ["image.ref": "\(image.source)"]) { _ in
-            await cloner.clone(image)
+            // The last pulls of a registry's quota are kept for what live runs wait for.
+            await LedgerPullBudget.$urgency.withValue(image.urgency.rawValue) { await cloner.clone(image) }
         }
         await ended(image, outcome)
         working.remove(image.id)

@@ -2,23 +2,6 @@ package import Foundation
 package import Remotes
 import Synchronization
 
-/// What a host's limits are now; asked for at every request, so that a reload holds at once.
-package struct HostLimit: Sendable, Hashable {
-    package var requestsPerSecond: Double
-    package var concurrentRequests: Int
-    /// Nil: no limit.
-    package var bytesPerSecond: Int64?
-    /// A longer wait is answered, not waited for.
-    package var longestWait: Duration
-
-    package init(requestsPerSecond: Double, concurrentRequests: Int, bytesPerSecond: Int64?, longestWait: Duration) {
-        self.requestsPerSecond = requestsPerSecond
-        self.concurrentRequests = max(1, concurrentRequests)
-        self.bytesPerSecond = bytesPerSecond
-        self.longestWait = longestWait
-    }
-}
-
 /// The one door to a host, for all workers: they pass in the order in which they came, so that none starves.
 ///
 /// Whoever is first waits for time and for a place; the others wait for their turn. A cancelled waiter leaves without a

@@ -11,17 +11,18 @@ package final class HostLimits: RequestPacer {
     private let gates = Mutex([String: HostGate]())
     private let ledger: Ledger
     private let timeline: Timeline
-    private let limit: @Sendable (String) -> HostLimit
+    private let limit: @Sendable (RequestKind, String) -> HostLimit
     private let credential: @Sendable (String) -> String
 
     /// - Parameters:
-    ///   - limit: the limits of a host as configured now, by its canonical name.
+    ///   - limit: the limits of a host as configured now, by its canonical name. Where they are per kind of request,
+    ///     each kind is paced by itself.
     ///   - credential: a name for who asks a host; empty for anonymous. Never a secret.
     /// - Throws: what the record throws; its pauses and breakers are taken over.
     package init(
         ledger: Ledger,
         timeline: Timeline,
-        limit: @escaping @Sendable (String) -> HostLimit,
+        limit: @escaping @Sendable (RequestKind, String) -> HostLimit,
         credential: @escaping @Sendable (String) -> String = { _ in "" }
     ) throws {
         self.ledger = ledger
@@ -41,11 +42,12 @@ package final class HostLimits: RequestPacer {
         }
     }
 
-    private func gate(_ host: String) -> HostGate {
-        gates.withLock { gates in
-            if let gate = gates[host] { return gate }
+    private func gate(_ host: String, _ kind: RequestKind? = nil) -> HostGate {
+        let name = kind.map { limit($0, host).isPerKind ? "\(host) \($0.rawValue)" : host } ?? host
+        return gates.withLock { gates in
+            if let gate = gates[name] { return gate }
             let gate = HostGate(timeline: timeline)
-            gates[host] = gate
+            gates[name] = gate
             return gate
         }
     }
@@ -53,24 +55,32 @@ package final class HostLimits: RequestPacer {
     // MARK: RequestPacer
 
     package func acquire(_ kind: RequestKind, host: String) async throws {
-        let limit = limit(host)
+        let limit = limit(kind, host)
+        let gate = gate(host, kind)
+        adoptEndOfPause(host, gate)
         do {
-            try await gate(host).acquire(limit)
+            try await gate.acquire(limit)
         } catch let refusal as HostGate.Refusal {
             throw error(refusal, host: host, limit: limit)
         }
     }
 
     package func release(_ kind: RequestKind, host: String) async {
-        if gate(host).release(wasCancelled: Task.isCancelled) { failed(host) }
+        let gate = gate(host, kind)
+        if kind == .token {
+            // Nobody reports how a token request ended; it says nothing, and is no probe.
+            gate.answered()
+            _ = gate.breaker { $0.abandoned() }
+        }
+        if gate.release(wasCancelled: Task.isCancelled) { failed(host, gate) }
     }
 
     package func pass(bytes: Int, host: String) async throws {
-        try await gate(host).pass(bytes: bytes, limit: limit(host))
+        try await gate(host).pass(bytes: bytes, limit: limit(.blob, host))
     }
 
     package func observe(_ kind: RequestKind, host: String, status: Int, headers: HTTPHeaders) async {
-        let gate = gate(host)
+        let gate = gate(host, kind)
         gate.answered()
         if kind == .manifestGet || kind == .manifestHead, let said = RateLimitHeaders(headers) {
             keep {
@@ -91,28 +101,21 @@ package final class HostLimits: RequestPacer {
             if status == 503, let retryAfter {
                 pause(host, gate, for: retryAfter, reason: "it is overloaded and named the time")
             }
-            failed(host)
+            failed(host, gate)
         default:
             gate.notThrottled()
-            succeeded(host)
+            succeeded(host, gate)
         }
     }
 
     // MARK: Pauses
 
-    /// Hosts that nothing is asked of now: the dispatcher passes over their images.
-    package func pausedHosts() -> Set<String> {
-        let now = timeline.now()
-        var paused: Set<String> = []
-        // The record decides: `preclone retry` ends pauses there.
-        let rows = (try? ledger.hosts()) ?? []
-        for row in rows {
-            let gate = gate(row.host)
-            if row.pausedUntil == nil, gate.pause != nil, row.credential.isEmpty { gate.pause(until: nil, reason: nil) }
-            if (row.pausedUntil ?? 0) > now.milliseconds { paused.insert(row.host) }
-            if row.breaker == "open", (row.breakerUntil ?? 0) > now.milliseconds { paused.insert(row.host) }
+    /// The record decides: `preclone retry` ends a pause for credentials there.
+    private func adoptEndOfPause(_ host: String, _ gate: HostGate) {
+        guard gate.pause?.reason?.hasPrefix(Ledger.credentialPause) == true, let rows = try? ledger.hosts() else {
+            return
         }
-        return paused
+        if !rows.contains(where: { $0.host == host && $0.pausedUntil != nil }) { gate.pause(until: nil, reason: nil) }
     }
 
     /// A host refused our credentials: it alone is left alone until somebody mends them.
@@ -165,10 +168,10 @@ package final class HostLimits: RequestPacer {
     // MARK: The breaker
 
     /// A host did not answer, or answered that it is broken.
-    package func failed(_ host: String) {
+    private func failed(_ host: String, _ gate: HostGate) {
         let now = timeline.now()
         let random = timeline.random()
-        if let changed = gate(host).breaker({ $0.failed(now: now, random: random) }) {
+        if let changed = gate.breaker({ $0.failed(now: now, random: random) }) {
             keep(changed, host: host)
             Logger.current.warning(
                 "A registry fails for everything and is left alone for a while",
@@ -177,8 +180,8 @@ package final class HostLimits: RequestPacer {
         }
     }
 
-    private func succeeded(_ host: String) {
-        if let changed = gate(host).breaker({ $0.succeeded() }) {
+    private func succeeded(_ host: String, _ gate: HostGate) {
+        if let changed = gate.breaker({ $0.succeeded() }) {
             keep(changed, host: host)
             Logger.current.notice("A registry answers again", metadata: ["registry.host": "\(host)"])
         }
