@@ -2,6 +2,8 @@ import Foundation
 import Precloning
 import Testing
 
+@testable import preclone
+
 /// Files that operators read and rely on agree with the program.
 @Suite("Shipped files")
 struct ShippedFilesTests {
@@ -108,5 +110,30 @@ struct ShippedFilesTests {
             #expect(unit.split(separator: "\n").contains(Substring(line)))
         }
         #expect(try text("systemd/preclone.sysusers").contains("\nu preclone "))
+    }
+}
+
+@Suite("README's commands")
+struct ReadmeCommandTests {
+    private func readme() throws -> [Substring] {
+        let data = try Data(contentsOf: BuiltProgram.project.appendingPathComponent("README.md"))
+        return String(decoding: data, as: UTF8.self).split(separator: "\n")
+    }
+
+    @Test("the exit codes are the program's")
+    func codes() throws {
+        let rows = try readme().filter { $0.hasPrefix("| ") }.compactMap { row in
+            Int32(row.dropFirst(2).prefix { $0 != " " })
+        }
+        #expect(rows == Ending.allCases.map(\.rawValue))
+    }
+
+    @Test("the scripts that it names are there and can be run")
+    func scripts() throws {
+        for script in [".ci/demo", ".ci/test", ".ci/run", "systemd/build-deb"] {
+            #expect(try readme().contains { $0.contains(script) })
+            let path = BuiltProgram.project.appendingPathComponent(script).path
+            #expect(FileManager.default.isExecutableFile(atPath: path), "\(script)")
+        }
     }
 }
