@@ -144,6 +144,7 @@ extension WDLEvaluator {
                 case (.array(let elements), .unknown(let reasons)): return .oneOf(elements, reasons)
                 case (.map(let entries), .unknown(let reasons)): return .oneOf(entries.map(\.value), reasons)
                 case (.map(let entries), _):
+                    spend(entries.count / 4)
                     for entry in entries.reversed() {
                         let same = entry.key.isEqual(to: key) ?? false
                         if same || (entry.key.interpolated != nil && entry.key.interpolated == key.interpolated) {
@@ -201,6 +202,7 @@ extension WDLEvaluator {
             case .bool(let isTrue) where options.whenTrue != nil || options.whenFalse != nil:
                 return WDLValue(.string((isTrue ? options.whenTrue : options.whenFalse) ?? ""))
             case .array(let elements):
+                spend(elements.count * 10)
                 return WDLOperators.joined(elements, separator: WDLValue(.string(options.separator ?? ",")))
             default: return value
             }

@@ -1,6 +1,7 @@
 /// The standard library, as far as it can be known before a run. Everything that reads what a task writes is unknown.
 extension WDLEvaluator {
     func apply(_ name: String, _ arguments: [WDLValue], in scope: WDLScope) -> WDLValue {
+        for argument in arguments { spend(argument.weight * (argument.depth > 1 ? 50 : 1)) }
         switch name {
         case "select_first": return selectFirst(arguments)
         case "select_all": return lift(arguments) { selectAll($0) }
@@ -50,8 +51,10 @@ extension WDLEvaluator {
                 reasons = WDLValue.union(reasons, element.reasons)
                 if !element.candidates.contains(where: \.isNull) { return .oneOf(candidates, reasons) }
             }
-            let nothing = unknown("select_first finds only nulls")
-            return candidates.isEmpty ? nothing : .oneOf(candidates, reasons)
+            if !candidates.isEmpty { return .oneOf(candidates, reasons) }
+            let places = elements.reduce([]) { WDLValue.union($0, $1.places) }.prefix(6).map { "\(evidence($0))" }
+            let origin = places.isEmpty ? "" : ", of " + places.joined(separator: ", ")
+            return unknown("select_first finds only nulls\(origin)")
         }
     }
 

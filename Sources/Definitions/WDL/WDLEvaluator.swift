@@ -1,15 +1,15 @@
 /// Evaluates names and calls, lazily and once each: only what an image or a condition hangs on.
 final class WDLEvaluator {
     /// Evaluated nodes in all; a definition of 400 calls takes some ten thousand.
-    private static let maximumSteps = 1_500_000
+    private static let maximumSteps = 1_000_000
     /// Nested evaluations, and so the stack.
-    private static let maximumDepth = 250
+    private static let maximumDepth = 200
     private static let maximumCallDepth = 30
     /// Scopes in all, and how many may be made before scatters are passed through once.
     private static let maximumScopes = 60_000
     static let generousScopes = 6_000
     static let maximumElements = 2_000
-    static let maximumText = 1 << 16
+    static let maximumText = 1 << 13
 
     let library: WDLLibrary
     var parameters: WDLParameters
@@ -88,7 +88,7 @@ final class WDLEvaluator {
             return [makeScope(scope.instance, block: block, parent: scope)]
         }
         let array = value(over, in: scope)
-        if case .array(let elements) = array.kind {
+        if case .array(let elements) = array.kind, array.depth < 2 || elements.count <= 64 {
             var distinct: [WDLValue] = []
             for element in elements where !distinct.contains(where: { $0.isSame(as: element) }) {
                 distinct.append(element)
@@ -137,6 +137,7 @@ final class WDLEvaluator {
     func meanings(_ name: String, in scope: WDLScope, excluding: Int? = nil) -> [WDLName] {
         let callable = scope.callable
         guard let all = callable.names[name] else { return [] }
+        spend(all.count / 8)
         var inner: WDLName?
         var others: [WDLName] = []
         for entry in all {
@@ -239,7 +240,9 @@ final class WDLEvaluator {
         let keepsNull = declaration.type.isOptional || declaration.value == nil
         if let given, keepsNull || !given.candidates.contains(where: \.isNull) { return given }
         guard let expression = declaration.value else {
-            if declaration.type.isOptional { return .null }
+            if declaration.type.isOptional {
+                return WDLValue(.null, places: [place(document: scope.callable.document, line: declaration.line)])
+            }
             let key = scope.instance.inputKey(declaration.name)
             if !declaration.isInput { return unknown("`\(declaration.name)` has no value") }
             let root = scope.instance.path.prefix { $0 != "." }
@@ -260,6 +263,7 @@ final class WDLEvaluator {
         }
         guard declaration.isInput else { return nil }
         let key = instance.inputKey(declaration.name)
+        spend(key.utf8.count / 8)
         guard let found = parameters.value(key) else { return nil }
         return value(of: found)
     }
@@ -294,6 +298,7 @@ final class WDLEvaluator {
                 key: scope.instance.inputKey(call.name),
                 depth: scope.instance.depth + 1
             )
+            spend(instance.path.utf8.count / 8 + call.inputs.count)
             for input in call.inputs {
                 instance.bindings[input.name] = WDLInstance.Binding(value: input.value, scope: scope, line: input.line)
             }
@@ -341,6 +346,11 @@ final class WDLEvaluator {
         guard depth < Self.maximumDepth else { return .unknown([WDLReasons.tooDeep]) }
         depth += 1
         defer { depth -= 1 }
-        return expression(node, in: scope, excluding: excluding)
+        let value = expression(node, in: scope, excluding: excluding)
+        spend(value.weight)
+        return value
     }
+
+    /// Takes the cost of large values from the same budget as nodes.
+    func spend(_ cost: Int) { steps += cost }
 }

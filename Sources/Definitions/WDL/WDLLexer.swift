@@ -8,6 +8,8 @@ struct WDLLexer {
     private var position = 0
     private var line: Int32 = 1
     private var startsLine = true
+    /// Set when a command was looked through to the end of the file for nothing: once is enough.
+    private var endsAtFirstBrace = false
     private(set) var tokens: [WDLToken] = []
     private(set) var faults: [WDLFault] = []
 
@@ -218,7 +220,7 @@ struct WDLLexer {
         while body < bytes.count, bytes[body].isWDLSpace { body += 1 }
         guard body < bytes.count else { return }
         if bytes[body] == UInt8(ascii: "{") {
-            endCommand(at: Self.endOfBraces(bytes, from: body + 1), start: body)
+            endCommand(at: endOfBraces(from: body + 1), start: body)
         } else if bytes[body...].starts(with: [0x3C, 0x3C, 0x3C]) {
             var end = body + 3
             while end < bytes.count, !bytes[end...].starts(with: [0x3E, 0x3E, 0x3E]) { end += 1 }
@@ -237,7 +239,7 @@ struct WDLLexer {
 
     /// Where `command { … }` ends: by the specification at the first brace outside placeholders; but shell text has
     /// braces too, so the first one behind which a task goes on.
-    private static func endOfBraces(_ bytes: [UInt8], from start: Int) -> Int? {
+    private mutating func endOfBraces(from start: Int) -> Int? {
         var index = start
         var first: Int?
         var depth = 0
@@ -252,11 +254,12 @@ struct WDLLexer {
                     depth -= 1
                 } else {
                     if first == nil { first = index + 1 }
-                    if taskGoesOn(bytes, from: index + 1) { return index + 1 }
+                    if endsAtFirstBrace || Self.taskGoesOn(bytes, from: index + 1) { return index + 1 }
                 }
             }
             index += 1
         }
+        endsAtFirstBrace = true
         return first
     }
 

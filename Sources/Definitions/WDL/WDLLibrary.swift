@@ -1,7 +1,9 @@
 /// The documents of a definition, read when a call first needs them.
 final class WDLLibrary {
     private static let maximumDocuments = 2000
-    private static let maximumBytes = 64 << 20
+    /// Of one file and of all; the largest known definition has 0.9 MB in all.
+    private static let maximumFileBytes = 2 << 20
+    private static let maximumBytes = 8 << 20
 
     private let files: any DefinitionFiles
     private(set) var documents: [WDLDocument] = []
@@ -15,7 +17,8 @@ final class WDLLibrary {
         self.files = files
         self.main = main
         switch files.read(main) {
-        case .contents(let bytes): _ = add(bytes, path: main)
+        case .contents(let bytes) where bytes.count <= Self.maximumFileBytes: _ = add(bytes, path: main)
+        case .contents: throw DefinitionError("main file \(main): larger than 2 MiB")
         case .missing: throw DefinitionError("main file \(main): not in the definition")
         case .refused(let why): throw DefinitionError("main file \(main): \(why)")
         }
@@ -104,7 +107,9 @@ final class WDLLibrary {
             isOutside = false
             if let number = numbers[path] { return .document(number) }
             switch files.read(path) {
-            case .contents(let bytes): return .document(add(bytes, path: path))
+            case .contents(let bytes) where bytes.count <= Self.maximumFileBytes:
+                return .document(add(bytes, path: path))
+            case .contents: return .absent("import \(reference) is not read: larger than 2 MiB")
             case .refused(let why): return .absent("import \(reference) is not read: \(why)")
             case .missing: continue
             }

@@ -129,7 +129,9 @@ enum WDLOperators {
                 guard one.utf8.count + two.utf8.count <= WDLEvaluator.maximumText else {
                     return .unknown([WDLReasons.tooMany])
                 }
-                return WDLValue(.string(one + two), places: WDLValue.union(left.places, right.places))
+                // Where a null comes from is not where the text does.
+                let behind = right.isNull ? [] : right.places
+                return WDLValue(.string(one + two), places: left.isNull ? behind : WDLValue.union(left.places, behind))
             }
         }
     }

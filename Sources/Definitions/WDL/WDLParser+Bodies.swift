@@ -4,7 +4,7 @@ extension WDLParser {
     mutating func readBlock(_ block: Int, of callable: WDLCallable) {
         depth += 1
         defer { depth -= 1 }
-        while token.kind != .end, !isSign("}") {
+        while token.kind != .end, !isSign("}"), !isNextCallable {
             let start = index
             do throws(WDLFault) {
                 guard depth < Self.maximumDepth else {
@@ -19,6 +19,12 @@ extension WDLParser {
         }
     }
 
+    /// Whether the next task begins, as where the brace that ends this one is missing.
+    private var isNextCallable: Bool {
+        (isWord("task") || isWord("workflow")) && token.startsLine && token(ahead: 1).kind == .name
+            && isSign("{", ahead: 2)
+    }
+
     private mutating func readElement(in block: Int, of callable: WDLCallable) throws(WDLFault) {
         let section = isSign("{", ahead: 1)
         if section, isWord("input") {
@@ -29,6 +35,7 @@ extension WDLParser {
             advance()
             try expect("{")
             let output = add(WDLBlock(kind: .output, parent: block, line: Int(token.line)), to: callable)
+            callable.outputBlock = callable.outputBlock ?? output
             try readDeclarations(in: output, of: callable, areInputs: false)
         } else if section, isWord("meta") || isWord("parameter_meta") || isWord("hints") {
             advance()

@@ -10,22 +10,28 @@ struct WDLParser {
     var tokens: [WDLToken]
     var index = 0
     var depth = 0
+    /// Tokens still to be passed, so that going on behind faults stays linear.
+    private var budget: Int
 
     /// - Parameter number: The index that the document will have among all that are read.
     static func read(_ bytes: [UInt8], path: String, number: Int) -> WDLDocument {
         let document = WDLDocument(path: path)
-        guard bytes.count < Int(Int32.max) else {
-            document.faults.append(WDLFault(line: 1, message: "the file is too large to be read"))
-            return document
-        }
         var lexer = WDLLexer(bytes)
         lexer.read()
         document.faults = lexer.faults
         document.nodes.reserveCapacity(lexer.tokens.count / 3)
         document.lines.reserveCapacity(lexer.tokens.count / 3)
-        var parser = WDLParser(bytes: bytes, document: document, number: number, tokens: lexer.tokens)
+        var parser = WDLParser(bytes, document, number: number, lexer.tokens)
         parser.readDocument()
         return document
+    }
+
+    private init(_ bytes: [UInt8], _ document: WDLDocument, number: Int, _ tokens: [WDLToken]) {
+        self.bytes = bytes
+        self.document = document
+        self.number = number
+        self.tokens = tokens
+        budget = 20 * tokens.count + 10_000
     }
 
     // MARK: Tokens
@@ -34,7 +40,15 @@ struct WDLParser {
 
     func token(ahead: Int) -> WDLToken { tokens[min(index + ahead, tokens.count - 1)] }
 
-    mutating func advance() { if index + 1 < tokens.count { index += 1 } }
+    mutating func advance() {
+        budget -= 1
+        if budget > 0 {
+            if index + 1 < tokens.count { index += 1 }
+        } else {
+            if budget == 0 { record(WDLFault(line: Int(token.line), message: "the file is too broken to be read on")) }
+            index = tokens.count - 1
+        }
+    }
 
     func isSign(_ sign: UInt8, ahead: Int = 0) -> Bool {
         let token = token(ahead: ahead)
@@ -68,13 +82,17 @@ struct WDLParser {
 
     mutating func name() throws(WDLFault) -> String {
         guard token.kind == .name else { throw unexpected("a name") }
+        guard token.end - token.start <= 250 else {
+            throw WDLFault(line: Int(token.line), message: "a name is longer than 250 letters")
+        }
         let text = text(of: token)
         advance()
         return text
     }
 
     func unexpected(_ wanted: String) -> WDLFault {
-        let found = token.kind == .end ? "the end of the file" : "`\(text(of: token).prefix(40))`"
+        let written = bytes[Int(token.start)..<max(Int(token.start), min(Int(token.end), Int(token.start) + 40))]
+        let found = token.kind == .end ? "the end of the file" : "`\(String(decoding: written, as: UTF8.self))`"
         return WDLFault(line: Int(token.line), message: "expected \(wanted), found \(found)")
     }
 

@@ -80,10 +80,6 @@ extension WDLCallable {
         return way.reversed()
     }
 
-    var outputBlock: Int? {
-        blocks.firstIndex { if case .output = $0.kind { true } else { false } }
-    }
-
     func isOutput(_ block: Int) -> Bool {
         if case .output = blocks[block].kind { true } else { false }
     }

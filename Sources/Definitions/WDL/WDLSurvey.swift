@@ -156,7 +156,9 @@ struct WDLSurvey {
             }
             report(reason, gap, task, inactive)
         case .unknown(let reasons): report(evaluator.text(reasons), gap, task, inactive)
-        case .null: report("the value is null", gap, task, inactive)
+        case .null:
+            let places = value.places.prefix(6).map { "\(evaluator.evidence($0))" }.joined(separator: ", ")
+            report("the value is null" + (places.isEmpty ? "" : ", of \(places)"), gap, task, inactive)
         case .bool, .integer, .float, .pair, .map, .object: report("the value is not text", gap, task, inactive)
         }
     }
@@ -225,19 +227,10 @@ enum WDLImageName: Equatable {
             self = .none
         } else if text.contains("://") || text.hasSuffix(".sif") || text.hasSuffix(".simg") {
             self = .other("\"\(text.prefix(120))\" is not an image of a registry")
-        } else if text.utf8.count > 750 || !text.utf8.allSatisfy(Self.isAllowed) || text.hasPrefix("/") {
+        } else if !ImageText.isReference(String(text)) {
             self = .other("\"\(text.prefix(120))\" is not the name of an image")
         } else {
             self = .image(String(text))
-        }
-    }
-
-    private static func isAllowed(_ byte: UInt8) -> Bool {
-        switch byte {
-        case UInt8(ascii: "."), UInt8(ascii: "-"), UInt8(ascii: "/"), UInt8(ascii: ":"), UInt8(ascii: "@"),
-            UInt8(ascii: "+"):
-            true
-        default: byte.isWDLName
         }
     }
 }

@@ -112,6 +112,8 @@ final class WDLCallable {
     var calls: [WDLCall] = []
     var blocks: [WDLBlock] = []
     var names: [String: [WDLName]] = [:]
+    /// The block of its outputs.
+    var outputBlock: Int?
     /// By the rank of the key: `requirements.container`, `runtime.container`, `runtime.docker`.
     var containers: [Int: WDLContainerAttribute] = [:]
 

@@ -31,6 +31,8 @@ struct WDLValue: Sendable {
 
     init(_ kind: Kind, places: [UInt64] = []) {
         self.kind = kind
+        // Nothing is unknown without a reason.
+        if case .unknown(let reasons) = kind, reasons.isEmpty { self.kind = .unknown([WDLReasons.invalid]) }
         self.places = places
         depth = Self.depth(of: kind)
         if depth > Self.maximumDepth {
@@ -70,6 +72,18 @@ struct WDLValue: Sendable {
         }
     }
 
+    /// What it costs to handle it once, roughly.
+    var weight: Int {
+        switch kind {
+        case .string(let text): text.utf8.count / 64
+        case .array(let elements): elements.count / 8
+        case .map(let entries): entries.count / 8
+        case .object(let members): members.count / 8
+        case .oneOf(let candidates, _): candidates.reduce(50) { $0 + 4 * $1.weight }
+        default: 0
+        }
+    }
+
     func adding(places more: [UInt64]) -> WDLValue {
         guard !more.isEmpty else { return self }
         var value = self
@@ -103,6 +117,7 @@ struct WDLValue: Sendable {
             for candidate in value.candidates where !distinct.contains(where: { $0.isSame(as: candidate) }) {
                 distinct.append(candidate)
             }
+            if distinct.count > maximumCandidates { break }
         }
         if distinct.count > maximumCandidates {
             distinct = Array(distinct.prefix(maximumCandidates - 1)) + [unknown([WDLReasons.tooMany])]
@@ -199,12 +214,14 @@ enum WDLReasons {
     static let tooDeep: Int32 = 1
     static let tooMany: Int32 = 2
     static let budget: Int32 = 3
+    static let invalid: Int32 = 4
 
     static let initial = [
         "a value that a task computes",
         "values are nested too deep to be followed",
         "too many values are possible",
         "the definition is too large to be evaluated to the end",
+        "an operation on values of the wrong kind",
     ]
 }
 
