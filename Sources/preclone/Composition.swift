@@ -10,7 +10,10 @@ struct Composition {
     let settings: Settings
     let environment: [String: String]
     let timeline = Timeline.system
-    let transport: LiveTransport
+    private let connections: LiveTransport
+    /// Every request but those for credentials, counted for the metrics.
+    let transport: CountingTransport
+    let requests = RequestMetrics()
     let metadataTransport: LiveTransport
     let aws: AWSSettings
     let profileName: String?
@@ -60,7 +63,8 @@ struct Composition {
             services: profiles.services(of: inUse)
         )
         let authorities = [configuration.network.caFile, environment["AWS_CA_BUNDLE"]].compactMap(\.self)
-        transport = try LiveTransport(certificateAuthorityFiles: authorities)
+        connections = try LiveTransport(certificateAuthorityFiles: authorities)
+        transport = CountingTransport(connections) { [requests] in requests.count(host: $0, answer: $1) }
         metadataTransport = try LiveTransport()
         credentials = CredentialChain(
             environment: environment,
@@ -92,14 +96,20 @@ struct Composition {
 
     // MARK: AWS
 
-    private func client(_ service: String, signing: String, id: String, url: String) -> AWSClient {
+    private func client(
+        _ service: String,
+        signing: String,
+        id: String,
+        url: String,
+        region: String? = nil
+    ) -> AWSClient {
         AWSClient(
             endpoint: AWSClient.Endpoint(
                 service: service,
                 signingName: signing,
                 url: (aws.override(of: id) ?? url).trimmingCharacters(in: CharacterSet(charactersIn: "/"))
             ),
-            region: aws.region,
+            region: region ?? aws.region,
             transport: transport,
             credentials: { [credentials] refresh in try await credentials.credentials(refresh: refresh) },
             timeline: timeline,
@@ -108,25 +118,44 @@ struct Composition {
     }
 
     var healthOmics: HealthOmicsClient {
-        HealthOmicsClient(
-            client: client(
-                "omics",
-                signing: "omics",
-                id: "OMICS",
-                url: "https://workflows-omics.\(aws.region).\(aws.suffix)"
-            ),
-            transport: transport
-        )
+        HealthOmicsClient(client: healthOmicsCalls, transport: transport)
+    }
+
+    private var healthOmicsCalls: AWSClient {
+        client("omics", signing: "omics", id: "OMICS", url: "https://workflows-omics.\(aws.region).\(aws.suffix)")
     }
 
     var ecr: ECRClient {
-        ECRClient(
-            client: client("ecr", signing: "ecr", id: "ECR", url: "https://api.ecr.\(aws.region).\(aws.suffix)")
-        )
+        ECRClient(client: ecrCalls)
+    }
+
+    private var ecrCalls: AWSClient {
+        client("ecr", signing: "ecr", id: "ECR", url: "https://api.ecr.\(aws.region).\(aws.suffix)")
     }
 
     var sts: STSClient {
         STSClient(client: client("sts", signing: "sts", id: "STS", url: "https://sts.\(aws.region).\(aws.suffix)"))
+    }
+
+    /// What `check` asks of each service.
+    var permissions: PermissionCheck {
+        PermissionCheck(
+            omics: healthOmicsCalls,
+            ecr: ecrCalls,
+            iam: IAMClient(client: identityCalls)
+        )
+    }
+
+    /// IAM has one endpoint for a partition, and takes signatures for that partition's first Region.
+    private var identityCalls: AWSClient {
+        let (host, region) =
+            switch aws.region {
+            case let region where region.hasPrefix("cn-"): ("iam.cn-north-1.amazonaws.com.cn", "cn-north-1")
+            case let region where region.hasPrefix("us-gov-"): ("iam.us-gov.amazonaws.com", "us-gov-west-1")
+            case let region where region.hasPrefix("eusc-"): ("iam.eusc-de-east-1.amazonaws.eu", "eusc-de-east-1")
+            default: ("iam.amazonaws.com", "us-east-1")
+            }
+        return client("iam", signing: "iam", id: "IAM", url: "https://\(host)", region: region)
     }
 
     // MARK: The stages
@@ -194,7 +223,7 @@ struct Composition {
 
     /// Closes the connections; call once, last.
     func shutdown() async {
-        try? await transport.shutdown()
+        try? await connections.shutdown()
         try? await metadataTransport.shutdown()
     }
 }

@@ -92,6 +92,26 @@ struct Announcer: Service {
     }
 }
 
+/// Shows the metrics for as long as the daemon runs.
+struct MetricsService: Service {
+    let ledger: Ledger
+    let requests: RequestMetrics
+    let configuration: Configuration.Metrics
+    let timeline: Timeline
+
+    func run() async throws {
+        // The group ends when a service does, so without metrics this one waits.
+        let record = try RecordMetrics(RecordReader(ledger))
+        let exporter = MetricsExporter(configuration, timeline: timeline, logger: Logger.current) {
+            MetricFamily.text(try record.families(now: timeline.now()) + requests.families)
+        }
+        await cancelWhenGracefulShutdown {
+            await exporter.run()
+            while !Task.isCancelled { try? await timeline.sleep(.seconds(3600)) }
+        }
+    }
+}
+
 /// The log of a process.
 enum ProcessLog {
     /// Sets the process's log up, once, and gives its logger.

@@ -116,10 +116,16 @@ struct RunCommand: AsyncParsableCommand {
             region: composition.aws.region,
             drain: composition.settings.current.clone.drain
         )
+        let metrics = MetricsService(
+            ledger: ledger,
+            requests: composition.requests,
+            configuration: composition.settings.current.metrics,
+            timeline: timeline
+        )
         let group = ServiceGroup(
             configuration: .init(
                 services: [
-                    .init(service: reloader), .init(service: announcer),
+                    .init(service: reloader), .init(service: announcer), .init(service: metrics),
                     .init(service: daemon, successTerminationBehavior: .gracefullyShutdownGroup),
                 ],
                 gracefulShutdownSignals: [.sigterm, .sigint],

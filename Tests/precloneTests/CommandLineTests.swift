@@ -117,3 +117,33 @@ struct TextTableTests {
         #expect(DisplayWidth.cut("日本語", to: 5, .end) == "日本…")
     }
 }
+
+@Suite("CheckCommand")
+struct CheckCommandTests {
+    @Test(
+        "a queue's URL becomes its ARN",
+        arguments: [
+            (
+                "https://sqs.eu-central-1.amazonaws.com/111122223333/preclone-events",
+                "arn:aws:sqs:eu-central-1:111122223333:preclone-events"
+            ),
+            ("http://127.0.0.1:4566/q", nil), (nil, nil),
+        ] as [(String?, String?)]
+    )
+    func queue(url: String?, arn: String?) {
+        #expect(CheckCommand.queueArn(url, partition: "aws") == arn)
+    }
+
+    @Test("a bad configuration ends with 2 and every problem on a line of its own")
+    func bad() throws {
+        let file = FileManager.default.temporaryDirectory.appendingPathComponent("preclone-\(UUID().uuidString).json")
+        defer { try? FileManager.default.removeItem(at: file) }
+        try Data(#"{ "version": 1, "watsh": {}, "log": { "level": "loud" } }"#.utf8).write(to: file)
+        let answer = try BuiltProgram.run(["check", "--config", file.path])
+        #expect(answer.code == 2)
+        let lines = answer.standardError.split(separator: "\n")
+        #expect(lines.count == 2)
+        #expect(lines.allSatisfy { $0.hasPrefix("error: \(file.path): line 1, column ") })
+        #expect(try BuiltProgram.run(["check", "--config", "/nonexistent"]).code == 2)
+    }
+}

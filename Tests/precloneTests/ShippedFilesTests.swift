@@ -120,6 +120,22 @@ struct ReadmeCommandTests {
         return String(decoding: data, as: UTF8.self).split(separator: "\n")
     }
 
+    @Test("each names a subcommand that exists, with options that it takes")
+    func commands() throws {
+        let lines = try readme().filter { $0.hasPrefix("    preclone ") }
+        #expect(lines.count >= 10)
+        for line in lines {
+            let words = line.prefix { $0 != "#" }.split(separator: " ").map(String.init)
+            let name = try #require(words.dropFirst().first)
+            let help = try BuiltProgram.run([name, "--help"])
+            #expect(help.code == 0, "\(line)")
+            #expect(help.standardOutput.contains("USAGE: preclone \(name)"), "\(line)")
+            for option in words where option.hasPrefix("--") {
+                #expect(help.standardOutput.contains(option), "\(option) in: \(line)")
+            }
+        }
+    }
+
     @Test("the exit codes are the program's")
     func codes() throws {
         let rows = try readme().filter { $0.hasPrefix("| ") }.compactMap { row in

@@ -1,0 +1,233 @@
+import Foundation
+package import Remotes
+
+/// Which permissions we have: reading ones found by one call each, the others by IAM's policy simulation where that is
+/// permitted.
+package struct PermissionCheck: Sendable {
+    /// What came out for one action.
+    package enum Verdict: Sendable, Hashable {
+        case permitted
+        case denied
+        /// Why it could not be found out.
+        case notChecked(String)
+    }
+
+    package struct Finding: Sendable, Hashable {
+        /// `ecr:PutImage`.
+        package var action: String
+        package var verdict: Verdict
+        /// Without it nothing can be done at all.
+        package var isNeeded: Bool
+        /// What does not work without it.
+        package var without: String
+    }
+
+    private struct Probe {
+        var service: Service
+        var action: String
+        var path = "/"
+        var query: [(name: String, value: String)] = []
+        var body = "{}"
+        var isNeeded = false
+        var without: String
+
+        enum Service: String { case omics, ecr }
+    }
+
+    private let omics: AWSClient
+    private let ecr: AWSClient
+    private let iam: IAMClient
+
+    package init(omics: AWSClient, ecr: AWSClient, iam: IAMClient) {
+        self.omics = omics
+        self.ecr = ecr
+        self.iam = iam
+    }
+
+    /// Looks at everything; never throws but for cancellation.
+    ///
+    /// - Parameters:
+    ///   - arn: who we are, from GetCallerIdentity.
+    ///   - queueArn: of the events' queue, where one is configured.
+    package func findings(arn: String, repositories: String, queueArn: String?) async throws -> [Finding] {
+        var findings: [Finding] = []
+        for probe in Self.probes { findings.append(try await ask(probe)) }
+        findings += try await simulated(arn: arn, actions: Self.writes, resource: repositories)
+        if let queueArn {
+            findings += try await simulated(arn: arn, actions: Self.events, resource: queueArn)
+        }
+        return findings
+    }
+
+    /// No run, workflow or repository has this name: the answer is "not found" where the call is permitted.
+    private static let noID = "999999999999999999"
+    private static let noRepository = "preclone-check/does-not-exist"
+
+    private static let probes: [Probe] = {
+        let one = [(name: "maxResults", value: "1")]
+        let known = "definitions and registry maps are not read; only what tasks showed is known"
+        let learning = "no comparison with what tasks really used"
+        let repository = #"{"repositoryName":"\#(noRepository)"}"#
+        let image = #"{"repositoryName":"\#(noRepository)","imageIds":[{"imageTag":"none"}]}"#
+        let layer =
+            #"{"repositoryName":"\#(noRepository)","layerDigests":["sha256:\#(String(repeating: "0", count: 64))"]}"#
+        let unseen = "what is in ECR cannot be seen: nothing is ever ready"
+        return [
+            Probe(
+                service: .omics,
+                action: "ListRuns",
+                path: "/run",
+                query: one,
+                isNeeded: true,
+                without: "no run is noticed"
+            ),
+            Probe(
+                service: .omics,
+                action: "GetRun",
+                path: "/run/\(noID)",
+                isNeeded: true,
+                without: "no run is noticed"
+            ),
+            Probe(service: .omics, action: "ListWorkflows", path: "/workflow", query: one, without: known),
+            Probe(service: .omics, action: "GetWorkflow", path: "/workflow/\(noID)", without: known),
+            Probe(
+                service: .omics,
+                action: "ListWorkflowVersions",
+                path: "/workflow/\(noID)/version",
+                query: one,
+                without: known
+            ),
+            Probe(
+                service: .omics,
+                action: "GetWorkflowVersion",
+                path: "/workflow/\(noID)/version/none",
+                without: known
+            ),
+            Probe(
+                service: .omics,
+                action: "GetBatch",
+                path: "/runBatch/\(noID)",
+                without: "each run of a batch is read"
+            ),
+            Probe(service: .omics, action: "ListRunTasks", path: "/run/\(noID)/task", query: one, without: learning),
+            Probe(service: .omics, action: "GetRunTask", path: "/run/\(noID)/task/\(noID)", without: learning),
+            Probe(service: .ecr, action: "GetAuthorizationToken", isNeeded: true, without: unseen),
+            Probe(
+                service: .ecr,
+                action: "DescribeRepositories",
+                body: #"{"maxResults":1}"#,
+                isNeeded: true,
+                without: unseen
+            ),
+            Probe(service: .ecr, action: "DescribeImages", body: repository, isNeeded: true, without: unseen),
+            Probe(service: .ecr, action: "BatchGetImage", body: image, isNeeded: true, without: unseen),
+            Probe(service: .ecr, action: "BatchCheckLayerAvailability", body: layer, isNeeded: true, without: unseen),
+            Probe(
+                service: .ecr,
+                action: "DescribePullThroughCacheRules",
+                body: #"{"maxResults":1}"#,
+                without: "the pull-through route: images are copied"
+            ),
+            Probe(
+                service: .ecr,
+                action: "GetRepositoryPolicy",
+                body: repository,
+                without: "whether HealthOmics may read is unknown"
+            ),
+            Probe(service: .ecr, action: "GetRegistryPolicy", without: "no advice on pull-through"),
+            Probe(service: .ecr, action: "DescribeRepositoryCreationTemplates", without: "no advice on pull-through"),
+            Probe(
+                service: .ecr,
+                action: "GetAccountSetting",
+                body: #"{"name":"BLOB_MOUNTING"}"#,
+                without: "layers are sent again instead of mounted"
+            ),
+        ]
+    }()
+
+    private static let writes: [(action: String, without: String)] = [
+        ("ecr:BatchImportUpstreamImage", "the pull-through route: images are copied"),
+        ("ecr:CreateRepository", "you make the repositories"),
+        ("ecr:TagResource", "repositories are made without tags"),
+        ("ecr:InitiateLayerUpload", "the copy route"),
+        ("ecr:UploadLayerPart", "the copy route"),
+        ("ecr:CompleteLayerUpload", "the copy route"),
+        ("ecr:PutImage", "the copy route"),
+        ("ecr:GetDownloadUrlForLayer", "verifying layers, mounting"),
+        ("ecr:SetRepositoryPolicy", "you let HealthOmics read the repositories"),
+        ("ecr:ListTagsForResource", "an empty repository stays after a failure"),
+        ("ecr:DeleteRepository", "an empty repository stays after a failure"),
+    ]
+
+    private static let events: [(action: String, without: String)] = [
+        ("sqs:ReceiveMessage", "events"), ("sqs:DeleteMessage", "events"), ("sqs:ChangeMessageVisibility", "events"),
+    ]
+
+    private func ask(_ probe: Probe) async throws -> Finding {
+        var finding = Finding(
+            action: "\(probe.service.rawValue):\(probe.action)",
+            verdict: .permitted,
+            isNeeded: probe.isNeeded,
+            without: probe.without
+        )
+        do {
+            switch probe.service {
+            case .omics:
+                _ = try await omics.call(probe.action, method: "GET", path: probe.path, query: probe.query)
+            case .ecr:
+                _ = try await ecr.call(
+                    probe.action,
+                    method: "POST",
+                    path: "/",
+                    headers: [
+                        (name: "Content-Type", value: "application/x-amz-json-1.1"),
+                        (name: "X-Amz-Target", value: "AmazonEC2ContainerRegistry_V20150921.\(probe.action)"),
+                    ],
+                    body: Data(probe.body.utf8)
+                )
+            }
+        } catch let error as CancellationError {
+            throw error
+        } catch let error as AWSError {
+            if error.isAccessDenied {
+                finding.verdict = .denied
+            } else if error.isWorthRetrying || error.status == nil {
+                finding.verdict = .notChecked(error.description)
+            }
+            // Every other answer (nothing of that name, no policy set) is one that only a permitted caller gets.
+        } catch {
+            finding.verdict = .notChecked("\(error)")
+        }
+        return finding
+    }
+
+    private func simulated(
+        arn: String,
+        actions: [(action: String, without: String)],
+        resource: String
+    ) async throws -> [Finding] {
+        let verdicts: [String: Bool]
+        var reason = "the simulation did not say"
+        do {
+            verdicts = try await iam.simulatePrincipalPolicy(
+                principal: IAMClient.principal(ofSession: arn),
+                actions: actions.map(\.action),
+                resources: [resource]
+            )
+        } catch let error as CancellationError {
+            throw error
+        } catch {
+            verdicts = [:]
+            let isDenied = (error as? AWSError)?.isAccessDenied ?? false
+            reason = isDenied ? "iam:SimulatePrincipalPolicy is not permitted" : "\(error)"
+        }
+        return actions.map { action, without in
+            Finding(
+                action: action,
+                verdict: verdicts[action].map { $0 ? .permitted : .denied } ?? .notChecked(reason),
+                isNeeded: false,
+                without: without
+            )
+        }
+    }
+}
