@@ -33,13 +33,8 @@ struct CWLEvaluator {
         if expressions.count == 1, isAlone { return value(of: expressions[0]) }
         var result = CWLValue.known(.string(""))
         for piece in pieces {
-            result = result.combined(with: value(of: piece), orUnknown: "a list or object inside a text") {
-                left,
-                right in
-                guard let left = left.scriptText, let right = right.scriptText, left.utf8.count < 10_000 else {
-                    return nil
-                }
-                return .string(left + right)
+            result = result.combined(with: value(of: piece), orUnknown: "null, a list or an object in a text") {
+                CWLEvaluator.joined($0, $1)
             }
         }
         return result
@@ -199,6 +194,16 @@ struct CWLEvaluator {
                 }
             }
             return result
+        case .object(let members):
+            var result = CWLValue.known(.object([:]))
+            for member in members {
+                result = result.combined(with: evaluate(member.value), orUnknown: "an object") { object, value in
+                    guard case .object(var object) = object else { return nil }
+                    object[member.key] = value
+                    return .object(object)
+                }
+            }
+            return result
         }
     }
 
@@ -245,6 +250,14 @@ struct CWLEvaluator {
     }
 
     // MARK: Operators on values
+
+    /// Two scalars as one text. The engine would write `null` into it, which never is what was meant.
+    private static func joined(_ left: ParameterValue, _ right: ParameterValue) -> ParameterValue? {
+        guard left != .null, right != .null, let first = left.scriptText, let second = right.scriptText,
+            first.utf8.count + second.utf8.count < 20_000
+        else { return nil }
+        return .string(first + second)
+    }
 
     private static func member(_ base: ParameterValue, _ key: ParameterValue) -> ParameterValue? {
         switch (base, key) {
@@ -293,12 +306,10 @@ struct CWLEvaluator {
             if let first = number(left), let second = number(right) {
                 return .number(JavaScriptNumber.text(first + second))
             }
-            guard let first = left.scriptText, let second = right.scriptText, first.utf8.count < 10_000 else {
-                return nil
+            switch (left, right) {
+            case (.string, _), (_, .string): return joined(left, right)
+            default: return nil
             }
-            if case .string = left { return .string(first + second) }
-            if case .string = right { return .string(first + second) }
-            return nil
         case .minus, .times, .over, .modulo, .less, .lessOrEqual, .greater, .greaterOrEqual:
             guard let first = number(left), let second = number(right) else { return nil }
             switch sign {

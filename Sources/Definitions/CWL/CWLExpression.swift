@@ -9,6 +9,13 @@ indirect enum CWLExpression: Sendable {
     case binary(Operator, CWLExpression, CWLExpression)
     case conditional(CWLExpression, CWLExpression, CWLExpression)
     case array([CWLExpression])
+    case object([Member])
+
+    /// `key: value` of an object.
+    struct Member: Sendable {
+        var key: String
+        var value: CWLExpression
+    }
 
     enum Operator: String, Sendable {
         case or = "||"
@@ -230,8 +237,26 @@ struct CWLExpressionParser {
             guard take(")") else { throw Unread() }
             return inner
         case .symbol("["): return .array(try list(until: "]", depth: depth + 1))
+        case .symbol("{"): return .object(try members(depth: depth + 1))
         default: throw Unread()
         }
+    }
+
+    private mutating func members(depth: Int) throws(Unread) -> [CWLExpression.Member] {
+        var members: [CWLExpression.Member] = []
+        while !take("}") {
+            let key: String
+            switch peek {
+            case .name(let name): key = name
+            case .string(let text), .number(let text): key = text
+            default: throw Unread()
+            }
+            position += 1
+            guard take(":") else { throw Unread() }
+            members.append(.init(key: key, value: try conditional(depth: depth + 1)))
+            guard take(",") || peek == .symbol("}") else { throw Unread() }
+        }
+        return members
     }
 
     private mutating func list(until end: String, depth: Int) throws(Unread) -> [CWLExpression] {

@@ -117,8 +117,9 @@ struct CWLLoader {
     }
 
     /// The process of a document: its root, or of a packed one `main`, or the only one.
-    func main(of document: CWLDocument) throws(Fault) -> CWLNode {
-        guard let graph = document.root["$graph"]?.elements else { return document.root }
+    mutating func main(of document: CWLDocument) throws(Fault) -> CWLNode {
+        guard let list = document.root["$graph"], let elements = resolved(list)?.elements else { return document.root }
+        let graph = elements.compactMap { resolved($0) }
         let ids = graph.map { $0["id"]?.string.map(CWLLoader.shortID) ?? "" }
         if let index = ids.lastIndex(of: "main") { return graph[index] }
         let processes = graph.filter { $0["class"] != nil }
@@ -133,7 +134,14 @@ struct CWLLoader {
     mutating func part(_ fragment: String, of document: CWLDocument) -> CWLNode? {
         if graphs[document.path] == nil { graphs[document.path] = CWLLoader.parts(of: document) }
         let parts = graphs[document.path] ?? [:]
-        return parts[fragment] ?? parts[CWLLoader.shortID(fragment)]
+        if let part = parts[fragment] ?? parts[CWLLoader.shortID(fragment)] { return part }
+        // A packed document may import its processes.
+        guard let list = document.root["$graph"], let elements = resolved(list)?.elements else { return nil }
+        for element in elements {
+            guard let process = resolved(element), let id = process["id"]?.string else { continue }
+            if CWLLoader.shortID(id) == CWLLoader.shortID(fragment) { return process }
+        }
+        return nil
     }
 
     private static func parts(of document: CWLDocument) -> [String: CWLNode] {

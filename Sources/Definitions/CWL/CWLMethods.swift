@@ -46,14 +46,15 @@ enum CWLMethods {
     {
         switch (name, arguments.first) {
         case ("join", .string(let separator)):
-            let texts = elements.compactMap(\.scriptText)
+            let texts = elements.compactMap { $0 == .null ? nil : $0.scriptText }
             guard texts.count == elements.count, texts.reduce(0, { $0 + $1.utf8.count + separator.utf8.count }) < 10_000
             else {
                 return nil
             }
             return .string(texts.joined(separator: separator))
-        case ("includes", .some(let value)): return .bool(elements.contains(value))
-        case ("indexOf", .some(let value)): return .number(String(elements.firstIndex(of: value) ?? -1))
+        case ("includes", .some(let value)) where value.scriptText != nil: return .bool(elements.contains(value))
+        case ("indexOf", .some(let value)) where value.scriptText != nil:
+            return .number(String(elements.firstIndex(of: value) ?? -1))
         default: return nil
         }
     }

@@ -39,17 +39,12 @@ struct CWLDocker: Sendable {
         } else if let name = list["class"]?.string {
             if isDocker(name) { found = list }
         } else {
-            for entry in list.entries ?? [] {
-                // In map form the class is the key; an import is worth a look only there.
-                if isDocker(entry.key) {
-                    guard let value = loader.resolved(entry.value) else {
-                        broken.append(entry.value)
-                        continue
-                    }
+            // In map form the class is the key.
+            for entry in list.entries ?? [] where isDocker(entry.key) {
+                if let value = loader.resolved(entry.value) {
                     found = value
-                } else if depth > 0, entry.key.hasPrefix("$") == false, entry.value.isMapping, list["dockerPull"] == nil
-                {
-                    continue
+                } else {
+                    broken.append(entry.value)
                 }
             }
         }

@@ -8,6 +8,9 @@ struct CWLWalker {
     let parameters: [String: ParameterValue]
     private(set) var relevant: Set<String> = []
     private var visits = 0
+    /// Outputs that may still be worked out before the run, and how many are being worked out.
+    var outputBudget = 2_000
+    var outputDepth = 0
     private var images: [String: Use] = [:]
     private var unresolved: [UnresolvedMention: Set<String>] = [:]
 
@@ -93,12 +96,13 @@ struct CWLWalker {
         var inner = context
         inner.ancestors.insert(process.identity)
         inner.docker = context.docker.inner(process, &loader)
+        let isMain = context.ancestors.isEmpty
         let name = process["class"]?.string.map(CWLLoader.shortID) ?? ""
         switch name.split(separator: ":").last ?? "" {
         case "CommandLineTool":
-            use(of: process, scope: CWLScope(inputs: inputs(of: process, bound: bound)), inner)
+            use(of: process, scope: CWLScope(inputs: inputs(of: process, bound: bound, isMain: isMain)), inner)
         case "Workflow":
-            steps(of: process, CWLScope(inputs: inputs(of: process, bound: bound)), inner)
+            steps(of: process, CWLScope(inputs: inputs(of: process, bound: bound, isMain: isMain)), inner)
         case "ExpressionTool", "Operation":
             // Runs in the engine itself; an Operation not at all.
             break
@@ -178,7 +182,7 @@ struct CWLWalker {
         )
     }
 
-    private mutating func report(_ place: Evidence, _ expression: String, _ missing: String, _ context: Context) {
+    mutating func report(_ place: Evidence, _ expression: String, _ missing: String, _ context: Context) {
         // Below a false condition no image is missing.
         guard context.certainty != .inactive else { return }
         let mention = UnresolvedMention(
@@ -204,8 +208,7 @@ struct CWLWalker {
     }
 
     /// The values of a process's inputs: what was bound, else the default, else unknown or null.
-    private mutating func inputs(of process: CWLNode, bound: [String: CWLValue]) -> [String: CWLValue] {
-        let isMain = visits == 1
+    mutating func inputs(of process: CWLNode, bound: [String: CWLValue], isMain: Bool) -> [String: CWLValue] {
         var values: [String: CWLValue] = [:]
         for (name, input) in members(of: process["inputs"], key: "type") {
             if let value = bound[name], value.only != .null {
@@ -263,140 +266,5 @@ struct CWLWalker {
     static func lastName(of id: String) -> String {
         let short = CWLLoader.shortID(id)
         return String(short[(short.lastIndex(of: "/").map { short.index(after: $0) } ?? short.startIndex)...])
-    }
-}
-
-extension CWLWalker {
-    // MARK: Steps
-
-    private mutating func steps(of workflow: CWLNode, _ scope: CWLScope, _ context: Context) {
-        for (name, step) in members(of: workflow["steps"], key: "run") {
-            var inner = context
-            inner.path.append(name)
-            inner.docker = context.docker.inner(step, &loader)
-            let id = workflow["id"]?.string.map(CWLLoader.shortID)
-            let bound = stepInputs(of: step, scope, workflow: id)
-            if let condition = step["when"], let text = loader.text(condition) {
-                var evaluator = CWLEvaluator(CWLScope(inputs: bound))
-                let value = evaluator.value(of: CWLMethods.trimmed(text))
-                inner.parameters.formUnion(value.parameters)
-                // `when` must give a truth value; null is a fault of the engine's own to report.
-                if value.truth == false, value.candidates.allSatisfy({ $0 == .bool(false) }) {
-                    let place = condition.evidence
-                    let isOpen = value.isOverridable && context.certainty != .inactive
-                    inner.certainty = max(context.certainty, isOpen ? .alternative : .inactive)
-                    if inner.certainty != context.certainty {
-                        inner.reason =
-                            isOpen
-                            ? "the condition at \(place) is false by a default that a run may change"
-                            : "the condition at \(place) is false"
-                    }
-                }
-            }
-            guard let run = step["run"], !run.isNull else {
-                report(step.evidence, "run", "the step runs nothing: `run` is not given", inner)
-                continue
-            }
-            guard let reference = run.string else {
-                walk(run, bound: bound, inner)
-                continue
-            }
-            do throws(CWLLoader.Fault) {
-                walk(try loader.target(of: run), bound: bound, inner)
-            } catch {
-                report(run.evidence, "run: \(reference)", error.reason, inner)
-            }
-        }
-    }
-
-    /// What a step gives to its process (CWL 1.2, WorkflowStepInput): source, else default, then `valueFrom`.
-    private mutating func stepInputs(of step: CWLNode, _ scope: CWLScope, workflow: String?) -> [String: CWLValue] {
-        var scattered: Set<String> = []
-        if let scatter = step["scatter"] {
-            scattered = Set((scatter.elements ?? [scatter]).compactMap { $0.string.map(Self.lastName) })
-        }
-        var values: [String: CWLValue] = [:]
-        var computed: [(name: String, text: String)] = []
-        for (name, input) in members(of: step["in"] ?? step["inputs"], key: "source") {
-            let isPlain = !input.isMapping
-            var value = CWLValue.known(.null)
-            if let source = isPlain ? input : input["source"], !source.isNull {
-                value = self.value(ofSource: source, input, scope, workflow: workflow)
-            }
-            if !isPlain, value.only == .null, let node = input["default"], let known = constant(node) { value = known }
-            if scattered.contains(name) { value = Self.elements(of: value) }
-            values[name] = value
-            if !isPlain, let node = input["valueFrom"], let text = loader.text(node) { computed.append((name, text)) }
-        }
-        // Every `valueFrom` sees the inputs as they were before any of them.
-        let before = values
-        for (name, text) in computed {
-            var evaluator = CWLEvaluator(CWLScope(inputs: before, this: before[name] ?? .known(.null)))
-            values[name] = CWLEvaluator.isExpression(text) ? evaluator.value(of: text) : .known(.string(text))
-        }
-        return values
-    }
-
-    private func value(
-        ofSource source: CWLNode,
-        _ input: CWLNode,
-        _ scope: CWLScope,
-        workflow: String?
-    ) -> CWLValue {
-        guard let sources = source.elements else { return value(of: source.string ?? "", scope, workflow: workflow) }
-        var list = CWLValue.known(.array([]))
-        for source in sources.prefix(1_000) {
-            let value = self.value(of: source.string ?? "", scope, workflow: workflow)
-            list = list.combined(with: value, orUnknown: "a list of too many values") { list, value in
-                guard case .array(let list) = list else { return nil }
-                return .array(list + [value])
-            }
-        }
-        let isFlat = input["linkMerge"]?.string == "merge_flattened"
-        return Self.picked(list, isFlat: isFlat, by: input["pickValue"]?.string)
-    }
-
-    /// `linkMerge` and `pickValue`.
-    private static func picked(_ value: CWLValue, isFlat: Bool, by method: String?) -> CWLValue {
-        value.map(
-            { value in
-                guard case .array(var list) = value else { return nil }
-                if isFlat { list = list.flatMap { if case .array(let inner) = $0 { inner } else { [$0] } } }
-                let given = list.filter { $0 != .null }
-                switch method {
-                case "first_non_null": return given.first
-                case "the_only_non_null": return given.count == 1 ? given.first : nil
-                case "all_non_null": return .array(given)
-                default: return list.count == 1 && !isFlat ? list.first : .array(list)
-                }
-            },
-            orUnknown: "no value is left to pick"
-        )
-    }
-
-    /// The value of `input` or `step/output`, in the long form of packed documents too.
-    private func value(of source: String, _ scope: CWLScope, workflow: String?) -> CWLValue {
-        var name = CWLLoader.shortID(source)
-        if let workflow, name.hasPrefix(workflow + "/") { name.removeFirst(workflow.count + 1) }
-        if let value = scope.inputs[name] { return value }
-        let last = Self.lastName(of: name)
-        if source.contains("#"), let value = scope.inputs[last], name.split(separator: "/").count < 2 { return value }
-        let step = name.split(separator: "/").dropLast().joined(separator: "/")
-        return .unknown(
-            step.isEmpty
-                ? "source `\(name.prefix(80))` is no input of the workflow"
-                : "output `\(last.prefix(80))` of step `\(step.prefix(80))` is known only when it has run"
-        )
-    }
-
-    private static func elements(of value: CWLValue) -> CWLValue {
-        guard case .array(let elements) = value.only else { return value }
-        guard !elements.isEmpty, elements.count <= CWLValue.maximumCandidates else {
-            return .unknown("a scatter over \(elements.count) values").dependent(on: value)
-        }
-        var result = value
-        result.candidates = elements.reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
-        result.certainty = result.candidates.count > 1 ? .each : .known
-        return result
     }
 }

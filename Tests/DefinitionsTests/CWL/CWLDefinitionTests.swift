@@ -132,6 +132,14 @@ struct CWLDefinitionTests {
             """
         #expect(try inspect(["main.cwl": graph], main: "main.cwl#two").texts() == ["i/two"])
         #expect(try inspect(["main.cwl": graph], main: "#one").texts() == ["i/one"])
+        let parts = [
+            "main.cwl": "$graph: [{$import: a.cwl}, {$import: b.cwl}]",
+            "a.cwl":
+                "{id: main, class: Workflow, inputs: [], outputs: [], steps: {s: {run: main.cwl#b, in: [], out: []}}}",
+            "b.cwl":
+                "{id: b, class: CommandLineTool, inputs: [], outputs: [], hints: {DockerRequirement: {dockerPull: i/b}}}",
+        ]
+        #expect(try inspect(parts).texts() == ["i/b"])
         #expect(try inspect(["x/main.cwl": graph.replacing("id: two", with: "id: \"#main\"")]).texts() == ["i/two"])
         #expect(
             throws: DefinitionError(
@@ -260,6 +268,48 @@ struct CWLDefinitionTests {
         let inspection = try inspect(["main.cwl": main, "t.cwl": Self.registry["t.cwl"] ?? ""], ["x": .null])
         #expect(inspection.texts() == ["i/a", "i/b", "i/c"])
         #expect(inspection.unresolved.map(\.missing) == ["output `name` of step `each` is known only when it has run"])
+    }
+
+    @Test("works out outputs of steps that need no run")
+    func outputs() throws {
+        let main = """
+            class: Workflow
+            inputs: {repo: {type: string, default: r.io}}
+            outputs: []
+            steps:
+              name:
+                run:
+                  class: ExpressionTool
+                  inputs: {repo: string}
+                  outputs: {image: string}
+                  expression: "${ var tag = '1'; return {'image': inputs.repo + '/x:' + tag, other: [1]}; }"
+                in: {repo: repo}
+                out: [image]
+              sub:
+                run:
+                  class: Workflow
+                  inputs: {a: string}
+                  outputs: {b: {type: string, outputSource: eval/c}}
+                  steps:
+                    eval:
+                      run:
+                        class: CommandLineTool
+                        hints: {DockerRequirement: {dockerPull: e/val}}
+                        inputs: {a: string}
+                        outputs: {c: {type: string, outputBinding: {outputEval: $(inputs.a + '2')}}}
+                      in: {a: a}
+                      out: [c]
+                in: {a: name/image}
+                out: [b]
+              one: {run: t.cwl, in: {docker: name/image}, out: []}
+              two: {run: t.cwl, in: {docker: sub/b}, out: []}
+              three: {run: t.cwl, in: {docker: loop/b}, out: []}
+              loop: {run: t.cwl, in: {docker: loop/b}, out: [b]}
+            """
+        let inspection = try inspect(["main.cwl": main, "t.cwl": Self.registry["t.cwl"] ?? ""])
+        #expect(inspection.texts() == ["e/val", "r.io/x:1", "r.io/x:12"])
+        #expect(inspection.relevantParameters == ["repo"])
+        #expect(inspection.unresolved.flatMap(\.tasks) == ["loop", "three"])
     }
 
     private static let conditional = [
