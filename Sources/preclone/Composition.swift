@@ -177,7 +177,9 @@ struct Composition {
             settings: settings,
             transport: transport,
             ecr: tokens,
-            upstream: AnonymousCredentials(),
+            upstream: WatchedCredentials(AnonymousCredentials(), timeline: timeline) {
+                limits.credentialsRefused(host: $0)
+            },
             pacer: limits,
             budget: budget,
             parts: nil,

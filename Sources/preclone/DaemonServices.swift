@@ -28,6 +28,7 @@ struct Reloader: Service {
             let fresh = try Configuration.load(path: path)
             settings.replace(with: fresh)
             registries.forget()
+            try ledger.endCredentialPauses()
             threshold.level = fresh.log.level.level
             try ledger.configurationTrouble(nil, now: timeline.now())
             var entry = AuditEntry(.configReloaded, caller: "daemon", at: timeline.now())

@@ -17,11 +17,14 @@ struct CloneAttempt {
     var sourceDigest: Digest?
     var bytesMoved: Int64 = 0
     let created = CreatedRepository()
+    /// The place under the rate of the policy rule that allowed it.
+    let ticket: PolicyTicket
 
     init(image: ImageRecord, caller: String, started: Date) {
         self.image = image
         self.caller = caller
         self.started = started
+        ticket = PolicyTicket(caller: caller)
     }
 
     var outcome: CloneOutcome {
@@ -36,6 +39,15 @@ struct CloneAttempt {
     }
 
     var isReady: Bool { if case .ready = end { true } else { false } }
+
+    /// Whether the registry was asked for the image: a refusal or a wait uses no place under a rate.
+    var wasTried: Bool {
+        switch end {
+        case .ready: route != "present"
+        case .failed: true
+        case .later, .refused, .stopped: false
+        }
+    }
 }
 
 /// Whether this attempt made the repository, which then must not outlive a failure empty.

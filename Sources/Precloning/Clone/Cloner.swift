@@ -51,9 +51,12 @@ package struct Cloner: Sendable {
             try await run(&attempt)
         } catch let refusal as Refusal {
             attempt.end = .refused(refusal)
+        } catch let reached as PolicyGate.RateReached {
+            attempt.end = .later(until: reached.until, why: reached.why)
         } catch {
             attempt.end = Task.isCancelled ? .stopped : .failed(CloneFailure(error))
         }
+        policy.end(attempt.ticket, wasUsed: attempt.wasTried)
         await cleanUp(attempt)
         return attempt.outcome
     }
@@ -90,36 +93,39 @@ package struct Cloner: Sendable {
     ) async throws -> (destination: Destination, route: Route, rule: String?) {
         let found = try await facts(image, caller: caller)
         let route = Planner.route(found.destination, facts: found.facts, urgency: image.urgency)
-        return (found.destination, route, found.rule)
+        return (found.destination, route, found.decision?.rule)
     }
 
     private func facts(
         _ image: ImageRecord,
         caller: String
-    ) async throws -> (destination: Destination, facts: RouteFacts, rule: String?) {
+    ) async throws -> (destination: Destination, facts: RouteFacts, decision: PolicyGate.Decision?) {
         let destination = try await destination(of: image)
         let holding = try await view.look(at: destination.location)
         var facts = RouteFacts(holding: holding, midnight: Self.midnight(after: timeline.now()))
-        var rule: String?
+        var decision: PolicyGate.Decision?
         if let source = destination.source {
-            let decision = try await policy.byName(source, caller: caller, home: try await account.home())
-            rule = decision.rule
-            facts.denial = decision.denial
+            let found = try await policy.byName(source, caller: caller, home: try await account.home())
+            decision = found
+            facts.denial = found.denial
             facts.sourcePausedUntil = await registries.pause(of: source.registry)
         }
         if let bound = settings.current.clone.maxBytesPerDay {
             facts.bytesLeftToday = bound.bytes - (try ledger.bytesMovedToday(now: timeline.now()))
         }
-        return (destination, facts, rule)
+        return (destination, facts, decision)
     }
 
     private func run(_ attempt: inout CloneAttempt) async throws {
         let found = try await facts(attempt.image, caller: attempt.caller)
         let destination = found.destination
         attempt.location = destination.location
-        attempt.rule = found.rule
+        attempt.rule = found.decision?.rule
         let route = Planner.route(destination, facts: found.facts, urgency: attempt.image.urgency)
         attempt.route = route.name
+        if let source = destination.source {
+            try await begin(attempt, source, route, factsNeeded: found.decision?.factsNeeded ?? false)
+        }
         switch route {
         case .present:
             try await finish(&attempt, destination, found.facts.holding)
@@ -134,6 +140,33 @@ package struct Cloner: Sendable {
             if destination.rule != nil { attempt.note = "copied, since \(why)" }
             try await copy(&attempt, destination, takesWhole: takesWhole)
         }
+    }
+
+    /// Policy's part of an attempt, before the first byte is moved or the pull-through cache is asked.
+    private func begin(
+        _ attempt: CloneAttempt,
+        _ source: ImageReference,
+        _ route: Route,
+        factsNeeded: Bool
+    ) async throws {
+        switch route {
+        case .present, .later: return
+        // Denied by somebody else's rules: policy is not asked.
+        case .refused(let refusal) where refusal.failureClass != .policy: return
+        case .refused, .copy, .pullThrough: break
+        }
+        let home = try await account.home()
+        try policy.begin(source, destination: attempt.image.destination, ticket: attempt.ticket, home: home)
+        // A copy reads the manifest anyway, and decides then.
+        guard factsNeeded, case .pullThrough = route else { return }
+        let denial = try policy.byFacts(
+            source,
+            facts: try await facts(of: source),
+            destination: attempt.image.destination,
+            ticket: attempt.ticket,
+            home: home
+        )
+        if let denial { throw denial }
     }
 
     private func pull(_ attempt: inout CloneAttempt, _ destination: Destination) async throws {
@@ -204,6 +237,7 @@ package struct Cloner: Sendable {
         let created = attempt.created
         let caller = attempt.caller
         let image = attempt.image
+        let ticket = attempt.ticket
         let home = try await account.home()
         let repository = settings.current.clone.repository
         let needsCreated = settings.current.policy.rules.contains { $0.facts.minAgeDays != nil }
@@ -213,9 +247,14 @@ package struct Cloner: Sendable {
             platforms: takesWhole ? nil : Self.platforms(settings.current),
             needsCreated: needsCreated,
             factsKnown: { facts in
-                if let denial = try await policy.byFacts(source, facts: facts, caller: caller, home: home) {
-                    throw denial
-                }
+                let denial = try policy.byFacts(
+                    source,
+                    facts: facts,
+                    destination: image.destination,
+                    ticket: ticket,
+                    home: home
+                )
+                if let denial { throw denial }
             },
             beforeFirstBlob: {
                 if let change = try await preparation.create(destination.location, settings: repository) {

@@ -86,7 +86,10 @@ package struct Dispatcher: Sendable {
     private func work(_ image: ImageRecord) async {
         let outcome = await withLogger(mergingMetadata: ["image.ref": "\(image.source)"]) { _ in
             // The last pulls of a registry's quota are kept for what live runs wait for.
-            await LedgerPullBudget.$urgency.withValue(image.urgency.rawValue) { await cloner.clone(image) }
+            await LedgerPullBudget.$urgency.withValue(image.urgency.rawValue) {
+                // Policy's rates are per caller: the daemon, and each person who asks.
+                await cloner.clone(image, caller: (try? ledger.requester(of: image.id)) ?? "daemon")
+            }
         }
         await ended(image, outcome)
         working.remove(image.id)

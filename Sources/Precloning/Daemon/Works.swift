@@ -136,11 +136,16 @@ package struct Works: Sendable {
             timeline: timeline,
             demanded: demanded
         )
+        let retention = RetentionLoop(
+            ledger: ledger,
+            timeline: timeline,
+            keep: { RetentionPeriods(settings.current.record) }
+        )
         return Daemon(
             ledger: ledger,
             dispatcher: dispatcher,
-            loops: [runs, surveys, workflows, versions, definitions, verifier, learner, requests],
-            roundLoops: [requests, runs, surveys, workflows, versions, definitions, learner, requests],
+            loops: [runs, surveys, workflows, versions, definitions, verifier, learner, requests, retention],
+            roundLoops: [requests, runs, surveys, workflows, versions, definitions, learner, requests, retention],
             pulse: pulse,
             timeline: timeline,
             logger: logger

@@ -131,14 +131,6 @@ package final class HostLimits: RequestPacer {
         )
     }
 
-    /// After a reload: pauses for credentials end, since these may be others now.
-    package func credentialsChanged() {
-        for row in (try? ledger.hosts()) ?? [] where row.pauseReason?.hasPrefix(Ledger.credentialPause) == true {
-            gate(row.host).pause(until: nil, reason: nil)
-            keep { try ledger.pause(host: row.host, credential: row.credential, until: nil, reason: nil) }
-        }
-    }
-
     /// A try every hour costs little and ends the pause of a registry that was wrong about us.
     private static let credentialRest: TimeInterval = 3600
 

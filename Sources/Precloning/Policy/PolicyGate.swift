@@ -1,13 +1,25 @@
 package import Foundation
+import Logging
 package import Remotes
+import Synchronization
 
 /// Policy as the cloner asks it: by name before anything is asked of a registry, and again once facts are known. The same
-/// function decides both times; a decision that changes something is kept in the audit.
+/// function decides both times; a decision that differs from the last one is kept in the audit.
 package struct PolicyGate: Sendable {
     package struct Decision: Sendable {
         /// The rule that decided.
         package var rule: String
         package var denial: Refusal?
+        /// The decision is open until manifest and config are read.
+        package var factsNeeded: Bool
+    }
+
+    /// The rate of the deciding rule is used up; the image waits.
+    package struct RateReached: Error, Sendable, Hashable {
+        package var rule: String
+        package var until: Date
+
+        package var why: String { "policy rule `\(rule)` lets no more through now" }
     }
 
     let settings: Settings
@@ -24,22 +36,88 @@ package struct PolicyGate: Sendable {
         ImagePolicy(settings.current.policy, exempt: [home.registry])
     }
 
-    /// The decision by an image's name.
+    /// The decision by an image's name; changes nothing.
     package func byName(_ source: ImageReference, caller: String, home: HomeRegistry) async throws -> Decision {
         let decision = policy(home).decide(PolicyImage(source), now: now())
-        guard decision.isAllowed else { return Decision(rule: decision.rule, denial: Self.refusal(decision)) }
-        return Decision(rule: decision.rule, denial: nil)
+        return Decision(
+            rule: decision.rule,
+            denial: decision.isAllowed ? nil : Self.refusal(decision),
+            factsNeeded: decision.factsNeeded
+        )
     }
 
-    /// The denial that an image's facts lead to, if any.
+    /// An attempt begins, or is refused by name: the decision is kept in the audit, and a place under the rule's rate is
+    /// taken.
+    ///
+    /// - Throws: `RateReached`; what the record throws.
+    package func begin(
+        _ source: ImageReference,
+        destination: String,
+        ticket: PolicyTicket,
+        home: HomeRegistry
+    ) throws {
+        let decision = policy(home).decide(PolicyImage(source), now: now())
+        // What is open is decided, and audited, when the facts are there.
+        guard !decision.factsNeeded else { return }
+        try keep(decision, source, destination, ticket.caller)
+        try reserve(decision, ticket)
+    }
+
+    /// The denial that an image's facts lead to, if any; else a place under the rate of the rule that allows it.
+    ///
+    /// - Throws: `RateReached`; what the record throws.
     package func byFacts(
         _ source: ImageReference,
         facts: ImageFacts,
-        caller: String,
+        destination: String,
+        ticket: PolicyTicket,
         home: HomeRegistry
-    ) async throws -> Refusal? {
+    ) throws -> Refusal? {
         let decision = policy(home).decide(PolicyImage(source), facts: facts, now: now())
-        return decision.isAllowed ? nil : Self.refusal(decision)
+        try keep(decision, source, destination, ticket.caller)
+        guard decision.isAllowed else { return Self.refusal(decision) }
+        if !ticket.isReserved { try reserve(decision, ticket) }
+        return nil
+    }
+
+    /// The attempt is over: a place that was used stays used, another is free again.
+    package func end(_ ticket: PolicyTicket, wasUsed: Bool) {
+        guard let reservation = ticket.take() else { return }
+        do {
+            if wasUsed { try ledger.commit(reservation) } else { try ledger.release(reservation) }
+        } catch {
+            // Unsettled it goes on counting, which is the careful side.
+            Logger.current.warning("A policy rate could not be settled", metadata: ["error": "\(error)"])
+        }
+    }
+
+    private func keep(
+        _ decision: PolicyDecision,
+        _ source: ImageReference,
+        _ destination: String,
+        _ caller: String
+    ) throws {
+        let isNew = try ledger.audit(
+            decision,
+            source: source.description,
+            destination: destination,
+            caller: caller,
+            now: now()
+        )
+        guard isNew else { return }
+        Logger.current.info(
+            "Policy decided",
+            metadata: ["policy.rule": "\(decision.rule)", "policy.verdict": "\(decision.verdict.rawValue)"]
+        )
+    }
+
+    private func reserve(_ decision: PolicyDecision, _ ticket: PolicyTicket) throws {
+        guard decision.isAllowed, let rate = decision.rate else { return }
+        let answer = try ledger.reserve(rule: decision.rule, rate: rate, caller: ticket.caller, now: now())
+        switch answer {
+        case .reserved(let reservation): ticket.hold(reservation)
+        case .later(let until): throw RateReached(rule: decision.rule, until: until)
+        }
     }
 
     private static func refusal(_ decision: PolicyDecision) -> Refusal {
@@ -49,5 +127,25 @@ package struct PolicyGate: Sendable {
             mend: decision.mend ?? "see `policy` in the configuration",
             rule: decision.rule
         )
+    }
+}
+
+/// What one attempt holds under a policy rule's rate.
+package final class PolicyTicket: Sendable {
+    /// `daemon`, or `user NAME`: rates are per caller.
+    package let caller: String
+    private let reservation = Mutex<RuleReservation?>(nil)
+
+    package init(caller: String) { self.caller = caller }
+
+    var isReserved: Bool { reservation.withLock { $0 != nil } }
+
+    func hold(_ new: RuleReservation) { reservation.withLock { $0 = new } }
+
+    func take() -> RuleReservation? {
+        reservation.withLock { held in
+            defer { held = nil }
+            return held
+        }
     }
 }

@@ -91,6 +91,18 @@ extension Ledger {
         }
     }
 
+    /// After a reload: pauses for credentials end, since these may be others now.
+    package func endCredentialPauses() throws {
+        try database.write {
+            try $0.execute(
+                sql: """
+                    UPDATE host SET pausedUntil = NULL, pauseReason = NULL
+                    WHERE pauseReason LIKE '\(Self.credentialPause)%'
+                    """
+            )
+        }
+    }
+
     /// The circuit breaker of a host, kept so that a restart does not forget it.
     package func breaker(host: String, state: String, until: Date?, failures: Int) throws {
         try database.write {

@@ -96,4 +96,17 @@ extension Ledger {
 
     /// How the reason of a pause begins that a person ends: with other credentials, or with `preclone retry`.
     static let credentialPause = "credentials refused"
+
+    /// Who waits for an image with `preclone clone`, as policy names callers; nil when nobody does.
+    package func requester(of imageID: Int64) throws -> String? {
+        try database.read {
+            try String.fetchOne(
+                $0,
+                sql: """
+                    SELECT 'user ' || userName FROM request WHERE state = 'taken' AND imageID = ? ORDER BY id DESC LIMIT 1
+                    """,
+                arguments: [imageID]
+            )
+        }
+    }
 }

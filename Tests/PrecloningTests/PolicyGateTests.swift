@@ -1,0 +1,180 @@
+import Foundation
+import Remotes
+import TestSupport
+import Testing
+
+@testable import Precloning
+
+@Suite struct PolicyGateTests {
+    private let clock = ManualClock()
+    private let ledger: Ledger
+    private let home = HomeRegistry(
+        account: "123456789012",
+        region: "eu-west-1",
+        suffix: "dkr.ecr.eu-west-1.amazonaws.com"
+    )
+    private let facts = ImageFacts(size: 100, layers: 1, created: nil, platforms: ["linux/amd64"])
+
+    init() throws { ledger = try Ledger() }
+
+    private func gate(_ rules: Configuration.Policy.Rule...) -> PolicyGate {
+        var configuration = Configuration.defaults
+        configuration.policy.rules = rules
+        return PolicyGate(
+            settings: Settings(configuration),
+            ledger: ledger,
+            now: { [clock] in clock.now }
+        )
+    }
+
+    private func rule(
+        _ name: String,
+        _ action: Configuration.Policy.Action,
+        rate: Int? = nil,
+        maxSize: Int64? = nil
+    ) -> Configuration.Policy.Rule {
+        var rule = Configuration.Policy.Rule(name: name, action: action)
+        rule.rate = rate.map { Configuration.Policy.Rate(max: $0, window: .seconds(60)) }
+        rule.facts.maxSize = maxSize.map { ByteCount($0) }
+        return rule
+    }
+
+    private var audited: [AuditEntry] {
+        get throws { try RecordReader(ledger).audit(since: .distantPast, after: 0).entries }
+    }
+
+    private func begin(_ gate: PolicyGate, _ tag: String, caller: String = "daemon") throws
+        -> PolicyTicket
+    {
+        let ticket = PolicyTicket(caller: caller)
+        try gate.begin(
+            try ImageReference("quay.io/a/b:\(tag)"),
+            destination: "d",
+            ticket: ticket,
+            home: home
+        )
+        return ticket
+    }
+
+    @Test func ratesArePerCallerAndOnlyUsedPlacesCount() throws {
+        let gate = gate(rule("slow", .allow, rate: 2))
+        let first = try begin(gate, "1")
+        let second = try begin(gate, "2")
+        #expect(throws: PolicyGate.RateReached(rule: "slow", until: clock.now.addingTimeInterval(60))) {
+            try begin(gate, "3")
+        }
+        #expect(try begin(gate, "3", caller: "user ann").isReserved)
+        gate.end(first, wasUsed: false)
+        let third = try begin(gate, "3")
+        gate.end(second, wasUsed: true)
+        gate.end(second, wasUsed: false)
+        gate.end(third, wasUsed: true)
+        #expect(throws: PolicyGate.RateReached.self) { try begin(gate, "4") }
+        clock.advance(by: .seconds(60))
+        #expect(try begin(gate, "4").isReserved)
+    }
+
+    @Test func aDecisionIsAuditedWhenItIsNew() throws {
+        let allowing = gate(rule("yes", .allow))
+        _ = try begin(allowing, "1")
+        _ = try begin(allowing, "1", caller: "user ann")
+        let denying = gate(rule("no", .deny))
+        _ = try begin(denying, "1")
+        let entries = try audited
+        #expect(entries.map(\.rule) == ["yes", "no"])
+        #expect(entries.map(\.after) == ["allow", "deny"])
+        #expect(entries[1].before == "allow" && entries[1].source == "quay.io/a/b:1")
+    }
+
+    @Test func whatIsOpenIsDecidedAndCountedWithTheFacts() async throws {
+        let gate = gate(rule("small", .allow, rate: 1, maxSize: 100), rule("big", .deny))
+        let source = try ImageReference("quay.io/a/b:1")
+        let decision = try await gate.byName(source, caller: "daemon", home: home)
+        #expect(decision.factsNeeded && decision.denial == nil)
+        let ticket = try begin(gate, "1")
+        #expect(try audited.isEmpty && !ticket.isReserved)
+        #expect(
+            try gate.byFacts(source, facts: facts, destination: "d", ticket: ticket, home: home) == nil
+        )
+        #expect(ticket.isReserved)
+        var large = facts
+        large.size = 101
+        let denial = try gate.byFacts(
+            try ImageReference("quay.io/a/b:2"),
+            facts: large,
+            destination: "d",
+            ticket: PolicyTicket(caller: "daemon"),
+            home: home
+        )
+        #expect(denial?.rule == "big" && denial?.failureClass == .policy)
+        #expect(throws: PolicyGate.RateReached.self) {
+            try gate.byFacts(
+                source,
+                facts: facts,
+                destination: "d",
+                ticket: PolicyTicket(caller: "daemon"),
+                home: home
+            )
+        }
+        #expect(try audited.map(\.rule) == ["small", "big"])
+    }
+}
+
+@Suite struct ImageRetryScheduleTests {
+    private let schedule = ImageRetrySchedule(
+        base: .seconds(30),
+        ceiling: .seconds(3600),
+        attempts: 12,
+        total: .seconds(259_200)
+    )
+    private let now = Date(timeIntervalSince1970: 1_790_000_000)
+
+    private func decide(
+        _ failure: FailureClass,
+        attempts: Int = 0,
+        first: TimeInterval? = nil,
+        retryAfter: Duration? = nil,
+        random: Double = 1
+    ) -> ImageRetrySchedule.Decision {
+        schedule.decide(
+            failureClass: failure,
+            attemptsSoFar: attempts,
+            firstAttemptAt: first.map { now.addingTimeInterval($0) },
+            retryAfter: retryAfter,
+            now: now,
+            random: random
+        )
+    }
+
+    @Test func waitsDoubleToTheCeilingWithFullJitter() {
+        let waits = (0..<10).map { decide(.brokenAnswer, attempts: $0).due.timeIntervalSince(now) }
+        #expect(waits == [30, 60, 120, 240, 480, 960, 1920, 3600, 3600, 3600])
+        for random in [0, 0.25, 0.5, 0.999] {
+            let wait = decide(.brokenAnswer, attempts: 4, random: random).due.timeIntervalSince(now)
+            #expect(abs(wait - max(1, 480 * random)) < 0.01)
+        }
+    }
+
+    @Test(arguments: FailureClass.allCases)
+    func everyClassIsBlockedOrRetriedAsItShould(failure: FailureClass) {
+        let decision = decide(failure, attempts: 3)
+        #expect(decision.isBlocked == failure.isPermanent)
+        #expect(decision.counts == !failure.belongsToHost)
+        if decision.isBlocked { #expect(decision.due.timeIntervalSince(now) == 86_400) }
+        // A host that is down for days costs no image its place.
+        let spent = decide(failure, attempts: 11, first: -400_000)
+        #expect(spent.isBlocked == !failure.belongsToHost)
+    }
+
+    @Test func attemptsAndTimeAreBounded() {
+        #expect(!decide(.brokenAnswer, attempts: 10).isBlocked)
+        #expect(decide(.brokenAnswer, attempts: 11).gaveUp)
+        #expect(!decide(.brokenAnswer, attempts: 1, first: -259_199).isBlocked)
+        #expect(decide(.brokenAnswer, attempts: 1, first: -259_200).gaveUp)
+    }
+
+    @Test func aLongerRetryAfterHolds() {
+        #expect(decide(.throttled, retryAfter: .seconds(7200)).due.timeIntervalSince(now) == 7200)
+        #expect(decide(.quota, retryAfter: .seconds(1)).due.timeIntervalSince(now) == 30)
+    }
+}
