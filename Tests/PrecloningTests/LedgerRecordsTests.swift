@@ -206,7 +206,7 @@ import Testing
                     last seen 15 min ago
                     used by 1 run: 13
                   2026-09-21 12:13  upstream is at sha256:aaaaaaaaaaaa
-                    last seen 1 h 0 min ago
+                    last seen 1 h ago
                 """
         )
         #expect(throws: LedgerError.self) { try TagHistory.read("alpine", from: fixture.reader) }

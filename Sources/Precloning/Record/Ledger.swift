@@ -28,7 +28,7 @@ package struct Ledger: Sendable {
         configuration.prepareDatabase { database in
             try database.execute(sql: "PRAGMA synchronous = NORMAL")
             // Has an effect only before the first table is made: freed pages can then be given back bit by bit.
-            try database.execute(sql: "PRAGMA auto_vacuum = INCREMENTAL")
+            if !database.configuration.readonly { try database.execute(sql: "PRAGMA auto_vacuum = INCREMENTAL") }
         }
         do {
             let pool = try DatabasePool(path: path, configuration: configuration)
