@@ -222,8 +222,8 @@ struct CWLEvaluator {
             if isDone == true { return first }
             let second = evaluate(right).dependent(on: first)
             if isDone == false { return second }
-            // Something unknown and something false is false.
-            if sign == .and, second.truth == false { return second }
+            // Something unknown and false is false, as far as conditions go.
+            if sign == .and, second.only == .bool(false) { return second }
             guard first.missing == nil else { return .unknown(first.missing ?? "").dependent(on: second) }
             return first.or(second, because: "a condition that differs")
         default:
@@ -337,11 +337,12 @@ struct CWLEvaluator {
         case (.number, .number): return number(left) == number(right)
         case (.string, .string), (.bool, .bool), (.null, .null): return left == right
         case (.null, _), (_, .null): return false
-        default:
+        case (.number, .string), (.string, .number):
             if strictly { return false }
-            // `1 == "1"` and the like; anything odder is left open.
+            // `1 == "1"`; anything odder is left open.
             guard let first = left.scriptText, let second = right.scriptText else { return nil }
             return first == second ? true : nil
+        default: return strictly ? false : nil
         }
     }
 }

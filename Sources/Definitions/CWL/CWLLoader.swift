@@ -6,6 +6,7 @@ struct CWLLoader {
 
     private let files: any DefinitionFiles
     private var documents: [String: Result<CWLDocument, Fault>] = [:]
+    private var includes: [String: Result<String, Fault>] = [:]
     private var bytesRead = 0
     private(set) var notes: [DefinitionNote] = []
     private var noted: Set<DefinitionNote> = []
@@ -46,7 +47,7 @@ struct CWLLoader {
     }
 
     private mutating func read(_ path: String) -> Result<[UInt8], Fault> {
-        guard documents.count < Self.maximumFiles, bytesRead < Self.maximumBytes else {
+        guard documents.count + includes.count < Self.maximumFiles, bytesRead < Self.maximumBytes else {
             return .failure(Fault(reason: "\(path) is not read: the definition reaches too many files"))
         }
         switch files.read(path) {
@@ -93,7 +94,9 @@ struct CWLLoader {
         guard let reference = node["$include"], let name = reference.string else { return node.string }
         do {
             let path = try path(of: name, from: node.document.path).path
-            return String(decoding: try read(path).get(), as: UTF8.self)
+            let known = includes[path] ?? read(path).map { String(decoding: $0, as: UTF8.self) }
+            includes[path] = known
+            return try known.get()
         } catch {
             note(reference.evidence, "$include: \(error.reason)")
             return nil

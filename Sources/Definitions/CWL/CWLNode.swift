@@ -52,6 +52,15 @@ struct CWLNode: Sendable {
         return found
     }
 
+    /// Elements or entries; 0 for a scalar.
+    var count: Int {
+        switch kind {
+        case .scalar: 0
+        case .sequence(let elements): elements.count
+        case .mapping(let entries): entries.count
+        }
+    }
+
     var isMapping: Bool {
         if case .mapping = kind { true } else { false }
     }

@@ -22,8 +22,7 @@ extension CWLWalker {
         switch process["class"]?.string {
         case "ExpressionTool":
             guard let node = process["expression"], let text = loader.text(node) else { return nil }
-            var evaluator = CWLEvaluator(inner)
-            let value = evaluator.value(of: text)
+            let value = evaluate(text, inner)
             guard value.missing == nil else { return nil }
             let result = value.map(
                 { value in
@@ -45,8 +44,7 @@ extension CWLWalker {
             guard let binding = outputs.last(where: { $0.name == name })?.value["outputBinding"],
                 binding["glob"] == nil, let node = binding["outputEval"], let text = loader.text(node)
             else { return nil }
-            var evaluator = CWLEvaluator(inner)
-            let value = evaluator.value(of: text)
+            let value = evaluate(text, inner)
             return value.missing == nil ? value : nil
         default: return nil
         }

@@ -4,11 +4,10 @@ extension CWLWalker {
         for (name, step) in members(of: workflow["steps"], key: "run") {
             var inner = context
             inner.path.append(name)
-            inner.docker = context.docker.inner(step, &loader)
+            inner.docker = docker(of: step, inside: context.docker)
             let bound = stepInputs(of: step, in: workflow, scope)
             if let condition = step["when"], let text = loader.text(condition) {
-                var evaluator = CWLEvaluator(CWLScope(inputs: bound))
-                let value = evaluator.value(of: CWLMethods.trimmed(text))
+                let value = evaluate(text, CWLScope(inputs: bound))
                 inner.parameters.formUnion(value.parameters)
                 // `when` must give a truth value; null is a fault of the engine's own to report.
                 if value.truth == false, value.candidates.allSatisfy({ $0 == .bool(false) }) {
@@ -61,8 +60,7 @@ extension CWLWalker {
         // Every `valueFrom` sees the inputs as they were before any of them.
         let before = values
         for (name, text) in computed {
-            var evaluator = CWLEvaluator(CWLScope(inputs: before, this: before[name] ?? .known(.null)))
-            values[name] = CWLEvaluator.isExpression(text) ? evaluator.value(of: text) : .known(.string(text))
+            values[name] = evaluate(text, CWLScope(inputs: before, this: before[name] ?? .known(.null)))
         }
         return values
     }
@@ -75,8 +73,9 @@ extension CWLWalker {
         _ scope: CWLScope
     ) -> CWLValue {
         guard let sources = source.elements else { return value(of: source.string ?? "", in: workflow, scope) }
+        guard sources.count <= 200 else { return .unknown("a list of more than 200 sources") }
         var list = CWLValue.known(.array([]))
-        for source in sources.prefix(1_000) {
+        for source in sources {
             let value = self.value(of: source.string ?? "", in: workflow, scope)
             list = list.combined(with: value, orUnknown: "a list of too many values") { list, value in
                 guard case .array(let list) = list else { return nil }

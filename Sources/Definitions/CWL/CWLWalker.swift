@@ -3,11 +3,15 @@ struct CWLWalker {
     /// Processes visited at most: the real record is 170. Nested workflows can name exponentially many.
     static let maximumVisits = 20_000
     static let maximumDepth = 50
+    /// Bytes and entries looked at in all visits together: many times what the largest real workflow takes.
+    static let maximumWork = 20_000_000
 
     var loader: CWLLoader
     let parameters: [String: ParameterValue]
     private(set) var relevant: Set<String> = []
     private var visits = 0
+    private var work = Self.maximumWork
+    private var dockers: [CWLNode.Identity: CWLDocker] = [:]
     /// Outputs that may still be worked out before the run, and how many are being worked out.
     var outputBudget = 2_000
     var outputDepth = 0
@@ -80,8 +84,9 @@ struct CWLWalker {
     /// - Parameter bound: Values of inputs given from outside; an input that is not among them has its default.
     mutating func walk(_ node: CWLNode, bound: [String: CWLValue], _ context: Context) {
         visits += 1
-        guard visits <= Self.maximumVisits, context.path.count < Self.maximumDepth else {
-            let limit = visits > Self.maximumVisits ? "more than \(Self.maximumVisits) steps" : "nested too deeply"
+        guard visits <= Self.maximumVisits, context.path.count < Self.maximumDepth, charge(100) else {
+            let isDeep = context.path.count >= Self.maximumDepth
+            let limit = isDeep ? "nested too deeply" : "more than \(Self.maximumVisits) steps, or too much in them"
             report(node.evidence, "run", "\(limit); what lies below is not looked at", context)
             return
         }
@@ -95,7 +100,7 @@ struct CWLWalker {
         }
         var inner = context
         inner.ancestors.insert(process.identity)
-        inner.docker = context.docker.inner(process, &loader)
+        inner.docker = docker(of: process, inside: context.docker)
         let isMain = context.ancestors.isEmpty
         let name = process["class"]?.string.map(CWLLoader.shortID) ?? ""
         switch name.split(separator: ":").last ?? "" {
@@ -112,6 +117,34 @@ struct CWLWalker {
         }
     }
 
+    /// What holds inside a step or process; its own part is looked for once, however often it is visited.
+    mutating func docker(of node: CWLNode, inside outer: CWLDocker) -> CWLDocker {
+        // Fields are found by looking through the mapping.
+        guard charge(node.count * 20) else { return outer }
+        let own = dockers[node.identity] ?? CWLDocker().inner(node, &loader)
+        dockers[node.identity] = own
+        return CWLDocker(
+            requirement: own.requirement ?? outer.requirement,
+            hint: own.hint ?? outer.hint,
+            broken: outer.broken.count < 20 ? outer.broken + own.broken : outer.broken
+        )
+    }
+
+    /// Whether so much more may be looked at.
+    mutating func charge(_ amount: Int) -> Bool {
+        work -= amount
+        return work > 0
+    }
+
+    /// The value of a text that may hold expressions.
+    mutating func evaluate(_ text: String, _ scope: CWLScope) -> CWLValue {
+        guard text.utf8.count <= 100_000 else { return .unknown("the text is longer than 100,000 bytes") }
+        guard charge(text.utf8.count) else { return .unknown("the definition asks for too much work") }
+        guard CWLEvaluator.isExpression(text) else { return .known(.string(text)) }
+        var evaluator = CWLEvaluator(scope)
+        return evaluator.value(of: CWLMethods.trimmed(text))
+    }
+
     /// The image of a tool.
     private mutating func use(of tool: CWLNode, scope: CWLScope, _ context: Context) {
         guard let docker = context.docker.effective else {
@@ -121,6 +154,7 @@ struct CWLWalker {
             if context.docker.broken.isEmpty { loader.note(tool.evidence, "the tool names no container") }
             return
         }
+        relevant.formUnion(context.parameters)
         guard let pull = docker["dockerPull"], !pull.isNull else {
             let built = ["dockerFile", "dockerImport", "dockerLoad", "dockerImageId"].first { docker[$0] != nil }
             let what = built.map { "only `\($0)` is given: there is no image to pull" } ?? "`dockerPull` is not given"
@@ -131,13 +165,8 @@ struct CWLWalker {
             report(pull.evidence, "dockerPull", "its file cannot be read; see the notes", context)
             return
         }
-        var value = CWLValue.known(.string(text))
-        if CWLEvaluator.isExpression(text) {
-            var evaluator = CWLEvaluator(scope)
-            value = evaluator.value(of: CWLMethods.trimmed(text))
-        }
+        let value = evaluate(text, scope)
         relevant.formUnion(value.parameters)
-        relevant.formUnion(context.parameters)
         if let missing = value.missing {
             report(pull.evidence, text, missing, context)
             return
@@ -187,7 +216,7 @@ struct CWLWalker {
         guard context.certainty != .inactive else { return }
         let mention = UnresolvedMention(
             place: place,
-            expression: String(CWLMethods.trimmed(expression).prefix(200)),
+            expression: CWLMethods.trimmed(String(expression.prefix(200))),
             missing: missing,
             tasks: []
         )
@@ -235,7 +264,8 @@ struct CWLWalker {
     mutating func constant(_ node: CWLNode) -> CWLValue? {
         guard let node = loader.resolved(node) else { return nil }
         var budget = 10_000
-        guard let value = node.value(budget: &budget) else { return nil }
+        let value = node.value(budget: &budget)
+        guard charge((10_000 - budget) * 10), let value else { return nil }
         var known = CWLValue.known(value)
         known.places = [node.evidence]
         return known
@@ -250,7 +280,7 @@ struct CWLWalker {
 
     /// Entries of a list with ids or of a map, by short name (CWL 1.2, "Document preprocessing", identifier maps).
     mutating func members(of node: CWLNode?, key: String) -> [(name: String, value: CWLNode)] {
-        guard let node, let node = loader.resolved(node) else { return [] }
+        guard let node, let node = loader.resolved(node), charge(node.count * 20) else { return [] }
         if let elements = node.elements {
             return elements.compactMap { element in
                 guard let element = loader.resolved(element), let id = element["id"]?.string else { return nil }

@@ -69,6 +69,7 @@ struct YAMLParser {
         let startLine = line
         skipToToken()
         var properties = Properties()
+        var propertyCount = 0
         while true {
             let isNested =
                 position < bytes.count && !isAtMarker
@@ -77,6 +78,9 @@ struct YAMLParser {
             // `&a key: value` names the key, not the mapping.
             let isProperty = peek == UInt8(ascii: "&") || peek == UInt8(ascii: "!")
             guard isProperty, !((!afterKey || line != startLine) && isKeyAhead) else { break }
+            propertyCount += 1
+            // One anchor and one tag are what YAML knows; looking ahead past thousands would be quadratic.
+            guard propertyCount <= 4 else { throw fault("more than one anchor and one tag for a value") }
             try property(into: &properties, inFlow: false)
             skipToToken()
         }

@@ -455,8 +455,26 @@ struct CWLDefinitionTests {
         files["w40.cwl"] = tool("i/deep")
         let inspection = try inspect(files)
         #expect(inspection.texts() == ["i/deep"])
-        #expect(inspection.unresolved.contains { $0.missing.hasPrefix("more than 20000 steps") })
+        #expect(inspection.unresolved.contains { $0.missing.hasPrefix("more than 20000 steps, or") })
         #expect(inspection.notes.contains { $0.message == "the workflow runs itself; this step is not followed" })
         #expect(inspection.notes.contains { $0.message == "$import leads through more than 20 files" })
+    }
+
+    @Test("ends where few bytes ask for much work")
+    func work() throws {
+        // Each of 400 steps runs a workflow of 400 inputs whose condition is a long text.
+        var main = "class: Workflow\ninputs: []\noutputs: []\nsteps:\n"
+        for step in 0..<400 { main += "  s\(step): {run: wide.cwl, in: [], out: []}\n" }
+        var wide = "class: Workflow\noutputs: []\ninputs:\n"
+        for input in 0..<400 { wide += "  i\(input): {type: int, default: [1, 2, 3]}\n" }
+        let long = String(repeating: " ", count: 90_000)
+        wide += "steps:\n  t: {run: t.cwl, in: [], out: [], when: \"$(true)\(long)\"}\n"
+        let inspection = try inspect(["main.cwl": main, "wide.cwl": wide, "t.cwl": tool("i/t")])
+        #expect(inspection.texts() == ["i/t"])
+        #expect(inspection.unresolved.contains { $0.missing.contains("too much in them") })
+        let properties = String(repeating: "&a ", count: 200_000)
+        #expect(throws: DefinitionError("main.cwl:1 is not YAML: more than one anchor and one tag for a value")) {
+            try inspect(["main.cwl": properties])
+        }
     }
 }
