@@ -226,9 +226,19 @@ final class WDLEvaluator {
         }
         scope.declarations[number] = .evaluating
         let declaration = scope.callable.declarations[number]
-        let value = WDLOperators.coerced(evaluate(declaration, number, in: scope), to: declaration.type)
+        var value = WDLOperators.coerced(evaluate(declaration, number, in: scope), to: declaration.type)
+        if scope.callable.isTask, scope.callable.isOutput(scope.block) {
+            value = Self.outcome(value, of: declaration.type)
+        }
         scope.declarations[number] = .value(value)
         return value
+    }
+
+    /// What of a task's output is known: of a file no more than that there is one, of an optional value not even that.
+    private static func outcome(_ value: WDLValue, of type: WDLType) -> WDLValue {
+        let isFile = type.name == "File" || type.name == "Directory"
+        let known = isFile && value.string != nil ? WDLValue.unknown([WDLReasons.taskOutput]) : value
+        return type.isOptional ? .oneOf([known, .null], [WDLReasons.taskOutput]) : known
     }
 
     private func evaluate(_ declaration: WDLDeclaration, _ number: Int, in scope: WDLScope) -> WDLValue {

@@ -7,7 +7,7 @@ extension WDLParser {
         while token.kind != .end, !isSign("}"), !isNextCallable {
             let start = index
             do throws(WDLFault) {
-                guard depth < Self.maximumDepth else {
+                guard depth < Self.maximumBlocks else {
                     throw WDLFault(line: Int(token.line), message: "blocks are nested too deep")
                 }
                 try readElement(in: block, of: callable)

@@ -2,6 +2,8 @@
 /// read becomes a fault of the document and the reading goes on behind it.
 struct WDLParser {
     static let maximumDepth = 120
+    /// Blocks in blocks.
+    static let maximumBlocks = 50
     private static let maximumFaults = 50
 
     let bytes: [UInt8]

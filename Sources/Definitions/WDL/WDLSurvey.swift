@@ -1,12 +1,22 @@
 /// Walks the call graph and collects the images of all tasks.
 struct WDLSurvey {
     private static let maximumVisits = 50_000
+    private static let maximumGaps = 2_000
 
     private struct Found {
         var certainty: Certainty
         var reason: String?
         var places: [UInt64] = []
         var tasks: Set<String> = []
+
+        mutating func add(_ other: Found, task: String) {
+            if other.certainty < certainty {
+                (certainty, reason, places) = (other.certainty, other.reason, other.places)
+            } else if other.certainty == certainty {
+                places = WDLValue.union(places, other.places)
+            }
+            tasks.insert(task)
+        }
     }
 
     private struct Gap: Hashable {
@@ -32,6 +42,10 @@ struct WDLSurvey {
         if evaluator.isExhausted || visits > Self.maximumVisits {
             let message = "the definition is too large to be evaluated to the end; images may be missing"
             notes.append(DefinitionNote(place: .source(file: main, line: 1), message: message))
+        }
+        if gaps.count >= Self.maximumGaps {
+            let message = "only the first \(gaps.count) unresolved mentions are listed"
+            notes.append(DefinitionNote(place: nil, message: message))
         }
         let mentions = images.map { text, found in
             ImageMention(
@@ -100,11 +114,10 @@ struct WDLSurvey {
         switch evaluator.called(number, in: scope) {
         case .scope(let body): visit(body, inactive: inactive)
         case .absent(let why):
-            guard inactive == nil else { return }
             let call = scope.callable.calls[number]
             let place = evaluator.place(document: scope.callable.document, line: call.line)
-            let gap = Gap(place: place, expression: String("call \(call.target)".prefix(200)), missing: why)
-            gaps[gap, default: []].insert(scope.instance.path + "." + call.name)
+            let gap = Gap(place: place, expression: String("call \(call.target)".prefix(200)), missing: "")
+            report(why, gap, scope.instance.path + "." + call.name, inactive)
         }
     }
 
@@ -175,6 +188,7 @@ struct WDLSurvey {
         guard inactive == nil else { return }
         var gap = gap
         gap.missing = missing
+        guard gaps.count < Self.maximumGaps || gaps[gap] != nil else { return }
         gaps[gap, default: []].insert(task)
     }
 
@@ -193,19 +207,8 @@ struct WDLSurvey {
         case .image(let text):
             let certainty = inactive == nil ? certainty : .inactive
             let all = WDLValue.union([gap.place], places)
-            guard var found = images[text] else {
-                images[text] = Found(certainty: certainty, reason: inactive ?? reason, places: all, tasks: [task])
-                return
-            }
-            if certainty < found.certainty {
-                found.certainty = certainty
-                found.reason = inactive ?? reason
-                found.places = all
-            } else if certainty == found.certainty {
-                found.places = WDLValue.union(found.places, all)
-            }
-            found.tasks.insert(task)
-            images[text] = found
+            let new = Found(certainty: certainty, reason: inactive ?? reason, places: all)
+            images[text, default: new].add(new, task: task)
         }
     }
 }

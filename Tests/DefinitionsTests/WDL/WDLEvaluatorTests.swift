@@ -255,6 +255,29 @@ struct WDLEvaluatorTests {
         #expect(try inspectWDL(text).relevantParameters.contains("w.use"))
     }
 
+    @Test("knows of a task's files nothing, and of its optional outputs not whether they are there")
+    func outputs() throws {
+        let text = """
+            version 1.0
+            workflow w {
+              call probe
+              if (defined(probe.perhaps)) { call t as some { input: docker = "some:1" } }
+              if (!defined(probe.perhaps)) { call t as none { input: docker = "none:1" } }
+              if (!defined(probe.always)) { call t as never { input: docker = "never:1" } }
+              call t as name { input: docker = probe.always }
+            }
+            task probe {
+              command <<< >>>
+              output { File? perhaps = "a.txt"  File always = "b.txt" }
+            }
+
+            """ + taskOfInput
+        let inspection = try inspectWDL(text)
+        #expect(inspection.wdlTexts() == ["none:1", "some:1"])
+        #expect(inspection.wdlTexts(.inactive) == ["never:1"])
+        #expect(inspection.missing == ["output `w.probe.always` is known only when the task has run"])
+    }
+
     @Test("reads a file of the definition that a literal names")
     func dataFile() throws {
         let files = [
