@@ -77,7 +77,7 @@ import Testing
             try insert(
                 """
                 NUMBERS INSERT INTO demand (imageID, kind, subject, certainty, mention, places, tasks, createdAt)
-                SELECT i, 'version', i % 1000 || '/v' || i % 7, 'certain', 'm', '[]', '[]', 1 FROM n
+                SELECT i, 'version', (i % 1000) || '/v' || (i % 7), 'certain', 'm', '[]', '[]', 1 FROM n
                 """,
                 images
             )
@@ -92,7 +92,7 @@ import Testing
             try insert(
                 """
                 NUMBERS INSERT INTO demand (imageID, kind, subject, certainty, mention, places, tasks, createdAt, endedAt)
-                SELECT 1 + (i * 37) % \(images), 'run', 1 + i / 20 || '@1', 'certain', 'm', '[]', '[]', 1,
+                SELECT 1 + (i * 37) % \(images), 'run', (1 + i / 20) || '@1', 'certain', 'm', '[]', '[]', 1,
                     CASE WHEN i >= 4000 THEN \(now) END FROM n
                 """,
                 images

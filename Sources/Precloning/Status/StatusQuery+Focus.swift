@@ -64,15 +64,16 @@ extension StatusQuery {
                 "workflow \(text) is not in the record: the daemon has not seen it, or watch.workflows leaves it out"
             )
         }
-        // `9` means all its versions; `9/` is below every one of them.
+        // `9` means all its versions: `9/` is below every one of them, and `90` above.
         let standings = try standings(
             demand: """
                 demand.kind IN ('version', 'learned') AND demand.endedAt IS NULL
-                AND (demand.subject = :text OR (demand.subject > :text || '/' AND demand.subject < :text || '0'))
+                AND demand.subject >= :text AND demand.subject < :text || '0'
+                AND (demand.subject = :text OR demand.subject > :text || '/')
                 """,
             unresolved: """
                 kind = 'version' AND endedAt IS NULL
-                AND (subject = :text OR (subject > :text || '/' AND subject < :text || '0'))
+                AND subject >= :text AND subject < :text || '0' AND (subject = :text OR subject > :text || '/')
                 """,
             arguments: ["text": text]
         )
@@ -165,7 +166,7 @@ extension StatusQuery {
             database,
             sql: """
                 SELECT imageID, certainty FROM demand WHERE kind IN (\(Self.quoted(kinds)))
-                AND (subject = :text OR (kind <> 'run' AND subject > :text || '/' AND subject < :text || '0'))
+                AND subject >= :text AND subject < :text || '0' AND (subject = :text OR kind <> 'run' AND subject > :text || '/')
                 \(isLive ? "AND endedAt IS NULL" : "")
                 """,
             arguments: ["text": subject]
@@ -197,7 +198,7 @@ extension StatusQuery {
             database,
             sql: """
                 SELECT * FROM unresolved WHERE kind IN (\(Self.quoted(kinds)))
-                AND (subject = :text OR (kind <> 'run' AND subject > :text || '/' AND subject < :text || '0'))
+                AND subject >= :text AND subject < :text || '0' AND (subject = :text OR kind <> 'run' AND subject > :text || '/')
                 \(isLive ? "AND endedAt IS NULL" : "") ORDER BY place, expression
                 """,
             arguments: ["text": subject]

@@ -174,20 +174,17 @@ struct StatusQuery {
             let id: Int64 = row["id"]
             var image = StatusReport.ImageStatus(row)
             if image.state == "cloning" {
-                image.progress = try Row.fetchOne(
-                    database,
-                    sql: "SELECT * FROM progress WHERE imageID = ?",
-                    arguments: [id]
-                ).map(StatusReport.Progress.init)
+                let statement = try database.cachedStatement(sql: "SELECT * FROM progress WHERE imageID = ?")
+                image.progress = try Row.fetchOne(statement, arguments: [id]).map(StatusReport.Progress.init)
             }
-            image.wantedBy = try Row.fetchAll(
-                database,
+            let statement = try database.cachedStatement(
                 sql: """
                     SELECT kind, subject FROM demand WHERE imageID = ? AND endedAt IS NULL
                     ORDER BY kind = 'run' DESC, id LIMIT 5
-                    """,
-                arguments: [id]
-            ).map { Self.subject(kind: $0["kind"], $0["subject"]) }
+                    """
+            )
+            image.wantedBy = try Row.fetchAll(statement, arguments: [id])
+                .map { Self.subject(kind: $0["kind"], $0["subject"]) }
             return image
         }
     }
