@@ -103,6 +103,9 @@ package struct Cloner: Sendable {
         let destination = try await destination(of: image)
         let holding = try await view.look(at: destination.location)
         var facts = RouteFacts(holding: holding, midnight: Self.midnight(after: timeline.now()))
+        // Below a pull-through prefix ECR follows by itself.
+        facts.followsMovedTag =
+            image.movedDigest != nil && destination.rule == nil && settings.current.clone.onTagMove != .report
         var decision: PolicyGate.Decision?
         if let source = destination.source {
             let found = try await policy.byName(source, caller: caller, home: try await account.home())
@@ -138,6 +141,7 @@ package struct Cloner: Sendable {
             try await pull(&attempt, destination)
         case .copy(let takesWhole, let why):
             if destination.rule != nil { attempt.note = "copied, since \(why)" }
+            if found.facts.followsMovedTag { try await keepOldDigest(found.facts.holding, destination, attempt) }
             try await copy(&attempt, destination, takesWhole: takesWhole)
         }
     }

@@ -141,11 +141,20 @@ package struct Works: Sendable {
             timeline: timeline,
             keep: { RetentionPeriods(settings.current.record) }
         )
+        let refresh = RefreshLoop(
+            ledger: ledger,
+            registries: registries,
+            settings: settings,
+            timeline: timeline,
+            reopened: demanded
+        )
         return Daemon(
             ledger: ledger,
             dispatcher: dispatcher,
-            loops: [runs, surveys, workflows, versions, definitions, verifier, learner, requests, retention],
-            roundLoops: [requests, runs, surveys, workflows, versions, definitions, learner, requests, retention],
+            loops: [runs, surveys, workflows, versions, definitions, verifier, learner, requests, refresh, retention],
+            roundLoops: [
+                requests, runs, surveys, workflows, versions, definitions, learner, requests, refresh, retention,
+            ],
             pulse: pulse,
             timeline: timeline,
             logger: logger

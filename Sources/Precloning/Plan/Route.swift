@@ -34,6 +34,8 @@ package struct RouteFacts: Sendable {
     package var sourcePausedUntil: (Date, why: String)?
     /// What policy says by the image's name.
     package var denial: Refusal?
+    /// Upstream's tag has moved since the clone, and `clone.onTagMove` says to follow it.
+    package var followsMovedTag = false
     /// Bytes that may still be moved today; nil: no bound.
     package var bytesLeftToday: Int64?
     package var midnight: Date
@@ -71,9 +73,11 @@ extension Planner {
     }
 
     /// Whether what is held is what a task should get: the pinned digest, or anything of an unpinned tag (drift is
-    /// looked at by the refresh, not by cloning again).
+    /// looked at by the refresh, not by cloning again) until the refresh has seen it move.
     private static func holdsExpected(_ destination: Destination, _ facts: RouteFacts) -> Bool {
-        guard let pinned = destination.location.digest ?? destination.source?.digest else { return true }
+        guard let pinned = destination.location.digest ?? destination.source?.digest else {
+            return !facts.followsMovedTag
+        }
         return facts.holding.digest == pinned
     }
 

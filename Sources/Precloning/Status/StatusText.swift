@@ -248,6 +248,7 @@ package struct StatusText: Sendable {
         var text = "\(Phrase.short(image.digest)), \(Phrase.bytes(image.bytes))"
         text += ", looked at \(Phrase.age(image.verifiedAt, now: now))"
         if image.access != "accessible" { text += ", HealthOmics access \(image.access.replacing("_", with: " "))" }
+        if image.route == "pullThrough" { text += ", ECR refreshes the tag by itself" }
         if let moved = image.movedDigest { text += ", the tag has moved upstream to \(Phrase.short(moved))" }
         return text
     }

@@ -1,0 +1,88 @@
+import Foundation
+import Logging
+package import Remotes
+
+/// Looks whether upstream's tags still point to what was cloned: a HEAD for each, every `clone.refreshTagsEvery`, which no
+/// registry counts as a pull. What a moved tag means is `clone.onTagMove`'s to say.
+package struct RefreshLoop: WorkLoop {
+    package let name = "refresh"
+    package let bell = Bell()
+
+    private static let batch = 20
+    private static let idle = Duration.seconds(300)
+
+    let ledger: Ledger
+    let registries: RegistryClients
+    let settings: Settings
+    let timeline: Timeline
+    /// Told when an image is due again.
+    let reopened: @Sendable () -> Void
+
+    package init(
+        ledger: Ledger,
+        registries: RegistryClients,
+        settings: Settings,
+        timeline: Timeline,
+        reopened: @escaping @Sendable () -> Void
+    ) {
+        self.ledger = ledger
+        self.registries = registries
+        self.settings = settings
+        self.timeline = timeline
+        self.reopened = reopened
+    }
+
+    package func pass() async throws -> Duration {
+        let every = settings.current.clone.refreshTagsEvery.inSeconds
+        let due = try ledger.toRefresh(
+            limit: Self.batch,
+            seenBefore: timeline.now().addingTimeInterval(-every),
+            pausedRegistries: await registries.paused()
+        )
+        for image in due {
+            try Task.checkCancellation()
+            do {
+                try await look(at: image)
+            } catch let error as RegistryError {
+                // It is there as far as we know; the next look is a period away, so that a bad host is not worn out.
+                try ledger.sawUpstreamUnchanged(image.id, digest: nil, now: timeline.now())
+                Logger.current.info(
+                    "A tag could not be looked at upstream",
+                    metadata: ["image.ref": "\(image.source)", "error": "\(error)"]
+                )
+            }
+        }
+        return due.count == Self.batch ? .seconds(1) : Self.idle
+    }
+
+    private func look(at image: ImageRecord) async throws {
+        let now = timeline.now()
+        guard let source = try? ImageReference(image.source), let tag = source.tag, source.digest == nil else {
+            return try ledger.sawUpstreamUnchanged(image.id, digest: nil, now: now)
+        }
+        let client = try await registries.client(for: source.registry)
+        guard let found = try await client.headManifest(source.repository, .tag(tag))?.digest?.description else {
+            return try ledger.sawUpstreamUnchanged(image.id, digest: nil, now: now)
+        }
+        guard let cloned = image.sourceDigest, cloned != found else {
+            try ledger.sawDigest(source: image.source, location: "upstream", digest: found, now: now)
+            return try ledger.sawUpstreamUnchanged(image.id, digest: found, now: now)
+        }
+        let choice = settings.current.clone.onTagMove
+        try ledger.sawDigest(source: image.source, location: "upstream", digest: found, note: "moved", now: now)
+        try ledger.sawUpstreamMoved(image.id, to: found, follows: choice != .report, now: now)
+        guard image.movedDigest != found else { return }
+        var entry = AuditEntry(.tagMoved, caller: "daemon", at: now)
+        entry.source = image.source
+        entry.destination = image.destination
+        entry.before = cloned
+        entry.after = found
+        entry.detail = "upstream's tag has moved; clone.onTagMove is \(choice.rawValue)"
+        try ledger.audit(entry)
+        Logger.current.notice(
+            "An upstream tag has moved",
+            metadata: ["image.ref": "\(image.source)", "image.digest": "\(found)", "choice": "\(choice.rawValue)"]
+        )
+        if choice != .report { reopened() }
+    }
+}
