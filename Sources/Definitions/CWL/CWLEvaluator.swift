@@ -15,11 +15,12 @@ struct CWLEvaluator {
 
     /// Whether a text holds a reference or expression at all.
     static func isExpression(_ text: String) -> Bool {
-        let bytes = Array(text.utf8)
-        return bytes.indices.dropLast().contains { index in
-            bytes[index] == UInt8(ascii: "$")
-                && (bytes[index + 1] == UInt8(ascii: "(") || bytes[index + 1] == UInt8(ascii: "{"))
+        var previous: UInt8 = 0
+        for byte in text.utf8 {
+            if previous == UInt8(ascii: "$"), byte == UInt8(ascii: "(") || byte == UInt8(ascii: "{") { return true }
+            previous = byte
         }
+        return false
     }
 
     /// The value of a text: of a single expression its value, else the text with the expressions filled in.

@@ -138,8 +138,8 @@ struct CWLWalker {
 
     /// The value of a text that may hold expressions.
     mutating func evaluate(_ text: String, _ scope: CWLScope) -> CWLValue {
-        guard text.utf8.count <= 100_000 else { return .unknown("the text is longer than 100,000 bytes") }
-        guard charge(text.utf8.count) else { return .unknown("the definition asks for too much work") }
+        guard text.utf8.count <= 20_000 else { return .unknown("the text is longer than 20,000 bytes") }
+        guard charge(text.utf8.count * 4) else { return .unknown("the definition asks for too much work") }
         guard CWLEvaluator.isExpression(text) else { return .known(.string(text)) }
         var evaluator = CWLEvaluator(scope)
         return evaluator.value(of: CWLMethods.trimmed(text))

@@ -467,7 +467,7 @@ struct CWLDefinitionTests {
         for step in 0..<400 { main += "  s\(step): {run: wide.cwl, in: [], out: []}\n" }
         var wide = "class: Workflow\noutputs: []\ninputs:\n"
         for input in 0..<400 { wide += "  i\(input): {type: int, default: [1, 2, 3]}\n" }
-        let long = String(repeating: " ", count: 90_000)
+        let long = String(repeating: " ", count: 18_000)
         wide += "steps:\n  t: {run: t.cwl, in: [], out: [], when: \"$(true)\(long)\"}\n"
         let inspection = try inspect(["main.cwl": main, "wide.cwl": wide, "t.cwl": tool("i/t")])
         #expect(inspection.texts() == ["i/t"])
