@@ -63,7 +63,13 @@ struct Composition {
             services: profiles.services(of: inUse)
         )
         let authorities = [configuration.network.caFile, environment["AWS_CA_BUNDLE"]].compactMap(\.self)
-        connections = try LiveTransport(certificateAuthorityFiles: authorities)
+        connections = try LiveTransport(
+            LiveTransport.Configuration(
+                certificateAuthorityFiles: authorities + Self.registryAuthorities(configuration),
+                proxies: ProxySettings(configured: configuration.network.proxy, environment: environment),
+                addressGuard: TrustedPlaces.addressGuard(settings: settings, aws: aws)
+            )
+        )
         transport = CountingTransport(connections) { [requests] in requests.count(host: $0, answer: $1) }
         metadataTransport = try LiveTransport()
         credentials = CredentialChain(
@@ -74,6 +80,12 @@ struct Composition {
             transport: metadataTransport,
             timeline: timeline
         )
+    }
+
+    /// The certificate authorities that are named for single registries.
+    private static func registryAuthorities(_ configuration: Configuration) -> [String] {
+        Set(configuration.registries.hosts.keys.compactMap { configuration.registries.settings(for: $0).caFile })
+            .sorted()
     }
 
     /// Builds one, lends it, and closes its connections on every path.

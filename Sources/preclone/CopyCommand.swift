@@ -67,7 +67,13 @@ struct CopyCommand: AsyncParsableCommand {
         }
         let transport: LiveTransport
         do {
-            transport = try LiveTransport(certificateAuthorityFiles: ca.map { [$0] } ?? [])
+            transport = try LiveTransport(
+                LiveTransport.Configuration(
+                    certificateAuthorityFiles: ca.map { [$0] } ?? [],
+                    proxies: ProxySettings(configured: nil, environment: ProcessInfo.processInfo.environment),
+                    addressGuard: AddressGuard()
+                )
+            )
         } catch {
             throw CommandFailure("--ca \(ca ?? ""): \(error)", ending: .usage)
         }

@@ -24,7 +24,7 @@ struct CopySession: Sendable {
     private let share: LayerShare
 
     init(
-        transport: any HTTPTransport,
+        transport: LiveTransport,
         credentials: any RegistryCredentialSource,
         plainHTTP: Bool,
         platforms: [Platform]?
@@ -112,12 +112,12 @@ extension CopySession.Failure {
 
 /// One client for each registry, made when first needed.
 actor CopyRegistries {
-    private let transport: any HTTPTransport
+    private let transport: LiveTransport
     private let credentials: any RegistryCredentialSource
     private let plainHTTP: Bool
     private var clients: [String: RegistryClient] = [:]
 
-    init(transport: any HTTPTransport, credentials: any RegistryCredentialSource, plainHTTP: Bool) {
+    init(transport: LiveTransport, credentials: any RegistryCredentialSource, plainHTTP: Bool) {
         self.transport = transport
         self.credentials = credentials
         self.plainHTTP = plainHTTP
@@ -125,9 +125,11 @@ actor CopyRegistries {
 
     func client(for registry: String) throws -> RegistryClient {
         if let client = clients[registry] { return client }
+        let endpoint = try RegistryEndpoint(registry: registry, insecure: plainHTTP && registry.contains(":"))
+        // Whoever typed the name wants to go there; where it leads from there is judged.
         let client = RegistryClient(
-            endpoint: try RegistryEndpoint(registry: registry, insecure: plainHTTP),
-            transport: transport,
+            endpoint: endpoint,
+            transport: transport.trusting([endpoint.origin]),
             credentials: credentials
         )
         clients[registry] = client

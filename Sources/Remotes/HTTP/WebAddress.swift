@@ -130,6 +130,7 @@ package struct WebAddress: Hashable, Sendable, CustomStringConvertible {
             guard host.allSatisfy({ isAlphanumeric($0) || $0 == 0x2d || $0 == 0x2e || $0 == 0x5f }) else { return nil }
             // A trailing dot is the root of the same name; two spellings of one host must not be two hosts.
             if host.last == 0x2e { host = host.dropLast() }
+            guard host.last != 0x2e else { return nil }
         }
         guard !host.isEmpty, host.count <= 253 else { return nil }
         var port = scheme.defaultPort

@@ -22,6 +22,7 @@ struct BlobBody: AsyncSequence, Sendable {
         struct State {
             var failure: (any Error)?
             var bytes: Int64 = 0
+            var permit: Permit?
         }
         private let state = Mutex(State())
 
@@ -30,6 +31,25 @@ struct BlobBody: AsyncSequence, Sendable {
 
         fileprivate func fail(_ error: any Error) { state.withLock { $0.failure = error } }
         fileprivate func add(_ count: Int) { state.withLock { $0.bytes += Int64(count) } }
+        fileprivate func opened(_ permit: Permit) { state.withLock { $0.permit = permit } }
+
+        /// Gives the host its slot back; whoever drops the bytes before their end calls it.
+        func close() async {
+            let permit = state.withLock { state in
+                defer { state.permit = nil }
+                return state.permit
+            }
+            await permit?.release()
+        }
+    }
+
+    fileprivate func count(_ count: Int) {
+        report.add(count)
+        let isReread = isReread
+        progress.update {
+            $0.bytesDone += Int64(count)
+            if isReread { $0.bytesReread += Int64(count) } else { $0.bytesMoved += Int64(count) }
+        }
     }
 
     func makeAsyncIterator() -> Iterator { Iterator(blob: self) }
@@ -41,7 +61,6 @@ struct BlobBody: AsyncSequence, Sendable {
         /// Handed on only when something came after it, or all of it was checked.
         private var held: ByteBuffer?
         private var isChecked = false
-        private var stream: BlobStream?
         private var chunks: HTTPClientResponse.Body.AsyncIterator?
         /// Bytes of a stream that began at 0 although we asked for more.
         private var surplus: Int64 = 0
@@ -64,36 +83,31 @@ struct BlobBody: AsyncSequence, Sendable {
         }
 
         private mutating func advance() async throws -> ByteBuffer? {
-            while !isChecked {
-                if received == blob.descriptor.size {
-                    try check()
-                    await closeStream()
-                    break
-                }
+            while received < blob.descriptor.size {
                 guard var chunk = try await pull() else { continue }
                 if surplus > 0 {
                     let skipped = Int(Swift.min(surplus, Int64(chunk.readableBytes)))
                     chunk.moveReaderIndex(forwardBy: skipped)
                     surplus -= Int64(skipped)
                 }
-                guard chunk.readableBytes > 0 else { continue }
-                received += Int64(chunk.readableBytes)
+                let count = chunk.readableBytes
+                guard count > 0 else { continue }
+                received += Int64(count)
                 guard received <= blob.descriptor.size else {
                     throw mismatch("longer than the \(blob.descriptor.size) bytes of its manifest", found: nil)
                 }
                 failures = 0
                 chunk.withUnsafeReadableBytes { hasher.update($0) }
-                let count = chunk.readableBytes
-                blob.report.add(count)
-                let isReread = blob.isReread
-                blob.progress.update {
-                    $0.bytesDone += Int64(count)
-                    if isReread { $0.bytesReread += Int64(count) } else { $0.bytesMoved += Int64(count) }
-                }
+                blob.count(count)
                 try await blob.client.pacer.pass(bytes: count, host: blob.client.host)
                 let ready = held
                 held = chunk
                 if let ready { return ready }
+            }
+            if !isChecked {
+                try check()
+                isChecked = true
+                await closeStream()
             }
             defer { held = nil }
             return held
@@ -112,7 +126,7 @@ struct BlobBody: AsyncSequence, Sendable {
                         await opened.permit.release()
                         throw mismatch("\(length) bytes long, not \(blob.descriptor.size)", found: nil)
                     }
-                    stream = opened
+                    blob.report.opened(opened.permit)
                     surplus = received - opened.offset
                     chunks = opened.body.makeAsyncIterator()
                 }
@@ -145,8 +159,7 @@ struct BlobBody: AsyncSequence, Sendable {
 
         private mutating func closeStream() async {
             chunks = nil
-            await stream?.permit.release()
-            stream = nil
+            await blob.report.close()
         }
 
         private func check() throws {

@@ -30,10 +30,12 @@ struct BlobTransfer: Sendable {
                 session = nil
                 takeBack(report.bytes, isReread: origin.isReread)
                 // A failure to read is the reading side's, whatever the upload made of it.
-                let seen = report.failure.map(origin.client.translate) ?? client.translate(error)
+                // Cancelled it is also when an answer came before the body's end; then the answer counts.
+                let failure = report.failure.flatMap { $0 is CancellationError ? nil : $0 }
+                let seen = failure.map(origin.client.translate) ?? client.translate(error)
                 guard !(seen is CancellationError), let seen = seen as? RegistryError else { throw seen }
                 let isWorthIt =
-                    report.failure == nil
+                    failure == nil
                     ? RegistryClient.isBrief(seen) || seen.kind == .uploadGone
                     : seen.kind == .digestMismatch && attempt == 1
                 guard isWorthIt, attempt < client.retry.attempts,
@@ -78,7 +80,9 @@ struct BlobTransfer: Sendable {
                 size: descriptor.size,
                 body: .stream(body, length: .known(descriptor.size))
             )
+            await report.close()
         } catch {
+            await report.close()
             if report.failure != nil, !(error is CancellationError) { await client.cancelUpload(open) }
             throw error
         }

@@ -7,7 +7,7 @@ struct CopyStage: Sendable {
     private let opening = Once()
 
     private var destination: ImageCopy.Destination { copy.destination }
-    private var registry: String { destination.client.endpoint.origin.description }
+    private var registry: String { destination.client.endpoint.name }
     private var repository: String { destination.repository }
     private var progress: TransferProgress { copy.progress }
     private var share: LayerShare { copy.share }
@@ -28,6 +28,10 @@ struct CopyStage: Sendable {
             } catch let error as RegistryError where Self.lacksBlob(error) {
                 // The registry had a blob when asked and lost it since: move everything that is not there now.
                 for digest in digests { await share.forget(registry: registry, digest: digest) }
+                progress.update {
+                    $0.bytesDone = 0
+                    $0.blobsDone = 0
+                }
                 try await moveBlobs(image: image)
                 try await storeManifests()
             }
@@ -136,7 +140,7 @@ struct CopyStage: Sendable {
             try await open()
         }
         let transfer = BlobTransfer(descriptor: blob, destination: destination, progress: progress)
-        let hosts: Set<String> = [registry, origin.client.endpoint.origin.description]
+        let hosts: Set<String> = [registry, origin.client.endpoint.name]
         try await share.slots.with(hosts) {
             if let bytes = plan.inMemory[blob.digest] {
                 try await transfer.upload(bytes)

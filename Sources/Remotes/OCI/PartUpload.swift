@@ -161,6 +161,7 @@ package struct PartUpload: Sendable {
             }
             if part.readableBytes > 0 { try await flush(&part, &record) }
         } catch {
+            await report.close()
             progress.update { $0.bytesDone -= start.bytesSent + report.bytes }
             throw error
         }

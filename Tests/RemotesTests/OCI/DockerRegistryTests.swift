@@ -1,0 +1,192 @@
+import Foundation
+import Remotes
+import Testing
+
+/// Debian's docker-registry, one process on a free port of loopback, with its storage in a folder of its own.
+private final class DockerRegistry {
+    private let process: Process
+    private let folder: URL
+    let port: Int
+
+    var host: String { "127.0.0.1:\(port)" }
+
+    struct Missing: Error, CustomStringConvertible {
+        var description: String
+    }
+
+    /// - Parameter certificate: PEM files of a certificate and its key; nil: plain http.
+    init(certificate: (certificate: String, key: String)? = nil) throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("preclone-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        var http = #"addr: "127.0.0.1:0""#
+        if let certificate {
+            http += ", tls: {certificate: \"\(certificate.certificate)\", key: \"\(certificate.key)\"}"
+        }
+        let text = """
+            version: 0.1
+            log: {level: info, accesslog: {disabled: true}}
+            storage: {filesystem: {rootdirectory: "\(folder.path)/data"}}
+            http: {\(http)}
+            """
+        let file = folder.appendingPathComponent("config.yml")
+        try Data(text.utf8).write(to: file)
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/docker-registry")
+        process.arguments = ["serve", file.path]
+        let pipe = Pipe()
+        process.standardError = pipe
+        process.standardOutput = pipe
+        guard FileManager.default.isExecutableFile(atPath: "/usr/bin/docker-registry") else {
+            throw Missing(description: "these tests need docker-registry: apt install docker-registry skopeo")
+        }
+        try process.run()
+        var log = ""
+        var port: Int?
+        while port == nil {
+            let data = pipe.fileHandleForReading.availableData
+            guard !data.isEmpty else { throw Missing(description: "docker-registry ended: \(log.suffix(500))") }
+            log += String(decoding: data, as: UTF8.self)
+            if let range = log.range(of: "listening on 127.0.0.1:") {
+                let digits = log[range.upperBound...].prefix { $0.isNumber }
+                if log[range.upperBound...].count > digits.count { port = Int(digits) }
+            }
+        }
+        pipe.fileHandleForReading.readabilityHandler = { handle in
+            if handle.availableData.isEmpty { handle.readabilityHandler = nil }
+        }
+        self.process = process
+        self.folder = folder
+        self.port = port ?? 0
+    }
+
+    /// Ends the process; also done when the value goes.
+    func stop() {
+        guard process.isRunning else { return }
+        process.terminate()
+        process.waitUntilExit()
+        try? FileManager.default.removeItem(at: folder)
+    }
+
+    deinit { stop() }
+}
+
+/// Runs a program to its end; its output, or a failure with what it said.
+private func run(_ program: String, _ arguments: [String]) throws -> String {
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: program)
+    process.arguments = arguments
+    let pipe = Pipe()
+    process.standardOutput = pipe
+    process.standardError = pipe
+    try process.run()
+    let output = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    process.waitUntilExit()
+    guard process.terminationStatus == 0 else {
+        throw DockerRegistry.Missing(description: "\(program) \(arguments.joined(separator: " ")): \(output)")
+    }
+    return output
+}
+
+@Suite(.serialized) struct DockerRegistryTests {
+    private func client(_ host: String, _ transport: LiveTransport, insecure: Bool = true) throws -> RegistryClient {
+        let endpoint = try RegistryEndpoint(registry: host, insecure: insecure)
+        return RegistryClient(endpoint: endpoint, transport: transport.trusting([endpoint.origin]))
+    }
+
+    @Test func skopeoPullsWhatWasPushed() async throws {
+        let server = try await RegistryServer.start()
+        let first = try DockerRegistry()
+        let second = try DockerRegistry()
+        let base = content(600_000, seed: 21)
+        let amd = server.putImage("a/tool", tag: nil, layers: [base, content(70_000, seed: 22)])
+        let arm = server.putImage("a/tool", tag: nil, layers: [content(80_000, seed: 23)], architecture: "arm64")
+        let index = server.putIndex("a/tool", tag: "1", [(amd, "linux/amd64"), (arm, "linux/arm64")])
+        server.putImage("a/other", tag: "1", layers: [base, content(9_000, seed: 24)], type: .dockerManifest)
+        let transport = try LiveTransport(.init(addressGuard: AddressGuard()))
+        let share = LayerShare()
+
+        func copy(_ from: RegistryClient, _ to: RegistryClient, _ repository: String) async throws -> ImageCopy.Outcome
+        {
+            try await ImageCopy(
+                source: .init(client: from, repository: repository, reference: .tag("1")),
+                destination: .init(client: to, repository: repository, tag: "1"),
+                share: share
+            ).run()
+        }
+        let upstream = try client(server.host, transport)
+        let middle = try client(first.host, transport)
+        let end = try client(second.host, transport)
+        #expect(try await copy(upstream, middle, "a/tool").destinationDigest == index)
+        let mounted = try await copy(upstream, middle, "a/other")
+        #expect(mounted.transfer.bytesMounted >= 600_000, "docker-registry mounts what it has")
+        let onward = try await copy(middle, end, "a/tool")
+        #expect(onward.destinationDigest == index)
+        #expect(onward.transfer.bytesDone == onward.transfer.bytesTotal)
+        #expect(try await copy(middle, end, "a/tool").wasPresent)
+        #expect(try await copy(middle, end, "a/other").transfer.bytesMounted >= 600_000)
+        await server.stop()
+
+        let raw = try run(
+            "/usr/bin/skopeo",
+            ["inspect", "--raw", "--tls-verify=false", "docker://\(second.host)/a/tool:1"]
+        )
+        #expect(Digest.of(Array(raw.utf8)) == index)
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("preclone-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: folder) }
+        _ = try run(
+            "/usr/bin/skopeo",
+            [
+                "copy", "--insecure-policy", "--all", "--preserve-digests", "--src-tls-verify=false",
+                "docker://\(second.host)/a/tool:1", "dir:\(folder.path)",
+            ]
+        )
+        #expect(try Data(contentsOf: folder.appendingPathComponent(Digest.of(base).encoded)) == Data(base))
+        try await transport.shutdown()
+        first.stop()
+        second.stop()
+    }
+
+    @Test func trustsACertificateAuthorityOfOnesOwnAndNoOther() async throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("preclone-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let certificate = folder.appendingPathComponent("cert.pem").path
+        let key = folder.appendingPathComponent("key.pem").path
+        _ = try run(
+            "/usr/bin/openssl",
+            [
+                "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=registry", "-addext",
+                "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate,
+            ]
+        )
+        let registry = try DockerRegistry(certificate: (certificate, key))
+        let host = registry.host
+        let server = try await RegistryServer.start()
+        let layer = content(2_000_000, seed: 31)
+        let digest = server.putImage("a/tool", tag: "1", layers: [layer])
+
+        func copy(_ transport: LiveTransport) async throws -> ImageCopy.Outcome {
+            try await ImageCopy(
+                source: .init(client: client(server.host, transport), repository: "a/tool", reference: .tag("1")),
+                destination: .init(
+                    client: client(registry.host, transport, insecure: false),
+                    repository: "b/tool",
+                    tag: "1"
+                )
+            ).run()
+        }
+        let stranger = try LiveTransport()
+        await #expect {
+            try await copy(stranger)
+        } throws: { ($0 as? RegistryError)?.transport == .tls }
+        let transport = try LiveTransport(certificateAuthorityFiles: [certificate])
+        #expect(try await copy(transport).destinationDigest == digest)
+        let there = try client(host, transport, insecure: false)
+        let manifest = try await there.getManifest("b/tool", .tag("1"))
+        #expect(manifest.digest == digest)
+        await server.stop()
+        try await transport.shutdown()
+        try await stranger.shutdown()
+        registry.stop()
+    }
+}

@@ -1,0 +1,378 @@
+import Foundation
+import NIOCore
+import NIOHTTP1
+import Remotes
+import Synchronization
+import Testing
+
+private let hex = String(repeating: "0123456789abcdef", count: 4)
+
+@Suite struct ManifestDocumentTests {
+    private static func blob(_ more: String = "", digest: String = "sha256:\(hex)", size: String = "3") -> String {
+        #"{"mediaType":"application/x","digest":"\#(digest)","size":\#(size)\#(more)}"#
+    }
+
+    private static func image(config: String = blob(), layers: String = "", more: String = "") -> String {
+        #"{"schemaVersion":2,"config":\#(config),"layers":[\#(layers)]\#(more)}"#
+    }
+
+    @Test func readsArtifactsAndKeepsTheBytes() throws {
+        let text = Self.image(layers: Self.blob(size: "0"), more: #","artifactType":"a/b","annotations":{"k":"v"}"#)
+        let document = try ManifestDocument(
+            bytes: Array(text.utf8),
+            contentType: "application/vnd.oci.image.manifest.v1+json; x"
+        )
+        #expect(document.bytes == Array(text.utf8))
+        #expect(document.digest == Digest.of(Array(text.utf8)))
+        guard case .image(let manifest) = document.content else { throw Failure() }
+        #expect(manifest.layers.map(\.size) == [0])
+        #expect(manifest.blobs.count == 1, "the same digest twice is one blob")
+    }
+    private struct Failure: Error {}
+
+    static let refused: [(String, ManifestError.Reason)] = [
+        ("", .malformed), ("[]", .malformed), ("{}", .malformed), (#"{"schemaVersion":2}"#, .malformed),
+        (#"{"schemaVersion":1}"#, .schema1),
+        (#"{"schemaVersion":2,"mediaType":"text/html"}"#, .unknownMediaType),
+        (image(more: #","manifests":[]"#), .malformed),
+        (image(layers: blob(size: "-1")), .badDescriptor),
+        (image(layers: blob(size: "99999999999999")), .badDescriptor),
+        (image(layers: blob(size: "1e400")), .malformed),
+        (image(layers: blob(digest: "md5:\(hex)")), .badDescriptor),
+        (image(layers: blob(#","urls":["http://169.254.169.254/"]"#)), .foreignLayer),
+        (
+            #"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[\#(blob())]}"#,
+            .unknownMediaType
+        ),
+        (String(repeating: #"{"a":"#, count: 100_000), .malformed),
+        (String(repeating: " ", count: ManifestDocument.maximumBytes + 1), .tooLarge),
+        (image(layers: Array(repeating: blob(), count: 2_001).joined(separator: ",")), .tooLarge),
+    ]
+
+    @Test(arguments: refused.indices)
+    func refuses(_ index: Int) {
+        let (text, reason) = Self.refused[index]
+        #expect {
+            try ManifestDocument(bytes: Array(text.utf8), contentType: nil)
+        } throws: { ($0 as? ManifestError)?.reason == reason }
+    }
+
+    @Test func checksTheDigest() throws {
+        #expect(throws: ManifestError.self) {
+            try ManifestDocument(
+                bytes: Array(Self.image().utf8),
+                contentType: nil,
+                expected: try Digest("sha256:\(hex)")
+            )
+        }
+    }
+}
+
+@Suite struct PlatformTests {
+    @Test(arguments: [
+        ("linux/amd64", "linux/amd64", true), ("linux/amd64", "linux/arm64", false),
+        ("linux/arm64", "linux/arm64/v8", true),
+        ("linux/arm64/v8", "linux/arm64", true), ("linux/arm/v7", "linux/arm/v6", false),
+        ("Linux/X86_64", "linux/amd64", true),
+        ("windows/amd64", "linux/amd64", false),
+    ])
+    func accepts(_ wanted: String, _ offered: String, _ expected: Bool) throws {
+        #expect(try #require(Platform(wanted)).accepts(try #require(Platform(offered))) == expected)
+    }
+
+    @Test(arguments: ["", "linux", "linux/", "a/b/c/d", "linux/amd 64"])
+    func refuses(_ text: String) { #expect(Platform(text) == nil) }
+}
+
+@Suite struct AuthenticationChallengeTests {
+    @Test func readsSeveralOfOneLine() {
+        let found = AuthenticationChallenge.parse(
+            #"Bearer realm="https://a/t?x=\"1\"",service=reg , scope="repository:a/b:pull,push", Basic realm=x"#
+        )
+        #expect(
+            found == [
+                .init(
+                    scheme: "bearer",
+                    parameters: ["realm": #"https://a/t?x="1""#, "service": "reg", "scope": "repository:a/b:pull,push"]
+                ),
+                .init(scheme: "basic", parameters: ["realm": "x"]),
+            ]
+        )
+    }
+
+    @Test(arguments: ["", "\"", "Bearer realm=\"x", ",,,", "= = ="])
+    func survives(_ text: String) { #expect(AuthenticationChallenge.parse(text).count <= 1) }
+}
+
+@Suite struct CredentialTests {
+    @Test(arguments: [
+        (#"{"username":"u","accessToken":"t"}"#, "t"), (#"{"username":"u","password":"p:q"}"#, "p:q"),
+        ("u:p:q\n", "p:q"),
+    ])
+    func readsSecrets(_ text: String, _ password: String) throws {
+        #expect(try RegistryCredential(secret: text, registry: "r") == .basic(user: "u", password: password))
+    }
+
+    @Test(arguments: ["", "geheim", #"{"username":"geheim"}"#, #"{"username":1}"#, "geheim:\nb", ":geheim"])
+    func refusesWithoutShowing(_ text: String) {
+        #expect {
+            try RegistryCredential(secret: text, registry: "r")
+        } throws: { !"\($0)".contains("geheim") && ($0 as? RegistryError)?.kind == .noCredentials }
+    }
+
+    @Test func isNeverPrinted() {
+        let credential = RegistryCredential.basic(user: "u", password: "geheim")
+        #expect("\(credential)" == "<redacted>")
+        #expect(!String(reflecting: credential).contains("geheim"))
+        var text = ""
+        dump(credential, to: &text)
+        #expect(!text.contains("geheim"))
+    }
+
+    @Test(arguments: ["../x", "a/b", "", ".."])
+    func aCredentialFileIsANameOnly(_ name: String) {
+        #expect(throws: RegistryError.self) {
+            try RegistryCredential(file: name, directory: "/tmp", registry: "r")
+        }
+    }
+
+    @Test func readsDockersFileAndMissesAHelper() async throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("preclone-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let auth = Data("joe:pa:ss".utf8).base64EncodedString()
+        let file = folder.appendingPathComponent("config.json")
+        try Data(
+            """
+            {"auths":{"https://index.docker.io/v1/":{"auth":"\(auth)"},"quay.io":{"identitytoken":"idt"},
+             "broken.example":{"auth":"%%"}},
+             "credHelpers":{"missing.example":"nowhere"}}
+            """.utf8
+        ).write(to: file)
+        let source = try DockerCredentials(path: file.path, helpers: CredentialHelper(searchPath: folder.path))
+        #expect(try await source.credential(for: "docker.io") == .basic(user: "joe", password: "pa:ss"))
+        #expect(try await source.credential(for: "quay.io") == .identityToken("idt"))
+        #expect(try await source.credential(for: "ghcr.io") == .anonymous)
+        await #expect(throws: RegistryError.self) { try await source.credential(for: "missing.example") }
+        await #expect(throws: RegistryError.self) { try await source.credential(for: "broken.example") }
+    }
+
+    @Test func loadsOnceForMany() async throws {
+        let time = HastyTime()
+        let loads = Mutex(0)
+        let source = LoadedCredential(timeline: time.timeline) {
+            let number = loads.withLock { count -> Int in
+                count += 1
+                return count
+            }
+            return .init(
+                credential: .basic(user: "AWS", password: "\(number)"),
+                expires: time.start.addingTimeInterval(3_600)
+            )
+        }
+        try await withThrowingTaskGroup(of: RegistryCredential.self) { group in
+            for _ in 0..<20 { group.addTask { try await source.credential(for: "ecr") } }
+            for try await credential in group { #expect(credential == .basic(user: "AWS", password: "1")) }
+        }
+        await source.invalidate(.basic(user: "AWS", password: "1"), for: "ecr")
+        #expect(try await source.credential(for: "ecr") == .basic(user: "AWS", password: "2"))
+        #expect(loads.withLock { $0 } == 2)
+    }
+}
+
+/// How many are inside at once, and how many there ever were.
+private final class Gauge: Sendable {
+    private let state = Mutex((now: 0, most: 0))
+    var most: Int { state.withLock { $0.most } }
+    func enter() {
+        state.withLock {
+            $0.now += 1
+            $0.most = max($0.most, $0.now)
+        }
+    }
+    func leave() { state.withLock { $0.now -= 1 } }
+}
+
+@Suite struct HostSlotsTests {
+    @Test func neverMoreThanAllowed() async throws {
+        let slots = HostSlots(3)
+        let gauge = Gauge()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for _ in 0..<200 {
+                group.addTask {
+                    try await slots.with(["a", "b"]) {
+                        gauge.enter()
+                        await Task.yield()
+                        gauge.leave()
+                    }
+                }
+            }
+            try await group.waitForAll()
+        }
+        #expect(gauge.most <= 3)
+        #expect(gauge.most > 0)
+    }
+
+    @Test func aCancelledWaiterLeavesNothingBehind() async throws {
+        let slots = HostSlots(1)
+        try await slots.with(["a"]) {
+            await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { try await slots.with(["a"]) {} }
+                group.cancelAll()
+                await #expect(throws: CancellationError.self) { try await group.waitForAll() }
+            }
+        }
+        try await slots.with(["a"]) {}
+    }
+}
+
+@Suite struct PartUploadTests {
+    /// A registry that takes parts, in memory.
+    actor Store: LayerPartStore {
+        var uploads: [String: [UInt8]] = [:]
+        var stored: [Digest: [UInt8]] = [:]
+        var failAfterParts: Int?
+        private var number = 0
+
+        func setFailure(after parts: Int?) { failAfterParts = parts }
+        func lose() { uploads = [:] }
+
+        func initiate(repository: String) async throws -> (uploadID: String, partSize: Int) {
+            number += 1
+            uploads["u\(number)"] = []
+            return ("u\(number)", 1 << 20)
+        }
+
+        func upload(part: ByteBuffer, first: Int64, uploadID: String, repository: String) async throws -> Int64 {
+            guard let have = uploads[uploadID] else { throw PartUploadError.uploadNotFound }
+            guard first == have.count else { throw PartUploadError.resumeAt(Int64(have.count)) }
+            if let left = failAfterParts {
+                if left == 0 { throw RegistryError(.unreachable, host: "ecr", detail: "gone") }
+                failAfterParts = left - 1
+            }
+            uploads[uploadID]? += part.readableBytesView
+            return Int64(have.count + part.readableBytes)
+        }
+
+        func complete(uploadID: String, digest: Digest, repository: String) async throws {
+            let bytes = uploads.removeValue(forKey: uploadID) ?? []
+            guard Digest.of(bytes) == digest else {
+                throw RegistryError(.digestMismatch, host: "ecr", detail: "other bytes")
+            }
+            stored[digest] = bytes
+        }
+
+        func isAvailable(_ digest: Digest, repository: String) async throws -> Bool { stored[digest] != nil }
+    }
+
+    actor Journal: UploadJournal {
+        private(set) var record: UploadRecord?
+        func load(registry: String, repository: String, digest: Digest) async -> UploadRecord? { record }
+        func save(_ record: UploadRecord) async { self.record = record }
+        func drop(registry: String, repository: String, digest: Digest) async { record = nil }
+    }
+
+    @Test(arguments: [false, true])
+    func goesOnWhereItWas(_ isLost: Bool) async throws {
+        try await RegistryServer.with { source, destination in
+            let layer = content(3 << 20 | 17, seed: 77)
+            source.putImage("a/tool", tag: "1", layers: [layer])
+            let store = Store()
+            let journal = Journal()
+            let bench = try CopyBench()
+            func copy() throws -> ImageCopy {
+                var copy = try bench.copy(source, destination)
+                copy.destination.parts = PartUpload(store: store, journal: journal, threshold: 1 << 20)
+                return copy
+            }
+            await store.setFailure(after: 2)
+            await #expect(throws: RegistryError.self) { try await copy().run() }
+            #expect(await journal.record?.bytesSent == 2 << 20)
+            await store.setFailure(after: nil)
+            if isLost { await store.lose() }
+            _ = try await copy().run()
+            #expect(await store.stored[Digest.of(layer)] == layer)
+            #expect(await journal.record == nil)
+            let ranges = source.log.filter { $0.uri.contains(Digest.of(layer).description) }
+                .compactMap { $0.headers.first(name: "range") }
+            #expect(ranges == ["bytes=\(2 << 20)-"])
+        }
+    }
+}
+
+/// Parsers of what comes from outside, fed with nonsense that is nearly right: they answer or refuse, and never trap.
+@Suite struct ParserFuzzTests {
+    private static var rounds: Int {
+        ProcessInfo.processInfo.environment["PRECLONE_FUZZ_ROUNDS"].flatMap(Int.init) ?? 20_000
+    }
+
+    struct Generator: RandomNumberGenerator {
+        var state: UInt64
+        mutating func next() -> UInt64 {
+            state &+= 0x9E37_79B9_7F4A_7C15
+            var value = state
+            value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
+            value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
+            return value ^ (value >> 31)
+        }
+    }
+
+    private static func mutate(_ seeds: [String], _ generator: inout Generator) -> [UInt8] {
+        var bytes = Array((seeds.randomElement(using: &generator) ?? "").utf8)
+        for _ in 0..<Int.random(in: 0...6, using: &generator) {
+            let index = bytes.isEmpty ? 0 : Int.random(in: 0..<bytes.count, using: &generator)
+            switch Int.random(in: 0..<6, using: &generator) {
+            case 0: bytes.insert(UInt8.random(in: 0...255, using: &generator), at: index)
+            case 1 where !bytes.isEmpty: bytes.remove(at: index)
+            case 2 where !bytes.isEmpty:
+                bytes[index] = Array("{}[]\",:/@\\-0e.%$ ".utf8).randomElement(using: &generator) ?? 0
+            case 3 where !bytes.isEmpty: bytes.insert(contentsOf: bytes.prefix(index), at: index)
+            case 4: bytes += Array((seeds.randomElement(using: &generator) ?? "").utf8)
+            default: bytes = Array(bytes.prefix(index))
+            }
+        }
+        return Array(bytes.prefix(4_096))
+    }
+
+    @Test func references() {
+        var generator = Generator(state: 1)
+        let seeds = [
+            "quay.io/a/b:1@sha256:\(hex)", "docker://[::1]:5000/a", "ubuntu", "a__b/c--d:x.y", "Quay.io:443/x",
+        ]
+        for _ in 0..<Self.rounds {
+            let text = String(decoding: Self.mutate(seeds, &generator), as: UTF8.self)
+            guard let reference = try? ImageReference(text) else { continue }
+            #expect((try? ImageReference(reference.description)) == reference)
+        }
+    }
+
+    @Test func manifests() {
+        var generator = Generator(state: 2)
+        let blob =
+            #"{"mediaType":"a/b","digest":"sha256:\#(hex)","size":12,"platform":{"os":"linux","architecture":"amd64"}}"#
+        let seeds = [
+            #"{"schemaVersion":2,"config":\#(blob),"layers":[\#(blob),\#(blob)]}"#,
+            #"{"schemaVersion":2,"mediaType":"\#(MediaType.ociIndex)","manifests":[\#(blob)],"annotations":{"a":"b"}}"#,
+            #"{"schemaVersion":1,"x":[[[[[[[[["#,
+        ]
+        for _ in 0..<Self.rounds {
+            let bytes = Self.mutate(seeds, &generator)
+            guard let document = try? ManifestDocument(bytes: bytes, contentType: nil) else { continue }
+            #expect(document.digest == Digest.of(bytes))
+        }
+    }
+
+    @Test func challengesAndAddresses() {
+        var generator = Generator(state: 3)
+        let seeds = [
+            #"Bearer realm="https://a/t",service="s",scope="x:y:pull""#, "Basic realm=x, Digest a=b", "/a/b?c=d",
+        ]
+        let base = WebAddress(origin: .init(scheme: .https, host: "h", port: 443), target: "/v2/")
+        for _ in 0..<Self.rounds {
+            let text = String(decoding: Self.mutate(seeds + ["https://[fd00::1]:5/x"], &generator), as: UTF8.self)
+            #expect(AuthenticationChallenge.parse(text).count <= 16)
+            if let address = base.resolving(text) { #expect(WebAddress(address.description) == address) }
+            _ = RetryAfter.parse(text, now: Date(timeIntervalSince1970: 0))
+        }
+    }
+}
