@@ -19,7 +19,8 @@ import Testing
         print("filled \(Self.images) images, \(Self.images * 10) digests in \(filled)")
         let reader = try RecordReader(path: path)
         for (name, filter) in [
-            ("status", nil), ("status --run", StatusReport.Filter.run(id: "7")), ("status --workflow", .workflow("3")),
+            ("status", nil), ("status --run", StatusReport.Filter.run(id: "7")),
+            ("status --workflow", .workflow("3/v3")),
             ("status --image", .image("docker.io/bench/image:5")),
         ] {
             print(name, try best { try StatusReport.read(from: reader, filter: filter, now: Date()) { _ in true } })
