@@ -49,32 +49,46 @@ package enum BlobContent: Sendable, Hashable {
     }
 }
 
-/// Bytes that follow from a seed: one pseudo-random block of a mebibyte, repeated, its first eight bytes counting up.
+/// Bytes that follow from a seed: one pseudo-random block of a mebibyte, repeated, each time behind a head of sixteen
+/// bytes that holds the seed and the number of the block.
 package struct GeneratedBytes: Sendable, Hashable {
     static let blockSize = 1 << 20
+    private static let headSize = 16
 
+    /// Made once: making it is slow where nothing is optimized.
+    private static let block: ByteBuffer = {
+        var generator = SplitMix(state: 0x6C61_7965_7220_6F66)
+        let words = [UInt64](unsafeUninitializedCapacity: blockSize / 8) { words, count in
+            count = blockSize / 8
+            for index in 0..<count { words.initializeElement(at: index, to: generator.next()) }
+        }
+        return words.withUnsafeBytes { ByteBuffer(bytes: $0) }
+    }()
+
+    package let seed: UInt64
     package let size: Int64
-    private let block: ByteBuffer
 
     package init(seed: UInt64, size: Int64) {
+        self.seed = seed
         self.size = size
-        var generator = SplitMix(state: seed)
-        var block = ByteBuffer()
-        let words = Int(min(size + 7, Int64(Self.blockSize))) / 8
-        block.reserveCapacity(words * 8)
-        for _ in 0..<words { block.writeInteger(generator.next()) }
-        self.block = block
     }
 
     func piece(at offset: Int64, atMost: Int) -> ByteBuffer {
         let number = offset / Int64(Self.blockSize)
         let within = Int(offset % Int64(Self.blockSize))
         let count = min(atMost, Self.blockSize - within, Int(size - offset))
-        // Only a piece that holds the counter needs bytes of its own.
-        if within >= 8, let slice = block.getSlice(at: within, length: count) { return slice }
-        var copy = block
-        copy.setInteger(UInt64(number) &+ 1, at: 0)
-        return copy.getSlice(at: within, length: min(count, copy.writerIndex - within)) ?? ByteBuffer()
+        // Only a piece that reaches into the head needs bytes of its own.
+        if within >= Self.headSize { return Self.block.getSlice(at: within, length: count) ?? ByteBuffer() }
+        var piece = ByteBuffer()
+        piece.reserveCapacity(Self.headSize + count)
+        piece.writeInteger(seed)
+        piece.writeInteger(UInt64(number))
+        // Tools that sniff a layer take it for gzip, as its media type says, and leave it as it is.
+        if number == 0 { piece.setBytes([0x1F, 0x8B, 0x08], at: 0) }
+        if var rest = Self.block.getSlice(at: Self.headSize, length: max(0, within + count - Self.headSize)) {
+            piece.writeBuffer(&rest)
+        }
+        return piece.getSlice(at: within, length: count) ?? ByteBuffer()
     }
 }
 
