@@ -110,7 +110,6 @@ struct WorldState: Sendable {
     init(configuration: SandboxConfiguration) {
         self.configuration = configuration
         upstreams = configuration.upstreams.mapValues { UpstreamState(settings: $0) }
-        ecr.pullThrough = configuration.pullThrough
         keys = [
             configuration.accessKeyID: AccessKey(
                 secret: configuration.secretAccessKey,
