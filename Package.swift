@@ -26,8 +26,6 @@ let package = Package(
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         // The sandbox's HTTP server; linked into nothing else.
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
-        // CWL is YAML, with line numbers for every node.
-        .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
         // The HTTP client: pools, TLS, proxies, streaming bodies.
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
         // Signals, ordered start and graceful stop.
@@ -37,7 +35,7 @@ let package = Package(
         .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
         .target(
             name: "Definitions",
-            dependencies: ["CZlib", .product(name: "Yams", package: "Yams")]
+            dependencies: ["CZlib"]
         ),
         .target(
             name: "Remotes",
