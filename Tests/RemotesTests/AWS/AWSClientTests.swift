@@ -1,4 +1,5 @@
 import Foundation
+import NIOHTTP1
 import Remotes
 import TestSupport
 import Testing
@@ -56,10 +57,13 @@ struct AWSClientTests {
     @Test(
         "what passes is tried again",
         arguments: [
-            [refused(400, "Throttling"), refused(429, "Other"), identity],
-            [refused(500, "InternalFailure"), refused(503, "ServiceUnavailable"), identity],
-            [.failure(.connect), .failure(.stalled), identity],
-            [.cut("<R><Acc"), identity],
+            [AWSClientTests.refused(400, "Throttling"), AWSClientTests.refused(429, "Other"), AWSClientTests.identity],
+            [
+                AWSClientTests.refused(500, "InternalFailure"), AWSClientTests.refused(503, "ServiceUnavailable"),
+                AWSClientTests.identity,
+            ],
+            [.failure(.connect), .failure(.stalled), AWSClientTests.identity],
+            [.cut("<R><Acc"), AWSClientTests.identity],
         ] as [[ScriptedTransport.Step]]
     )
     func retries(steps: [ScriptedTransport.Step]) async throws {

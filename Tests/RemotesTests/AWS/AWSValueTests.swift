@@ -43,7 +43,8 @@ struct AWSValueTests {
     @Test("an operation's pace: a second's worth at once, then evenly; throttling halves it, time gives it back")
     func pace() {
         var pace = CallPace(target: 2)
-        #expect((0..<4).map { _ in pace.reserve(at: .zero) } == [.zero, .zero, .milliseconds(500), .seconds(1)])
+        let waits = (0..<4).map { _ in pace.reserve(at: .zero) }
+        #expect(waits == [.zero, .zero, .milliseconds(500), .seconds(1)])
         pace.slowDown(at: .seconds(10))
         pace.slowDown(at: .milliseconds(10_500))
         #expect(pace.rate == 1)
@@ -84,20 +85,46 @@ struct AWSValueTests {
     @Test(
         "what a repository's policy says for HealthOmics",
         arguments: [
-            (statement("\"Effect\":\"Allow\",\(omics),\(pull)"), true, true),
-            (statement("\"Effect\":\"Allow\",\(omics),\"Action\":[\"ecr:Batch*\",\"ECR:getdownload*\"]"), true, true),
-            (statement("\"Effect\":\"Allow\",\"Principal\":\"*\",\"Action\":\"*\",\"Resource\":\"*\""), true, true),
-            (statement("\"Effect\":\"Allow\",\"Principal\":{\"AWS\":\"*\"},\"Action\":\"ecr:*\""), true, true),
-            (statement("\"Effect\":\"Allow\",\(omics),\"NotAction\":\"ecr:PutImage\""), true, true),
-            (statement("\"Effect\":\"Allow\",\(omics),\"Action\":\"ecr:BatchGetImage\""), false, true),
-            (statement("\"Effect\":\"Deny\",\(omics),\(pull)"), false, false),
+            (AWSValueTests.statement("\"Effect\":\"Allow\",\(AWSValueTests.omics),\(AWSValueTests.pull)"), true, true),
             (
-                statement("\"Effect\":\"Allow\",\(omics),\(pull),\"Condition\":{\"StringEquals\":{\"a\":\"b\"}}"),
+                AWSValueTests.statement(
+                    "\"Effect\":\"Allow\",\(AWSValueTests.omics),\"Action\":[\"ecr:Batch*\",\"ECR:getdownload*\"]"
+                ), true, true
+            ),
+            (
+                AWSValueTests.statement("\"Effect\":\"Allow\",\"Principal\":\"*\",\"Action\":\"*\",\"Resource\":\"*\""),
+                true, true
+            ),
+            (
+                AWSValueTests.statement("\"Effect\":\"Allow\",\"Principal\":{\"AWS\":\"*\"},\"Action\":\"ecr:*\""),
+                true, true
+            ),
+            (
+                AWSValueTests.statement("\"Effect\":\"Allow\",\(AWSValueTests.omics),\"NotAction\":\"ecr:PutImage\""),
+                true, true
+            ),
+            (
+                AWSValueTests.statement("\"Effect\":\"Allow\",\(AWSValueTests.omics),\"Action\":\"ecr:BatchGetImage\""),
+                false, true
+            ),
+            (AWSValueTests.statement("\"Effect\":\"Deny\",\(AWSValueTests.omics),\(AWSValueTests.pull)"), false, false),
+            (
+                AWSValueTests.statement(
+                    "\"Effect\":\"Allow\",\(AWSValueTests.omics),\(AWSValueTests.pull),\"Condition\":{\"StringEquals\":{\"a\":\"b\"}}"
+                ),
                 false, false
             ),
-            (statement("\"Effect\":\"Allow\",\(omics),\(pull),\"Resource\":\"arn:aws:ecr:::x\""), false, false),
-            (statement("\"Effect\":\"Allow\",\(omics),\(pull),\"NotResource\":\"arn:aws:ecr:::x\""), false, false),
-        ]
+            (
+                AWSValueTests.statement(
+                    "\"Effect\":\"Allow\",\(AWSValueTests.omics),\(AWSValueTests.pull),\"Resource\":\"arn:aws:ecr:::x\""
+                ), false, false
+            ),
+            (
+                AWSValueTests.statement(
+                    "\"Effect\":\"Allow\",\(AWSValueTests.omics),\(AWSValueTests.pull),\"NotResource\":\"arn:aws:ecr:::x\""
+                ), false, false
+            ),
+        ] as [(String, Bool, Bool)]
     )
     func repositoryPolicy(json: String, isAccessible: Bool, canBeGranted: Bool) throws {
         let verdict = try RepositoryPolicy(json: json).healthOmicsVerdict
