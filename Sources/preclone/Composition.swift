@@ -18,6 +18,8 @@ struct Composition {
     let aws: AWSSettings
     let profileName: String?
     let credentials: CredentialChain
+    /// Clock, quotas and paces, shared by all clients.
+    private let calls: AWSCallState
 
     /// - Throws: `CommandFailure` when no Region can be found; what the transport throws for a bad CA file.
     init(
@@ -76,10 +78,16 @@ struct Composition {
             environment: environment,
             profiles: profiles,
             profile: profileName,
+            settings: aws,
             readFile: { FileManager.default.contents(atPath: $0) },
             transport: metadataTransport,
+            serviceTransport: transport,
+            runProcess: { [timeline] words in
+                try await CredentialProcess(searchPath: environment["PATH"], timeline: timeline).run(words)
+            },
             timeline: timeline
         )
+        calls = AWSCallState(quotaShare: configuration.aws.quotaShare)
     }
 
     /// The certificate authorities that are named for single registries.
@@ -125,7 +133,11 @@ struct Composition {
             transport: transport,
             credentials: { [credentials] refresh in try await credentials.credentials(refresh: refresh) },
             timeline: timeline,
-            attempts: environment["AWS_MAX_ATTEMPTS"].flatMap(Int.init) ?? 5
+            attempts: aws.maxAttempts ?? 5,
+            mode: aws.retryMode,
+            skew: calls.skew,
+            quota: calls.quota(of: service),
+            pacer: calls.pacer(of: service)
         )
     }
 
@@ -134,7 +146,7 @@ struct Composition {
     }
 
     private var healthOmicsCalls: AWSClient {
-        client("omics", signing: "omics", id: "OMICS", url: "https://workflows-omics.\(aws.region).\(aws.suffix)")
+        client("omics", signing: "omics", id: "OMICS", url: aws.endpoint(of: .omics))
     }
 
     var ecr: ECRClient {
@@ -142,11 +154,11 @@ struct Composition {
     }
 
     private var ecrCalls: AWSClient {
-        client("ecr", signing: "ecr", id: "ECR", url: "https://api.ecr.\(aws.region).\(aws.suffix)")
+        client("ecr", signing: "ecr", id: "ECR", url: aws.endpoint(of: .ecr))
     }
 
     var sts: STSClient {
-        STSClient(client: client("sts", signing: "sts", id: "STS", url: "https://sts.\(aws.region).\(aws.suffix)"))
+        STSClient(client: client("sts", signing: "sts", id: "STS", url: aws.endpoint(of: .sts)))
     }
 
     /// What `check` asks of each service.

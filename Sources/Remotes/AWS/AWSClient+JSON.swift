@@ -100,13 +100,17 @@ extension AWSClient {
 
 /// Timestamps of REST-JSON bodies.
 package enum AWSDates {
+    /// An ISO 8601 time, with or without fraction; nil for anything else.
+    package static func date(_ text: String) -> Date? {
+        if let date = try? Date(text, strategy: .iso8601) { return date }
+        return try? Date(text, strategy: Date.ISO8601FormatStyle(includingFractionalSeconds: true))
+    }
+
     package static let iso8601: @Sendable (any Decoder) throws -> Date = { decoder in
         let container = try decoder.singleValueContainer()
         if let seconds = try? container.decode(Double.self) { return Date(timeIntervalSince1970: seconds) }
         let text = try container.decode(String.self)
-        if let date = try? Date(text, strategy: .iso8601) { return date }
-        let style = Date.ISO8601FormatStyle(includingFractionalSeconds: true)
-        if let date = try? Date(text, strategy: style) { return date }
+        if let parsed = AWSDates.date(text) { return parsed }
         throw DecodingError.dataCorruptedError(in: container, debugDescription: "`\(text)` is no ISO 8601 time")
     }
 }

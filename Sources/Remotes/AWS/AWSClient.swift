@@ -39,7 +39,10 @@ package struct AWSClient: Sendable {
     let credentials: CredentialSource
     let timeline: Timeline
     let attempts: Int
+    let mode: RetryMode
     let skew: ClockSkew
+    let quota: RetryQuota
+    let pacer: CallPacer?
     private static let largestAnswer = 64 << 20
 
     package init(
@@ -49,18 +52,26 @@ package struct AWSClient: Sendable {
         credentials: @escaping CredentialSource,
         timeline: Timeline,
         attempts: Int = 5,
-        skew: ClockSkew = ClockSkew()
+        mode: RetryMode = .standard,
+        skew: ClockSkew = ClockSkew(),
+        quota: RetryQuota = RetryQuota(),
+        pacer: CallPacer? = nil
     ) {
         self.endpoint = endpoint
         self.region = region
         self.transport = transport
         self.credentials = credentials
         self.timeline = timeline
-        self.attempts = attempts
+        self.attempts = max(1, attempts)
+        self.mode = mode
         self.skew = skew
+        self.quota = quota
+        self.pacer = pacer
     }
 
-    /// Calls an operation. Retries what is worth it, with full jitter: `random * min(2^n, 20 s)`.
+    /// Calls an operation. Retries what is worth it as the SDKs' standard mode does: `random * min(2^(n-1), 20 s)` after
+    /// the nth attempt, as long as the service's retry quota has something left. Expired credentials are refreshed once,
+    /// a wrong clock is corrected once by the service's; neither counts as an attempt's wait.
     package func call(
         _ operation: String,
         method: String,
@@ -75,23 +86,35 @@ package struct AWSClient: Sendable {
         var attempt = 0
         var refreshed = false
         var corrected = false
+        var spent: Int?
         while true {
             attempt += 1
             let failure: AWSError
+            var isTimeout = false
+            let offset = skew.offset
+            if let pacer {
+                let wait = pacer.reserve(operation, mode: mode, at: timeline.elapsed())
+                if wait > .zero { try await timeline.sleep(wait) }
+            }
             do {
-                return try await once(name, method, path, query, headers, body, isSigned, patience)
+                let answer = try await once(name, method, path, query, headers, body, isSigned, patience)
+                quota.give(back: spent)
+                pacer?.observe(operation, isThrottled: false, at: timeline.elapsed())
+                return answer
             } catch let error as AWSError {
+                pacer?.observe(operation, isThrottled: error.kind == .throttled, at: timeline.elapsed())
                 switch error.kind {
-                case .expiredCredentials where !refreshed:
+                case .expiredCredentials where isSigned && !refreshed:
                     refreshed = true
                     _ = try await credentials(true)
                     continue
-                case .clockSkew where !corrected && skew.isLearnt(now: timeline.now()):
+                case .clockSkew where !corrected && skew.offset != offset:
                     corrected = true
                     continue
                 default: failure = error
                 }
             } catch let error as TransportError {
+                isTimeout = error.kind == .stalled
                 failure = AWSError(
                     operation: name,
                     code: "",
@@ -99,16 +122,25 @@ package struct AWSClient: Sendable {
                     kind: error.isWorthRetrying ? .transient : .permanent
                 )
             }
-            guard failure.isWorthRetrying, attempt < attempts else { throw failure }
-            let base = failure.kind == .throttled ? 1.0 : 0.5
-            let jitter = timeline.random() * min(20, base * Double(1 << min(attempt, 6)))
-            let asked = min(failure.retryAfter?.seconds ?? 0, 20)
+            guard failure.isWorthRetrying, attempt < attempts, let cost = quota.take(afterTimeout: isTimeout) else {
+                throw failure
+            }
+            spent = cost
+            let delay = Self.delay(after: failure, attempt: attempt, random: timeline.random())
             Logger.current.debug(
                 "A call will be repeated",
                 metadata: ["aws.operation": "\(name)", "retry.attempt": "\(attempt)", "error": "\(failure)"]
             )
-            try await timeline.sleep(.milliseconds(Int64(max(jitter, asked) * 1000)))
+            try await timeline.sleep(delay)
         }
+    }
+
+    /// Full jitter below `2^(attempt-1)` s and 20 s; at least what the service asked for, but never more than 20 s for
+    /// it: a longer wait is the caller's to plan.
+    static func delay(after failure: AWSError, attempt: Int, random: Double) -> Duration {
+        let jitter = random * min(20, Double(1 << min(attempt - 1, 5)))
+        let asked = min(max(failure.retryAfter?.seconds ?? 0, 0), 20)
+        return .milliseconds(Int64((max(jitter, asked) * 1000).rounded()))
     }
 
     private func once(
@@ -182,7 +214,13 @@ package struct AWSClient: Sendable {
     private static func host(of url: String) -> String {
         var rest = Substring(url)
         if let scheme = rest.range(of: "://") { rest = rest[scheme.upperBound...] }
-        return String(rest.prefix { $0 != "/" })
+        let host = String(rest.prefix { $0 != "/" })
+        // The port that the scheme implies is not sent, so it must not be signed.
+        for (scheme, port) in [("https://", ":443"), ("http://", ":80")]
+        where url.hasPrefix(scheme) && host.hasSuffix(port) {
+            return String(host.dropLast(port.count))
+        }
+        return host
     }
 
     static func error(_ name: String, service: String, _ answer: Answer) -> AWSError {
@@ -233,12 +271,14 @@ package final class ClockSkew: Sendable {
 
     package var offset: Double { state.withLock { $0 } }
 
+    /// Keeps the difference when it is more than four minutes away from what we believed. A clock that has been put
+    /// right since is learnt as well.
     func learn(server: Date, now: Date) {
         let difference = server.timeIntervalSince(now)
-        if abs(difference) > 240 { state.withLock { $0 = difference } }
+        state.withLock { offset in
+            if abs(difference - offset) > 240 { offset = abs(difference) > 240 ? difference : 0 }
+        }
     }
-
-    func isLearnt(now: Date) -> Bool { offset != 0 }
 }
 
 /// Dates of HTTP headers, in the one form that servers send: `Sun, 06 Nov 1994 08:49:37 GMT`. RFC 9110 section 5.6.7.

@@ -57,15 +57,21 @@ package struct RepositoryPolicy: Sendable {
         package var reason: String?
     }
 
-    package var healthOmicsVerdict: Verdict {
-        var missing = Set(Self.needed)
-        var notes: [String] = []
+    package var healthOmicsVerdict: Verdict { verdict(on: Self.needed, resource: nil) }
+
+    /// The answer for HealthOmics and some actions.
+    ///
+    /// - Parameter resource: the ARN asked about; nil: the repository itself, of which a policy need not speak.
+    func verdict(on actions: [String], resource: String?) -> Verdict {
+        var missing = Set(actions)
         var restricted: [String] = []
         for statement in statements where Self.names(statement) {
-            let covered = Self.needed.filter { Self.covers(statement, action: $0) }
+            let covered = actions.filter { Self.covers(statement, action: $0) }
             guard !covered.isEmpty else { continue }
             let label = Self.label(statement)
+            let reach = Self.reach(statement, resource)
             if Self.text(statement["Effect"]) == "Deny" {
+                if resource != nil, reach == .none { continue }
                 let limits = statement["Condition"] != nil ? " under a condition" : ""
                 return Verdict(
                     isAccessible: false,
@@ -73,25 +79,36 @@ package struct RepositoryPolicy: Sendable {
                     reason: "\(label) denies \(covered.joined(separator: " and "))\(limits)"
                 )
             }
+            guard Self.text(statement["Effect"]) == "Allow" else { continue }
             if statement["Condition"] != nil {
                 restricted.append("\(label) allows it under a condition only")
-                continue
-            }
-            if let resource = statement["Resource"], !Self.isEverything(resource) {
+            } else if reach != .all {
                 restricted.append("\(label) allows it for some resources only")
-                continue
+            } else {
+                missing.subtract(covered)
             }
-            missing.subtract(covered)
         }
         if missing.isEmpty { return Verdict(isAccessible: true, canBeGranted: true, reason: nil) }
-        notes += restricted
-        notes.append("no statement allows \(Self.principal) \(missing.sorted().joined(separator: " and "))")
+        let absent = "no statement allows \(Self.principal) \(missing.sorted().joined(separator: " and "))"
         // A condition or a narrower resource is somebody's decision: widening it is theirs, not ours.
         return Verdict(
             isAccessible: false,
             canBeGranted: restricted.isEmpty,
-            reason: notes.joined(separator: "; ")
+            reason: (restricted + [absent]).joined(separator: "; ")
         )
+    }
+
+    private enum Reach { case all, none }
+
+    /// Whether a statement speaks of the resource. One without `Resource` speaks of the repository it is attached to.
+    private static func reach(_ statement: [String: JSONValue], _ resource: String?) -> Reach {
+        if let excluded = statement["NotResource"] {
+            guard let resource else { return .none }
+            return texts(excluded).contains { matches($0, resource) } ? .none : .all
+        }
+        guard let listed = statement["Resource"] else { return .all }
+        let isCovered = texts(listed).contains { $0 == "*" || (resource != nil && matches($0, resource ?? "")) }
+        return isCovered ? .all : .none
     }
 
     /// The same policy with our statement added, or replaced where we added one before.
@@ -141,8 +158,9 @@ package struct RepositoryPolicy: Sendable {
             switch value {
             case .string("*"): return true
             case .object(let members):
+                // `{"AWS": "*"}` is everybody as well: IAM user guide, policy elements, principal.
                 return texts(members["Service"]).contains { $0 == principal || $0 == "*" }
-                    || texts(members["*"]).contains("*")
+                    || texts(members["AWS"]).contains("*") || texts(members["*"]).contains("*")
             default: return false
             }
         }
@@ -154,8 +172,6 @@ package struct RepositoryPolicy: Sendable {
         if let excluded = statement["NotAction"] { return !texts(excluded).contains { matches($0, action) } }
         return texts(statement["Action"]).contains { matches($0, action) }
     }
-
-    private static func isEverything(_ resource: JSONValue) -> Bool { texts(resource).contains("*") }
 
     /// IAM's wildcards: `*` and `?`, case not counted.
     static func matches(_ pattern: String, _ action: String) -> Bool {

@@ -1,0 +1,66 @@
+import Foundation
+
+/// Whether HealthOmics can pull through a cache rule by itself: the registry's policy lets it create and import, and the
+/// creation template of the prefix lets it read what is created.
+///
+/// Source: HealthOmics user guide, container images and pull-through cache.
+package struct PullThroughVerdict: Sendable, Hashable {
+    package static let actions = ["ecr:CreateRepository", "ecr:BatchImportUpstreamImage"]
+
+    package var isUsable: Bool { problems.isEmpty }
+    /// What is missing, each with its mend; empty when usable.
+    package var problems: [String]
+
+    /// - Parameters:
+    ///   - prefix: the rule's `ecrRepositoryPrefix`.
+    ///   - registry: the registry itself, `arn:PARTITION:ecr:REGION:ACCOUNT`.
+    ///   - registryPolicy: nil when the registry has none.
+    /// - Throws: `AWSError` when a policy cannot be read.
+    package init(
+        prefix: String,
+        registry: String,
+        registryPolicy: String?,
+        templates: [RepositoryCreationTemplate]
+    ) throws {
+        var problems: [String] = []
+        let name = Self.plain(prefix)
+        let sample = name == "ROOT" ? "preclone-sample" : "\(name)/preclone-sample"
+        let resource = "\(registry):repository/\(sample)"
+        let policy = try registryPolicy.map { try RepositoryPolicy(json: $0) } ?? RepositoryPolicy()
+        let answer = policy.verdict(on: Self.actions, resource: resource)
+        if !answer.isAccessible {
+            problems.append(
+                "the registry's policy: \(answer.reason ?? "not allowed"); let \(RepositoryPolicy.principal) do "
+                    + "\(Self.actions.joined(separator: " and ")) on \(registry):repository/\(name)/*"
+            )
+        }
+        let applicable = templates.filter { $0.appliedFor?.contains("PULL_THROUGH_CACHE") ?? true }
+        // The longest prefix that covers the rule's; ROOT covers everything.
+        let covering = applicable.filter { template in
+            let other = Self.plain(template.prefix)
+            return other == "ROOT" || other == name || name.hasPrefix("\(other)/")
+        }
+        let length = { (template: RepositoryCreationTemplate) in
+            Self.plain(template.prefix) == "ROOT" ? 0 : template.prefix.count
+        }
+        if let template = covering.max(by: { length($0) < length($1) }) {
+            let rights = try template.repositoryPolicy.map { try RepositoryPolicy(json: $0) } ?? RepositoryPolicy()
+            let verdict = rights.healthOmicsVerdict
+            if !verdict.isAccessible {
+                problems.append(
+                    "the creation template `\(template.prefix)`: \(verdict.reason ?? "not allowed"); add the "
+                        + "statement to its repository policy (repositories that exist need it as well)"
+                )
+            }
+        } else {
+            problems.append(
+                "no creation template covers `\(name)`; create one with a policy that lets HealthOmics pull"
+            )
+        }
+        self.problems = problems
+    }
+
+    private static func plain(_ prefix: String) -> String {
+        prefix.hasSuffix("/") ? String(prefix.dropLast()) : prefix
+    }
+}
