@@ -61,7 +61,7 @@ struct ConfiguredCredentialsTests {
         let folder = try Folder()
         try folder.write("bad", "hunter2")
         for (source, words) in [
-            (CredentialSource.file("none"), "credentials"), (.environment(user: "U", password: "P"), "U and P"),
+            (CredentialSource.file("none"), "credential file"), (.environment(user: "U", password: "P"), "U and P"),
             (.file("bad"), "user:password"),
         ] {
             let error = await #expect(throws: RegistryError.self) {
