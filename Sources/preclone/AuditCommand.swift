@@ -41,7 +41,7 @@ struct AuditCommand: ParsableCommand {
     }
 
     func run() throws {
-        let reader = try RecordReader(path: config.load().record.path)
+        let reader = try RecordReader(path: config.recordPath())
         let start = PastMoment.parse(since, now: Date(), zone: .current) ?? Date()
         var entries: [AuditEntry] = []
         var next: Int64? = 0

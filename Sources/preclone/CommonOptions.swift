@@ -16,6 +16,23 @@ struct ConfigurationOptions: ParsableArguments {
 
     /// - Throws: `ConfigurationError`, which ends the process with code 2.
     func load() throws -> Configuration { try Configuration.load(path: path) }
+
+    /// Where the record is, for commands that only look: also while the file is bad, since that is when they are needed.
+    ///
+    /// - Throws: `ConfigurationError` where a file that was named is not there or is no JSON.
+    func recordPath() throws -> String {
+        do {
+            return try load().record.path
+        } catch let error as ConfigurationError {
+            let file = path ?? Configuration.defaultPath
+            guard let data = FileManager.default.contents(atPath: file),
+                let document = try? JSONSerialization.jsonObject(with: data) as? [String: Any]
+            else { throw error }
+            for problem in error.problems { Terminal.complain("\(error.file): \(problem)") }
+            let record = document["record"] as? [String: Any]
+            return record?["path"] as? String ?? Configuration.defaults.record.path
+        }
+    }
 }
 
 /// Output for people or for programs.

@@ -170,6 +170,39 @@ struct Composition {
         )
     }
 
+    /// What the configuration in force names for each registry.
+    private var registryCredentials: ConfiguredCredentials {
+        ConfiguredCredentials(
+            environment: environment,
+            places: ConfiguredCredentials.Places(serviceDirectory: environment["CREDENTIALS_DIRECTORY"]),
+            helper: CredentialHelper(),
+            secret: { try await secret($0) },
+            source: { [settings] in settings.current.registries.settings(for: $0).credentials }
+        )
+    }
+
+    /// A secret's text. It is in the Region that its ARN names.
+    private func secret(_ arn: String) async throws -> String {
+        struct Request: Encodable {
+            var secretID: String
+            enum CodingKeys: String, CodingKey { case secretID = "SecretId" }
+        }
+        struct Secret: Decodable {
+            var text: String
+            enum CodingKeys: String, CodingKey { case text = "SecretString" }
+        }
+        let region = arn.split(separator: ":").dropFirst(3).first.map(String.init) ?? aws.region
+        let calls = client(
+            "secretsmanager",
+            signing: "secretsmanager",
+            id: "SECRETS_MANAGER",
+            url: "https://secretsmanager.\(region).\(aws.suffix)",
+            region: region
+        )
+        let found: Secret = try await calls.json("GetSecretValue", target: "secretsmanager", Request(secretID: arn))
+        return found.text
+    }
+
     /// IAM has one endpoint for a partition, and takes signatures for that partition's first Region.
     private var identityCalls: AWSClient {
         let (host, region) =
@@ -201,7 +234,7 @@ struct Composition {
             settings: settings,
             transport: transport,
             ecr: tokens,
-            upstream: WatchedCredentials(AnonymousCredentials(), timeline: timeline) {
+            upstream: WatchedCredentials(registryCredentials, timeline: timeline) {
                 limits.credentialsRefused(host: $0)
             },
             pacer: limits,

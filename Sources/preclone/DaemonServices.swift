@@ -19,7 +19,7 @@ struct Reloader: Service {
         for await _ in await UnixSignalsSequence(trapping: .sighup).cancelOnGracefulShutdown() {
             notifier.reloading()
             reload()
-            notifier.ready(status: "reloaded")
+            notifier.ready(status: nil)
         }
     }
 

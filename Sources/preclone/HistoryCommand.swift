@@ -22,7 +22,7 @@ struct HistoryCommand: ParsableCommand {
     }
 
     func run() throws {
-        let reader = try RecordReader(path: config.load().record.path)
+        let reader = try RecordReader(path: config.recordPath())
         let histories = try TagHistory.read(image, from: reader)
         switch format.format {
         case .json: Terminal.print(try ReportJSON.text(Document(histories: histories)))

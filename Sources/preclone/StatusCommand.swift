@@ -42,7 +42,7 @@ struct StatusCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let path = try config.load().record.path
+        let path = try config.recordPath()
         guard watch else {
             let report = try read(path)
             Terminal.print(try text(report))

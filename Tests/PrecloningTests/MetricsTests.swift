@@ -103,6 +103,36 @@ struct MetricsTests {
         #expect(MetricFamily.text(try metrics.families(now: now)) == expected)
     }
 
+    /// Prometheus's own checker, where `.ci/test` has put it.
+    static let checker = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent().appendingPathComponent(".venv/bin/promtool")
+
+    @Test(
+        "promtool has nothing to say",
+        .enabled(if: FileManager.default.isExecutableFile(atPath: checker.path), "promtool is not installed")
+    )
+    func promtool() throws {
+        let requests = RequestMetrics()
+        requests.count(host: "quay.io", answer: "200")
+        let record = try RecordMetrics(RecordReader(try record()))
+        let file = FileManager.default.temporaryDirectory.appendingPathComponent("preclone-\(UUID().uuidString).prom")
+        defer { try? FileManager.default.removeItem(at: file) }
+        let text = MetricFamily.text(try record.families(now: now) + requests.families)
+        try Data(text.utf8).write(to: file)
+        let process = Process()
+        process.executableURL = Self.checker
+        process.arguments = ["check", "metrics"]
+        process.standardInput = try FileHandle(forReadingFrom: file)
+        let said = Pipe()
+        process.standardError = said
+        process.standardOutput = said
+        try process.run()
+        process.waitUntilExit()
+        let words = String(decoding: try said.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
+        #expect(process.terminationStatus == 0)
+        #expect(words == "")
+    }
+
     @Test("no image name is in any label")
     func labels() throws {
         let metrics = try RecordMetrics(RecordReader(try record()))

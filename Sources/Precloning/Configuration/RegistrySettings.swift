@@ -14,7 +14,7 @@ package struct RegistrySettings: Sendable, Hashable {
     package var bytesPerSecond: ByteCount?
     /// Nil: the registry counts no pulls.
     package var quota: PullQuota?
-    /// Nil: docker's own files where there are any, else anonymous.
+    /// Nil: the registry is asked anonymously.
     package var credentials: CredentialSource?
 
     package init() {}

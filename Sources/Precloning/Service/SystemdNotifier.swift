@@ -25,8 +25,12 @@ package struct SystemdNotifier: Sendable {
     /// Whether there is a manager to tell.
     package var isConnected: Bool { socket != nil }
 
-    /// The service is up.
-    package func ready(status: String) { send(["READY=1", "STATUS=" + Self.line(status)]) }
+    /// The service is up, or has ended a reload.
+    ///
+    /// - Parameter status: nil leaves the line as it is.
+    package func ready(status: String?) {
+        send(["READY=1"] + (status.map { ["STATUS=" + Self.line($0)] } ?? []))
+    }
 
     /// A reload begins; `ready` ends it. The manager needs the monotonic time to tell its own reload from an older one.
     package func reloading() {
