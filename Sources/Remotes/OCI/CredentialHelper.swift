@@ -64,6 +64,46 @@ package struct CredentialHelper: Sendable {
         input: String,
         fail: (String) -> RegistryError
     ) async throws -> (Int32, Data) {
+        let child = HelperProcess()
+        let ended: (status: Int32, output: Data)? = await withTaskGroup(of: (Int32, Data)?.self) { group in
+            group.addTask { await child.answer(path, input: input) }
+            group.addTask {
+                try? await timeline.sleep(timeout)
+                // The answer's task ends when the program does, so the group never waits for a program that hangs.
+                child.kill()
+                return nil
+            }
+            let first = await group.next() ?? nil
+            group.cancelAll()
+            return first
+        }
+        try Task.checkCancellation()
+        if child.couldNotStart { throw fail("cannot be started") }
+        guard let ended else { throw fail("did not answer within \(timeout)") }
+        return ended
+    }
+}
+
+/// One run of a program, on a thread of its own: Foundation's pipes and waits block.
+private final class HelperProcess: Sendable {
+    private struct State {
+        var identifier: Int32?
+        var isKilled = false
+        var couldNotStart = false
+        var isOver = false
+    }
+
+    private let state = Mutex(State())
+
+    var couldNotStart: Bool { state.withLock { $0.couldNotStart } }
+
+    func answer(_ path: String, input: String) async -> (Int32, Data)? {
+        await withCheckedContinuation { continuation in
+            Thread.detachNewThread { continuation.resume(returning: self.run(path, input)) }
+        }
+    }
+
+    private func run(_ path: String, _ input: String) -> (Int32, Data)? {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: path)
         process.arguments = ["get"]
@@ -72,50 +112,45 @@ package struct CredentialHelper: Sendable {
         process.standardInput = inlet
         process.standardOutput = outlet
         process.standardError = FileHandle.nullDevice
-        let ended = Signal()
-        let collected = Mutex(Data())
-        let closed = Signal()
-        outlet.fileHandleForReading.readabilityHandler = { handle in
-            let data = handle.availableData
-            if data.isEmpty {
-                handle.readabilityHandler = nil
-                closed.set()
-            } else {
-                collected.withLock { if $0.count < 1 << 20 { $0 += data } }
-            }
-        }
-        process.terminationHandler = { _ in ended.set() }
         do {
             try process.run()
         } catch {
-            outlet.fileHandleForReading.readabilityHandler = nil
-            throw fail("cannot be started")
+            state.withLock { $0.couldNotStart = true }
+            return nil
         }
-        let identifier = process.processIdentifier
+        let isKilled = state.withLock { state in
+            state.identifier = process.processIdentifier
+            return state.isKilled
+        }
+        if isKilled { kill() }
         try? inlet.fileHandleForWriting.write(contentsOf: Data(input.utf8))
         try? inlet.fileHandleForWriting.close()
-        let inTime = await withTaskGroup(of: Bool.self) { group in
-            group.addTask {
-                await closed.wait()
-                await ended.wait()
-                return !Task.isCancelled
-            }
-            group.addTask {
-                try? await timeline.sleep(timeout)
-                return false
-            }
-            let first = await group.next() ?? false
-            group.cancelAll()
-            return first
+        var output = Data()
+        while true {
+            let piece = outlet.fileHandleForReading.availableData
+            if piece.isEmpty { break }
+            if output.count < 1 << 20 { output += piece }
         }
-        guard inTime else {
-            kill(identifier, SIGKILL)
-            try Task.checkCancellation()
-            throw fail("did not answer within \(timeout)")
+        process.waitUntilExit()
+        let wasKilled = state.withLock { state in
+            state.isOver = true
+            return state.isKilled
         }
-        return (process.terminationStatus, collected.withLock { $0 })
+        return wasKilled ? nil : (process.terminationStatus, output)
+    }
+
+    /// Ends the program, if it runs or as soon as it does.
+    func kill() {
+        state.withLock { state in
+            guard !state.isOver else { return }
+            state.isKilled = true
+            if let identifier = state.identifier { _ = endProcess(identifier, SIGKILL) }
+        }
     }
 }
+
+/// `kill(2)` by a name that a method of the same name does not hide.
+private func endProcess(_ identifier: Int32, _ signal: Int32) -> Int32 { kill(identifier, signal) }
 
 #if canImport(Glibc)
 import Glibc

@@ -136,6 +136,25 @@ private let hex = String(repeating: "0123456789abcdef", count: 4)
         }
     }
 
+    @Test func asksAHelperOnItsStandardInput() async throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("helper-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let program = folder.appendingPathComponent("docker-credential-known")
+        // Reads to the end, as real helpers do: it hangs unless its input is closed.
+        let script = """
+            #!/bin/sh
+            server=$(cat)
+            [ "$1" = get ] || exit 3
+            printf '{"ServerURL":"%s","Username":"somebody","Secret":"for %s"}' "$server" "$server"
+            """
+        try Data(script.utf8).write(to: program)
+        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: program.path)
+        let helper = CredentialHelper(searchPath: folder.path)
+        let found = try await helper.credential(helper: "known", server: "known.example", registry: "known.example")
+        #expect(found == .basic(user: "somebody", password: "for known.example"))
+    }
+
     @Test func readsDockersFileAndMissesAHelper() async throws {
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("preclone-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
