@@ -61,7 +61,19 @@ struct AWSSigV4Tests {
         )
     }
 
-    @Test("the public cases, as headers and presigned")
+    /// A folder that is named must be there; without a name the one beside the project may be missing.
+    static var isExpected: Bool {
+        ProcessInfo.processInfo.environment["SIGV4_VECTORS"] != nil
+            || FileManager.default.fileExists(atPath: folder.path)
+    }
+
+    @Test(
+        "the public cases, as headers and presigned",
+        .enabled(
+            if: AWSSigV4Tests.isExpected,
+            "the public SigV4 cases are not beside the project: name their folder in SIGV4_VECTORS"
+        )
+    )
     func publicCases() throws {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: Self.folder.path)) ?? []
         let cases = names.filter {
