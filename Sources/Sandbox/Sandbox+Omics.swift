@@ -61,21 +61,9 @@ extension Sandbox {
     /// - Returns: its id.
     @discardableResult
     package func addWorkflow(_ recipe: WorkflowRecipe) -> String {
-        let definition = recipe.definition
-        let digest = definition.digest
+        let digest = recipe.definition.digest
         return world.with { state in
-            let workflow = OmicsState.Workflow(
-                id: state.omics.nextID(),
-                name: recipe.name,
-                uuid: state.uuid(),
-                type: recipe.type,
-                owner: recipe.owner ?? state.accountID,
-                status: recipe.status,
-                digest: digest,
-                definition: definition,
-                createdAt: state.now,
-                tags: [:]
-            )
+            let workflow = state.workflow(recipe, name: recipe.name, digest: digest)
             state.omics.workflows[workflow.id] = workflow
             state.event(
                 "Workflow Status Change",
@@ -196,5 +184,23 @@ extension Sandbox {
                 "batchRunSettings": ["inlineSettings": .array(settings)],
             ])["id"]?.string ?? ""
         }
+    }
+}
+
+extension WorldState {
+    /// - Parameter digest: Of the recipe's definition; computing it is slow.
+    mutating func workflow(_ recipe: WorkflowRecipe, name: String, digest: String) -> OmicsState.Workflow {
+        OmicsState.Workflow(
+            id: omics.nextID(),
+            name: name,
+            uuid: uuid(),
+            type: recipe.type,
+            owner: recipe.owner ?? accountID,
+            status: recipe.status,
+            digest: digest,
+            definition: recipe.definition,
+            createdAt: now,
+            tags: [:]
+        )
     }
 }

@@ -10,18 +10,7 @@ extension Sandbox {
         return world.with { state in
             let now = state.now
             return (0..<count).map { number in
-                var workflow = OmicsState.Workflow(
-                    id: state.omics.nextID(),
-                    name: "workflow \(number)",
-                    uuid: state.uuid(),
-                    type: recipe.type,
-                    owner: recipe.owner ?? state.accountID,
-                    status: recipe.status,
-                    digest: digest,
-                    definition: definition,
-                    createdAt: now,
-                    tags: [:]
-                )
+                var workflow = state.workflow(recipe, name: "workflow \(number)", digest: digest)
                 workflow.versions = (0..<versions).map { version in
                     OmicsState.Version(
                         name: "v\(version)",

@@ -95,12 +95,7 @@ extension YAMLParser {
         case UInt8(ascii: "["): return register(try flowSequence(depth: depth), properties)
         case UInt8(ascii: "{"): return register(try flowMapping(depth: depth), properties)
         case UInt8(ascii: "*"): return try alias(inFlow: true)
-        case UInt8(ascii: "\""):
-            let text = try doubleQuoted()
-            return try scalar(text, isPlain: false, at: at, properties)
-        case UInt8(ascii: "'"):
-            let text = try singleQuoted()
-            return try scalar(text, isPlain: false, at: at, properties)
+        case UInt8(ascii: "\""), UInt8(ascii: "'"): return try quoted(properties)
         default:
             let text = flowPlain()
             return try scalar(text, isPlain: true, at: at, properties)

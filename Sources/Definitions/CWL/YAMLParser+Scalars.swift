@@ -83,6 +83,13 @@ extension YAMLParser {
 
     // MARK: Quoted scalars
 
+    /// A node in quotes of either kind, whose opening one is next.
+    mutating func quoted(_ properties: Properties) throws(YAMLFault) -> Int {
+        let at = position
+        let text = peek == UInt8(ascii: "\"") ? try doubleQuoted() : try singleQuoted()
+        return try scalar(text, isPlain: false, at: at, properties)
+    }
+
     mutating func singleQuoted() throws(YAMLFault) -> String {
         let opening = fault("a `'` is not closed")
         position += 1

@@ -111,12 +111,7 @@ struct YAMLParser {
             return register(try flowNode(depth: depth + 1), properties)
         case UInt8(ascii: "*"):
             return try alias(inFlow: false)
-        case UInt8(ascii: "\""):
-            let text = try doubleQuoted()
-            return try scalar(text, isPlain: false, at: at, properties)
-        case UInt8(ascii: "'"):
-            let text = try singleQuoted()
-            return try scalar(text, isPlain: false, at: at, properties)
+        case UInt8(ascii: "\""), UInt8(ascii: "'"): return try quoted(properties)
         case UInt8(ascii: "@"), UInt8(ascii: "`"), UInt8(ascii: "%"):
             throw fault("a value cannot begin with this character; put it in quotes")
         default:
@@ -181,12 +176,7 @@ struct YAMLParser {
         switch peek {
         case UInt8(ascii: "["), UInt8(ascii: "{"): return register(try flowNode(depth: depth + 1), properties)
         case UInt8(ascii: "*"): return try alias(inFlow: false)
-        case UInt8(ascii: "\""):
-            let text = try doubleQuoted()
-            return try scalar(text, isPlain: false, at: at, properties)
-        case UInt8(ascii: "'"):
-            let text = try singleQuoted()
-            return try scalar(text, isPlain: false, at: at, properties)
+        case UInt8(ascii: "\""), UInt8(ascii: "'"): return try quoted(properties)
         default:
             var end = position
             while end < bytes.count, !(bytes[end] == UInt8(ascii: ":") && isIndicator(end)) { end += 1 }

@@ -18,6 +18,7 @@ package struct CloneResult: Codable, Sendable, Equatable {
     package var state: ImageState
     package var route: String?
     package var bytes: Int64?
+    /// How often it was tried since it was asked for.
     package var attempts: Int
     package var elapsedMilliseconds: Int64
     /// When it is tried again, for an image that waits.
@@ -40,7 +41,7 @@ package struct CloneResult: Codable, Sendable, Equatable {
     }
 
     /// From the image's row.
-    init(_ image: ImageRecord, asked: String, repositoryCreated: Bool, elapsed: Int64) {
+    init(_ image: ImageRecord, asked: String, repositoryCreated: Bool, attempts: Int, elapsed: Int64) {
         success = image.state == .ready
         sourceImage = asked
         sourceRegistry = image.registry
@@ -55,7 +56,7 @@ package struct CloneResult: Codable, Sendable, Equatable {
         state = image.state
         route = image.route
         bytes = image.bytes
-        attempts = image.attempts
+        self.attempts = attempts
         elapsedMilliseconds = elapsed
         due = image.state == .ready ? nil : image.dueAt.map(Date.init(milliseconds:))
         message = [image.reason, image.mend].compactMap(\.self).joined(separator: "; ")
@@ -76,6 +77,29 @@ package struct CloneResult: Codable, Sendable, Equatable {
         attempts = 0
         elapsedMilliseconds = elapsed
         message = "\(refusal.reason); \(refusal.mend)"
+    }
+
+    /// Every field, also one without a value: readers find `null`, not a hole.
+    package func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(success, forKey: .success)
+        try container.encode(sourceImage, forKey: .sourceImage)
+        try container.encode(sourceRegistry, forKey: .sourceRegistry)
+        try container.encode(sourceDigest, forKey: .sourceDigest)
+        try container.encode(ecrURI, forKey: .ecrURI)
+        try container.encode(ecrDigest, forKey: .ecrDigest)
+        try container.encode(repositoryCreated, forKey: .repositoryCreated)
+        try container.encode(usedPullThroughCache, forKey: .usedPullThroughCache)
+        try container.encode(usedCodeBuild, forKey: .usedCodeBuild)
+        try container.encode(pullThroughCachePrefix, forKey: .pullThroughCachePrefix)
+        try container.encode(healthOmicsAccessible, forKey: .healthOmicsAccessible)
+        try container.encode(message, forKey: .message)
+        try container.encode(state, forKey: .state)
+        try container.encode(route, forKey: .route)
+        try container.encode(bytes, forKey: .bytes)
+        try container.encode(attempts, forKey: .attempts)
+        try container.encode(elapsedMilliseconds, forKey: .elapsedMilliseconds)
+        try container.encode(due, forKey: .due)
     }
 
     var json: String {

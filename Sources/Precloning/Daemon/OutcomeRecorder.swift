@@ -126,7 +126,7 @@ package struct OutcomeRecorder: Sendable {
         if let note = outcome.note { metadata["note"] = "\(note)" }
         if let reason = update.reason { metadata["reason"] = "\(reason)" }
         if let mend = update.mend { metadata["hint"] = "\(mend)" }
-        if let due = update.due, update.state != .ready { metadata["retry.at"] = "\(due)" }
+        if let due = update.due, update.state != .ready { metadata["retry.at"] = "\(due.formatted(.iso8601))" }
         switch outcome.end {
         case .ready(let holding):
             metadata["image.digest"] = "\(holding.digest?.description ?? "-")"

@@ -36,8 +36,7 @@ package struct RequestDesk: WorkLoop {
 
     /// From the text to an image that is due now, or to a refusal.
     private func take(_ request: CloneRequestRow) async throws {
-        let options = (try? JSONDecoder().decode(CloneOptions.self, from: Data(request.options.utf8))) ?? CloneOptions()
-        switch try await place(request.image, options) {
+        switch try await place(request) {
         case .success(let demand):
             let subject = DemandSubject.clone(request: String(request.id))
             guard let id = try ledger.want(subject, [demand], now: timeline.now()).first else { return }
@@ -57,8 +56,19 @@ package struct RequestDesk: WorkLoop {
         }
     }
 
-    private func place(_ text: String, _ options: CloneOptions) async throws -> Result<PlannedDemand, Refusal> {
+    private func place(_ request: CloneRequestRow) async throws -> Result<PlannedDemand, Refusal> {
+        let options: CloneOptions
+        do { options = try JSONDecoder().decode(CloneOptions.self, from: Data(request.options.utf8)) } catch {
+            return .failure(
+                Refusal(
+                    .ours,
+                    reason: "the request's options can't be read: \(error)",
+                    mend: "ask again with this version"
+                )
+            )
+        }
         let reference: ImageReference
+        let text = request.image
         do { reference = try ImageReference(text) } catch {
             return .failure(Refusal(.invalidName, reason: "\(error)", mend: "correct the image's name"))
         }

@@ -98,12 +98,23 @@ extension Ledger {
         }
     }
 
+    private func attempts(of image: Int64, since: Milliseconds) throws -> Int {
+        try database.read {
+            try Int.fetchOne(
+                $0,
+                sql: "SELECT count(*) FROM attempt WHERE imageID = ? AND startedAt >= ?",
+                arguments: [image, since]
+            ) ?? 0
+        }
+    }
+
     /// What became of an image since it was asked for.
     package func result(of image: ImageRecord, requested: CloneRequestRow, now: Date) throws -> CloneResult {
         CloneResult(
             image,
             asked: requested.image,
             repositoryCreated: try madeRepository(for: image.destination, since: requested.createdAt),
+            attempts: try attempts(of: image.id, since: requested.createdAt),
             elapsed: now.milliseconds - requested.createdAt
         )
     }

@@ -193,30 +193,22 @@ package struct Surveyor: Sendable {
         var row = version
         let owner = row.ownerID.isEmpty ? nil : row.ownerID
         row.seenAt = now().milliseconds
-        if row.name.isEmpty {
-            let details = try await healthOmics.getWorkflow(
-                id: row.workflowID,
-                workflowOwnerID: owner,
-                exportDefinition: false
-            )
-            row.engine = details.engine?.rawValue
-            row.main = details.main
-            row.digest = details.digest ?? row.digest
-            row.status = details.status?.rawValue ?? row.status
-            row.registryMap = try details.containerRegistryMap.map(InspectionCoding.text)
-        } else {
-            let details = try await healthOmics.getWorkflowVersion(
-                workflowID: row.workflowID,
-                versionName: row.name,
-                workflowOwnerID: owner,
-                exportDefinition: false
-            )
-            row.engine = details.engine?.rawValue
-            row.main = details.main
-            row.digest = details.digest ?? row.digest
-            row.status = details.status?.rawValue ?? row.status
-            row.registryMap = try details.containerRegistryMap.map(InspectionCoding.text)
-        }
+        let details =
+            if row.name.isEmpty {
+                try await healthOmics.getWorkflow(id: row.workflowID, workflowOwnerID: owner, exportDefinition: false)
+            } else {
+                try await healthOmics.getWorkflowVersion(
+                    workflowID: row.workflowID,
+                    versionName: row.name,
+                    workflowOwnerID: owner,
+                    exportDefinition: false
+                )
+            }
+        row.engine = details.engine?.rawValue
+        row.main = details.main
+        row.digest = details.digest ?? row.digest
+        row.status = details.status?.rawValue ?? row.status
+        row.registryMap = try details.containerRegistryMap.map(InspectionCoding.text)
         return row
     }
 

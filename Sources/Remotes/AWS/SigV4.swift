@@ -53,7 +53,7 @@ package struct SigV4: Sendable {
     package static let emptyBodyHash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
     package static func hash(_ body: some Sequence<UInt8>) -> String {
-        hexadecimal(SHA256.hash(data: Data(body)))
+        Digest.hexadecimal(SHA256.hash(data: Data(body)))
     }
 
     /// The headers to add to a request: `X-Amz-Date`, the session token's, and `Authorization`.
@@ -160,7 +160,7 @@ package struct SigV4: Sendable {
             key = SymmetricKey(data: HMAC<SHA256>.authenticationCode(for: Data(part.utf8), using: key))
         }
         let text = stringToSign(canonical, stamp: stamp)
-        return Self.hexadecimal(HMAC<SHA256>.authenticationCode(for: Data(text.utf8), using: key))
+        return Digest.hexadecimal(HMAC<SHA256>.authenticationCode(for: Data(text.utf8), using: key))
     }
 
     // MARK: Texts
@@ -187,16 +187,6 @@ package struct SigV4: Sendable {
     private static func folded(_ value: String) -> String {
         value.split(whereSeparator: { $0 == " " || $0 == "\t" || $0 == "\n" || $0 == "\r\n" || $0 == "\r" })
             .joined(separator: " ")
-    }
-
-    private static func hexadecimal(_ bytes: some Sequence<UInt8>) -> String {
-        let digits = Array("0123456789abcdef".utf8)
-        var text: [UInt8] = []
-        for byte in bytes {
-            text.append(digits[Int(byte >> 4)])
-            text.append(digits[Int(byte & 15)])
-        }
-        return String(decoding: text, as: UTF8.self)
     }
 
     /// `20150830T123600Z`, by proleptic Gregorian arithmetic (no formatter, no locale).

@@ -103,20 +103,10 @@ extension Digest {
         package func finalize() -> Digest {
             switch state {
             case .sha256(let function):
-                Digest(algorithm: .sha256, encoded: Self.hexadecimal(function.finalize()))
+                Digest(algorithm: .sha256, encoded: Digest.hexadecimal(function.finalize()))
             case .sha512(let function):
-                Digest(algorithm: .sha512, encoded: Self.hexadecimal(function.finalize()))
+                Digest(algorithm: .sha512, encoded: Digest.hexadecimal(function.finalize()))
             }
-        }
-
-        private static func hexadecimal(_ bytes: some Sequence<UInt8>) -> String {
-            let digits = Array("0123456789abcdef".utf8)
-            var text: [UInt8] = []
-            for byte in bytes {
-                text.append(digits[Int(byte >> 4)])
-                text.append(digits[Int(byte & 15)])
-            }
-            return String(decoding: text, as: UTF8.self)
         }
     }
 }
@@ -129,6 +119,19 @@ extension Digest: Codable {
     package func encode(to encoder: any Encoder) throws {
         var container = encoder.singleValueContainer()
         try container.encode(description)
+    }
+}
+
+extension Digest {
+    /// Lower-case hexadecimal of any bytes.
+    static func hexadecimal(_ bytes: some Sequence<UInt8>) -> String {
+        let digits = Array("0123456789abcdef".utf8)
+        var text: [UInt8] = []
+        for byte in bytes {
+            text.append(digits[Int(byte >> 4)])
+            text.append(digits[Int(byte & 15)])
+        }
+        return String(decoding: text, as: UTF8.self)
     }
 }
 
