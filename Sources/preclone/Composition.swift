@@ -239,7 +239,11 @@ struct Composition {
             },
             pacer: limits,
             budget: budget,
-            parts: nil,
+            parts: LayerParts { [ecr, aws] location in
+                // The API is that of our Region; another Region's registry takes its layers by PUT.
+                guard location.region == aws.region else { return nil }
+                return ECRLayerParts(ecr: ecr, registryID: location.account, host: location.registry)
+            },
             journal: LedgerUploadJournal(ledger: ledger, timeline: timeline),
             ledger: ledger,
             timeline: timeline

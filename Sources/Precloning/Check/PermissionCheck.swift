@@ -183,7 +183,7 @@ package struct PermissionCheck: Sendable {
                         (name: "Content-Type", value: "application/x-amz-json-1.1"),
                         (name: "X-Amz-Target", value: "AmazonEC2ContainerRegistry_V20150921.\(probe.action)"),
                     ],
-                    body: Data(probe.body.utf8)
+                    body: CallBody(Data(probe.body.utf8))
                 )
             }
         } catch let error as CancellationError {

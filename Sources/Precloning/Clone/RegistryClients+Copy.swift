@@ -33,7 +33,11 @@ extension RegistryClients {
                 client: to,
                 repository: location.repository,
                 tag: location.tag,
-                parts: parts.map { PartUpload(store: $0, journal: journal) }
+                parts: parts.flatMap { parts in
+                    parts.store(location).map {
+                        PartUpload(store: $0, journal: journal, threshold: parts.threshold)
+                    }
+                }
             ),
             platforms: platforms,
             needsCreated: needsCreated,

@@ -2,6 +2,19 @@ package import Foundation
 package import Remotes
 import Synchronization
 
+/// How layers that are too large to risk in one PUT get into an ECR.
+package struct LayerParts: Sendable {
+    /// Layers above this many bytes go in parts.
+    package var threshold: Int64
+    /// The part API of a location's registry; nil where it has none that we reach.
+    package var store: @Sendable (ECRLocation) -> (any LayerPartStore)?
+
+    package init(threshold: Int64 = 5 << 30, store: @escaping @Sendable (ECRLocation) -> (any LayerPartStore)?) {
+        self.threshold = threshold
+        self.store = store
+    }
+}
+
 /// The clients of every registry that is talked to, one each for the life of the process, so that tokens, limits and
 /// connections are shared by all workers.
 package final class RegistryClients: Sendable {
@@ -12,7 +25,7 @@ package final class RegistryClients: Sendable {
     private let upstream: any RegistryCredentialSource
     private let pacer: any RequestPacer
     let budget: (any PullBudget)?
-    let parts: (any LayerPartStore)?
+    let parts: LayerParts?
     let journal: (any UploadJournal)?
     /// One for all images, so that a shared layer is moved once.
     let share: LayerShare
@@ -22,6 +35,7 @@ package final class RegistryClients: Sendable {
     /// - Parameters:
     ///   - ecr: tokens for every private ECR of the Region.
     ///   - upstream: credentials of all other registries.
+    ///   - parts: how very large layers go to ECR; nil: like all others.
     package init(
         settings: Settings,
         transport: any HTTPTransport,
@@ -29,7 +43,7 @@ package final class RegistryClients: Sendable {
         upstream: any RegistryCredentialSource,
         pacer: any RequestPacer,
         budget: (any PullBudget)?,
-        parts: (any LayerPartStore)?,
+        parts: LayerParts?,
         journal: (any UploadJournal)?,
         ledger: Ledger,
         timeline: Timeline

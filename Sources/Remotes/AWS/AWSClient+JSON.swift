@@ -24,6 +24,24 @@ extension AWSClient {
     ) async throws -> Output {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return try await json(
+            operation,
+            target: target,
+            version: version,
+            body: CallBody(try encoder.encode(input)),
+            patience: patience
+        )
+    }
+
+    /// An AWS JSON operation whose input is a document already.
+    package func json<Output: Decodable>(
+        _ operation: String,
+        target: String,
+        version: String = "1.1",
+        body: CallBody,
+        patience: Patience = Patience(idle: .seconds(35)),
+        as type: Output.Type = Output.self
+    ) async throws -> Output {
         let answer = try await call(
             operation,
             method: "POST",
@@ -32,7 +50,7 @@ extension AWSClient {
                 (name: "Content-Type", value: "application/x-amz-json-\(version)"),
                 (name: "X-Amz-Target", value: "\(target).\(operation)"),
             ],
-            body: try encoder.encode(input),
+            body: body,
             patience: patience
         )
         return try decode(operation, answer, dates: .secondsSince1970)

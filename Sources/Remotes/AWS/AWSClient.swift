@@ -78,7 +78,7 @@ package struct AWSClient: Sendable {
         path: String,
         query: [(name: String, value: String)] = [],
         headers: [(name: String, value: String)] = [],
-        body: Data = Data(),
+        body: CallBody = CallBody(),
         isSigned: Bool = true,
         patience: Patience = Patience(idle: .seconds(35))
     ) async throws -> Answer {
@@ -149,7 +149,7 @@ package struct AWSClient: Sendable {
         _ path: String,
         _ query: [(name: String, value: String)],
         _ headers: [(name: String, value: String)],
-        _ body: Data,
+        _ body: CallBody,
         _ isSigned: Bool,
         _ patience: Patience
     ) async throws -> Answer {
@@ -175,7 +175,7 @@ package struct AWSClient: Sendable {
                     path: path,
                     query: query,
                     headers: all,
-                    bodyHash: SigV4.hash(body)
+                    bodyHash: body.hash
                 ),
                 credentials: credentials,
                 at: timeline.now().addingTimeInterval(skew.offset)
@@ -183,7 +183,10 @@ package struct AWSClient: Sendable {
         }
         for (header, value) in all where header != "Host" { request.headers.add(name: header, value: value) }
         request.headers.add(name: "User-Agent", value: "preclone")
-        if method != "GET" || !body.isEmpty { request.body = .bytes(ByteBuffer(data: body)) }
+        request.body = body.request
+        if request.body != nil || method != "GET" {
+            request.headers.replaceOrAdd(name: "Content-Length", value: String(body.length))
+        }
         let response = try await transport.send(request, patience: patience)
         let bytes: ByteBuffer
         do {
@@ -230,6 +233,7 @@ package struct AWSClient: Sendable {
         var code =
             header("x-amzn-query-error").map { String($0.prefix { $0 != ";" }) } ?? header("x-amzn-errortype") ?? ""
         var message = ""
+        var numbers: [String: Int64] = [:]
         var requestID = answer.requestID
         if let object = try? JSONDecoder().decode([String: JSONValue].self, from: answer.body) {
             func text(_ keys: String...) -> String? {
@@ -238,6 +242,7 @@ package struct AWSClient: Sendable {
             }
             if code.isEmpty { code = text("__type", "code", "Code") ?? "" }
             message = text("message", "Message", "errorMessage") ?? ""
+            for case (let name, .number(let value)) in object { numbers[name] = Int64(value) }
         } else if let xml = XMLText.error(in: answer.body) {
             code = xml.code
             message = xml.message
@@ -258,7 +263,8 @@ package struct AWSClient: Sendable {
             status: answer.status,
             requestID: requestID,
             kind: AWSError.kind(service: service, code: code, status: answer.status),
-            retryAfter: retryAfter
+            retryAfter: retryAfter,
+            numbers: numbers
         )
     }
 }

@@ -19,6 +19,8 @@ package struct AWSError: Error, Sendable, CustomStringConvertible {
     package var kind: Kind
     /// What the service asked us to wait.
     package var retryAfter: Duration?
+    /// Whole numbers of the answer's body by name, such as `lastValidByteReceived` of ECR's InvalidLayerPartException.
+    package var numbers: [String: Int64]
 
     package init(
         operation: String,
@@ -27,7 +29,8 @@ package struct AWSError: Error, Sendable, CustomStringConvertible {
         status: Int? = nil,
         requestID: String? = nil,
         kind: Kind,
-        retryAfter: Duration? = nil
+        retryAfter: Duration? = nil,
+        numbers: [String: Int64] = [:]
     ) {
         self.operation = operation
         self.code = code
@@ -36,6 +39,7 @@ package struct AWSError: Error, Sendable, CustomStringConvertible {
         self.requestID = requestID
         self.kind = kind
         self.retryAfter = retryAfter
+        self.numbers = numbers
     }
 
     package var isWorthRetrying: Bool { kind == .throttled || kind == .transient || kind == .brokenAnswer }

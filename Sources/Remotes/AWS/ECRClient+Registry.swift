@@ -1,4 +1,4 @@
-package import Foundation
+import Foundation
 
 /// A repository creation template: what ECR makes repositories with that it creates itself.
 package struct RepositoryCreationTemplate: Codable, Sendable, Hashable {
@@ -16,7 +16,7 @@ package struct RepositoryCreationTemplate: Codable, Sendable, Hashable {
     }
 }
 
-/// The registry's own settings, tags, and pushing through the API.
+/// The registry's own settings, and tags.
 extension ECRClient {
     private static let target = "AmazonEC2ContainerRegistry_V20150921"
 
@@ -84,81 +84,5 @@ extension ECRClient {
             ["resourceArn": .string(resourceArn), "tags": .array(list)],
             as: Ignored.self
         )
-    }
-
-    // MARK: Pushing
-
-    /// Stores a manifest. One that is there already, tag and all, is no error.
-    ///
-    /// - Throws: `AWSError`; `ImageTagAlreadyExistsException` where the tag is immutable and names something else.
-    package func putImage(
-        repositoryName: String,
-        imageManifest: String,
-        imageManifestMediaType: String?,
-        imageTag: String?,
-        imageDigest: String?
-    ) async throws {
-        var input: [String: JSONValue] = [
-            "repositoryName": .string(repositoryName), "imageManifest": .string(imageManifest),
-        ]
-        if let imageManifestMediaType { input["imageManifestMediaType"] = .string(imageManifestMediaType) }
-        if let imageTag { input["imageTag"] = .string(imageTag) }
-        if let imageDigest { input["imageDigest"] = .string(imageDigest) }
-        do {
-            _ = try await ask("PutImage", input, as: Ignored.self)
-        } catch let error as AWSError where error.code == "ImageAlreadyExistsException" {}
-    }
-
-    /// Begins an upload.
-    ///
-    /// - Returns: its id, and the size that parts but the last must have, in bytes.
-    package func initiateLayerUpload(repositoryName: String) async throws -> (uploadId: String, partSize: Int) {
-        struct Output: Decodable {
-            var uploadId: String
-            var partSize: Int
-        }
-        let output = try await ask(
-            "InitiateLayerUpload",
-            ["repositoryName": .string(repositoryName)],
-            as: Output.self
-        )
-        return (output.uploadId, output.partSize)
-    }
-
-    /// Sends one part, which begins at `firstByte` of the layer.
-    ///
-    /// - Returns: the last byte that ECR has received of the whole layer.
-    package func uploadLayerPart(
-        repositoryName: String,
-        uploadId: String,
-        firstByte: Int,
-        part: Data
-    ) async throws -> Int {
-        struct Output: Decodable { var lastByteReceived: Int? }
-        let last = firstByte + part.count - 1
-        let output = try await ask(
-            "UploadLayerPart",
-            [
-                "repositoryName": .string(repositoryName), "uploadId": .string(uploadId),
-                "partFirstByte": .number(String(firstByte)), "partLastByte": .number(String(last)),
-                "layerPartBlob": .string(part.base64EncodedString()),
-            ],
-            as: Output.self
-        )
-        return output.lastByteReceived ?? last
-    }
-
-    /// Ends an upload. A layer that is there already is no error.
-    package func completeLayerUpload(repositoryName: String, uploadId: String, layerDigest: String) async throws {
-        do {
-            _ = try await ask(
-                "CompleteLayerUpload",
-                [
-                    "repositoryName": .string(repositoryName), "uploadId": .string(uploadId),
-                    "layerDigests": .array([.string(layerDigest)]),
-                ],
-                as: Ignored.self
-            )
-        } catch let error as AWSError where error.code == "LayerAlreadyExistsException" {}
     }
 }

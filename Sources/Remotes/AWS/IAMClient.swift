@@ -33,7 +33,7 @@ package struct IAMClient: Sendable {
                 method: "POST",
                 path: "/",
                 headers: [(name: "Content-Type", value: "application/x-www-form-urlencoded; charset=utf-8")],
-                body: Data(form.map { "\($0.0)=\(Self.encoded($0.1))" }.joined(separator: "&").utf8)
+                body: CallBody(Data(form.map { "\($0.0)=\(Self.encoded($0.1))" }.joined(separator: "&").utf8))
             )
             let text = String(decoding: answer.body, as: UTF8.self)
             for member in text.components(separatedBy: "<EvalActionName>").dropFirst() {

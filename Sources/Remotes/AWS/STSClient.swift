@@ -73,7 +73,7 @@ package struct STSClient: Sendable {
             method: "POST",
             path: "/",
             headers: [(name: "Content-Type", value: "application/x-www-form-urlencoded; charset=utf-8")],
-            body: Data(form.map { "\($0.0)=\(SigV4.encoded($0.1))" }.joined(separator: "&").utf8),
+            body: CallBody(Data(form.map { "\($0.0)=\(SigV4.encoded($0.1))" }.joined(separator: "&").utf8)),
             isSigned: isSigned
         )
     }

@@ -144,11 +144,14 @@ struct CopyStage: Sendable {
         try await share.slots.with(hosts) {
             if let bytes = plan.inMemory[blob.digest] {
                 try await transfer.upload(bytes)
-            } else if let parts = destination.parts, parts.takes(blob) {
-                try await parts.upload(blob, to: destination, from: origin, progress: progress)
-            } else {
-                try await transfer.upload(from: origin, session: session)
+                return
             }
+            if let parts = destination.parts, parts.takes(blob),
+                try await parts.upload(blob, to: destination, from: origin, progress: progress)
+            {
+                return
+            }
+            try await transfer.upload(from: origin, session: session)
         }
         progress.update { $0.blobsDone += 1 }
     }

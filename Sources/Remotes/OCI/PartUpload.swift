@@ -4,6 +4,8 @@ package import NIOCore
 /// CompleteLayerUpload.
 package protocol LayerPartStore: Sendable {
     /// Begins an upload; the part size is in bytes.
+    ///
+    /// - Throws: `RegistryError`, as all of these.
     func initiate(repository: String) async throws -> (uploadID: String, partSize: Int)
 
     /// Sends the bytes from `first` on; returns how many bytes the registry has now.
@@ -12,6 +14,8 @@ package protocol LayerPartStore: Sendable {
     func upload(part: ByteBuffer, first: Int64, uploadID: String, repository: String) async throws -> Int64
 
     /// Closes the upload; the registry checks the digest.
+    ///
+    /// - Throws: `RegistryError` of kind `digestMismatch` when it is another; `PartUploadError`.
     func complete(uploadID: String, digest: Digest, repository: String) async throws
 
     /// Whether the repository has the layer now (BatchCheckLayerAvailability).
@@ -52,71 +56,96 @@ package struct PartUpload: Sendable {
 
     /// ECR documents parts of at most 10 MiB; what does not fit then is not begun.
     private static let assumedPartSize: Int64 = 10 << 20
+    /// What we are ready to hold in memory.
+    private static let partSizes = 1 << 20...20 << 20
 
     func takes(_ blob: Descriptor) -> Bool {
         blob.size > threshold && blob.size <= maximumParts * Self.assumedPartSize
     }
 
+    /// Uploads a layer, from where a former process stopped if the journal knows of one.
+    ///
+    /// - Returns: false when the registry's parts are too small to carry it; then it is to go in one PUT.
     func upload(
         _ blob: Descriptor,
         to destination: ImageCopy.Destination,
         from origin: BlobTransfer.Origin,
         progress: TransferProgress
-    ) async throws {
-        let registry = destination.client.host
+    ) async throws -> Bool {
+        let client = destination.client
         let repository = destination.repository
-        var record = await journal?.load(registry: registry, repository: repository, digest: blob.digest)
+        var record = await journal?.load(registry: client.host, repository: repository, digest: blob.digest)
+        if let known = record, !Self.partSizes.contains(known.partSize) || !(0...blob.size).contains(known.bytesSent) {
+            record = nil
+        }
         var restarts = 0
+        var wasDamaged = false
         while true {
             do {
                 let current: UploadRecord
                 if let record {
                     current = record
+                } else if let begun = try await begin(blob, registry: client.host, repository: repository) {
+                    current = begun
                 } else {
-                    current = try await begin(blob, registry: registry, repository: repository)
+                    return false
                 }
                 record = current
                 try await send(blob, current, from: origin, progress: progress)
-                try await store.complete(uploadID: current.uploadID, digest: blob.digest, repository: repository)
                 break
             } catch PartUploadError.layerExists {
+                progress.update { $0.bytesDone += blob.size }
                 break
-            } catch PartUploadError.resumeAt(let offset) {
+            } catch PartUploadError.resumeAt(let offset) where (0...blob.size).contains(offset) {
                 record?.bytesSent = offset
-                restarts += 1
-            } catch PartUploadError.uploadNotFound {
+            } catch is PartUploadError {
                 record = nil
-                await journal?.drop(registry: registry, repository: repository, digest: blob.digest)
-                restarts += 1
+            } catch let error as RegistryError where error.kind == .digestMismatch {
+                // Whatever was sent so far is worth nothing: neither we nor a later process goes on with it.
+                await journal?.drop(registry: client.host, repository: repository, digest: blob.digest)
+                guard !wasDamaged else { throw error }
+                wasDamaged = true
+                record = nil
             }
+            restarts += 1
             progress.update { $0.restarted += 1 }
-            guard restarts < destination.client.retry.attempts else {
+            guard restarts < client.retry.attempts else {
                 throw RegistryError(
                     .uploadGone,
-                    host: registry,
+                    host: client.host,
                     detail: "the upload of \(blob.digest.short) is lost again and again"
                 )
             }
+            guard record == nil else { continue }
+            await journal?.drop(registry: client.host, repository: repository, digest: blob.digest)
+            try await client.timeline.sleep(client.retry.delay(after: restarts, random: client.timeline.random()))
         }
-        guard try await store.isAvailable(blob.digest, repository: repository) else {
-            throw RegistryError(
-                .brokenAnswer,
-                host: registry,
-                detail: "\(blob.digest.short) is uploaded but not available"
-            )
-        }
-        await journal?.drop(registry: registry, repository: repository, digest: blob.digest)
+        try await confirm(blob, client, repository)
+        await journal?.drop(registry: client.host, repository: repository, digest: blob.digest)
+        return true
     }
 
-    private func begin(_ blob: Descriptor, registry: String, repository: String) async throws -> UploadRecord {
-        let (id, partSize) = try await store.initiate(repository: repository)
-        guard (1 << 20...20 << 20).contains(partSize), blob.size <= Int64(partSize) * maximumParts else {
-            throw RegistryError(
-                .refused,
-                host: registry,
-                detail: "a part size of \(partSize) bytes cannot carry \(blob.size) bytes"
-            )
+    /// The registry's own word that it has the layer, which may take it a moment.
+    private func confirm(_ blob: Descriptor, _ client: RegistryClient, _ repository: String) async throws {
+        var attempt = 1
+        while try await !store.isAvailable(blob.digest, repository: repository) {
+            guard attempt < client.retry.attempts else {
+                await journal?.drop(registry: client.host, repository: repository, digest: blob.digest)
+                throw RegistryError(
+                    .brokenAnswer,
+                    host: client.host,
+                    detail: "\(blob.digest.short) is uploaded but not available"
+                )
+            }
+            try await client.timeline.sleep(client.retry.delay(after: attempt, random: client.timeline.random()))
+            attempt += 1
         }
+    }
+
+    /// Begins an upload; nil when its parts cannot carry the layer.
+    private func begin(_ blob: Descriptor, registry: String, repository: String) async throws -> UploadRecord? {
+        let (id, partSize) = try await store.initiate(repository: repository)
+        guard Self.partSizes.contains(partSize), blob.size <= Int64(partSize) * maximumParts else { return nil }
         let record = UploadRecord(
             registry: registry,
             repository: repository,
@@ -129,7 +158,7 @@ package struct PartUpload: Sendable {
         return record
     }
 
-    /// Sends what is missing, one part in memory at a time.
+    /// Sends what is missing, one part in memory at a time, and closes the upload.
     private func send(
         _ blob: Descriptor,
         _ start: UploadRecord,
@@ -148,7 +177,7 @@ package struct PartUpload: Sendable {
             report: report,
             start: record.bytesSent
         )
-        progress.update { $0.bytesDone += record.bytesSent }
+        progress.update { $0.bytesDone += start.bytesSent }
         var part = ByteBufferAllocator().buffer(capacity: record.partSize)
         do {
             for try await var chunk in body {
@@ -160,6 +189,7 @@ package struct PartUpload: Sendable {
                 }
             }
             if part.readableBytes > 0 { try await flush(&part, &record) }
+            try await store.complete(uploadID: record.uploadID, digest: blob.digest, repository: record.repository)
         } catch {
             await report.close()
             progress.update { $0.bytesDone -= start.bytesSent + report.bytes }

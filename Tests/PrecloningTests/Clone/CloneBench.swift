@@ -1,0 +1,113 @@
+import Foundation
+import GRDB
+import Precloning
+import Remotes
+import Sandbox
+
+/// What the tests of cloning have in common: the stages that a process makes of one record, against a sandbox.
+struct CloneBench {
+    let sandbox: Sandbox
+    let ledger: Ledger
+    let transport: LiveTransport
+    let timeline: Timeline
+    let settings: Settings
+    let ecr: ECRClient
+    let registries: RegistryClients
+
+    /// Waits are short here: what is tested is what happens after them.
+    static let hasty = Timeline(
+        elapsed: Timeline.system.elapsed,
+        sleep: { try await Timeline.system.sleep(min($0, .milliseconds(10))) },
+        now: { Date() },
+        random: { 0 }
+    )
+
+    /// - Parameter partThreshold: layers above this many bytes go to ECR in parts.
+    init(
+        _ sandbox: Sandbox,
+        ledger: Ledger,
+        partThreshold: Int64 = 5 << 30,
+        timeline: Timeline = Self.hasty
+    ) throws {
+        self.sandbox = sandbox
+        self.ledger = ledger
+        self.timeline = timeline
+        let addresses = sandbox.addresses
+        let transport = try LiveTransport()
+        self.transport = transport
+        var configuration = Configuration.defaults
+        for (host, address) in addresses.registries {
+            let name = host == "registry-1.docker.io" ? "docker.io" : host
+            configuration.registries.hosts[name, default: .init()].endpoint = address
+        }
+        let settings = Settings(configuration)
+        self.settings = settings
+        func client(_ service: String) -> AWSClient {
+            AWSClient(
+                endpoint: .init(service: service, signingName: service, url: addresses.aws),
+                region: addresses.region,
+                transport: transport,
+                credentials: { _ in
+                    AWSCredentials(
+                        accessKeyID: addresses.accessKeyID,
+                        secretAccessKey: addresses.secretAccessKey,
+                        provider: "sandbox"
+                    )
+                },
+                timeline: timeline
+            )
+        }
+        let ecr = ECRClient(client: client("ecr"))
+        self.ecr = ecr
+        let home = HomeRegistry(
+            account: addresses.accountID,
+            region: addresses.region,
+            suffix: "dkr.ecr.\(addresses.region).amazonaws.com"
+        )
+        registries = RegistryClients(
+            settings: settings,
+            transport: transport,
+            ecr: ECRCredentials(client: ecr, home: { home }, now: timeline.now),
+            upstream: AnonymousCredentials(),
+            pacer: UnpacedRequests(),
+            budget: nil,
+            parts: LayerParts(threshold: partThreshold) { location in
+                ECRLayerParts(ecr: ecr, registryID: location.account, host: location.registry)
+            },
+            journal: LedgerUploadJournal(ledger: ledger, timeline: timeline),
+            ledger: ledger,
+            timeline: timeline
+        )
+    }
+
+    func location(_ repository: String, _ tag: String) -> ECRLocation {
+        ECRLocation(
+            account: sandbox.addresses.accountID,
+            region: sandbox.addresses.region,
+            suffix: "dkr.ecr.\(sandbox.addresses.region).amazonaws.com",
+            repository: repository,
+            tag: tag,
+            digest: nil
+        )
+    }
+
+    /// Copies an image of an upstream registry into a repository that is there.
+    @discardableResult
+    func copy(_ source: String, to repository: String, platforms: [Platform]? = nil) async throws -> ImageCopy.Outcome {
+        let reference = try ImageReference(source)
+        return try await registries.copy(
+            from: reference,
+            to: location(repository, reference.tag ?? "latest"),
+            platforms: platforms,
+            needsCreated: false,
+            factsKnown: { _ in },
+            beforeFirstBlob: {},
+            progress: { _ in }
+        )
+    }
+
+    /// The uploads that the record would go on with.
+    func uploadsNoted() throws -> Int {
+        try ledger.database.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM upload") ?? 0 }
+    }
+}
