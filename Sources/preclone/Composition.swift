@@ -9,7 +9,7 @@ import Remotes
 struct Composition {
     let settings: Settings
     let environment: [String: String]
-    let timeline = Timeline.system
+    let timeline: Timeline
     private let connections: LiveTransport
     /// Every request but those for credentials, counted for the metrics.
     let transport: CountingTransport
@@ -26,9 +26,11 @@ struct Composition {
         _ configuration: Configuration,
         profile: String? = nil,
         region: String? = nil,
-        environment: [String: String] = ProcessInfo.processInfo.environment
+        environment: [String: String] = ProcessInfo.processInfo.environment,
+        timeline: Timeline = .system
     ) throws {
         settings = Settings(configuration)
+        self.timeline = timeline
         self.environment = environment
         let home = environment["HOME"] ?? NSHomeDirectory()
         func file(_ variable: String, _ name: String) -> String {
@@ -72,7 +74,10 @@ struct Composition {
                 addressGuard: TrustedPlaces.addressGuard(settings: settings, aws: aws)
             )
         )
-        transport = CountingTransport(connections) { [requests] in requests.count(host: $0, answer: $1) }
+        transport = CountingTransport(connections) { [requests] in
+            requests.count(host: $0, answer: $1)
+            LoopPulse.progress?()
+        }
         metadataTransport = try LiveTransport()
         credentials = CredentialChain(
             environment: environment,
@@ -229,7 +234,9 @@ struct Composition {
             settings.current.registries.settings(for: host).quota
         }
         let account = AccountFacts(sts: sts, ecr: ecr, region: aws.region, suffix: aws.registrySuffix, now: now)
-        let tokens = ECRCredentials(client: ecr, home: { try await account.home() }, now: now)
+        let tokens = ECRCredentials(client: ecr, home: { try await account.home() }, now: now) {
+            try? ledger.tokenExpires($0)
+        }
         let registries = RegistryClients(
             settings: settings,
             transport: transport,

@@ -122,21 +122,22 @@ package actor ECRCredentials: RegistryCredentialSource {
     private let client: ECRClient
     private let home: @Sendable () async throws -> HomeRegistry
     private let now: @Sendable () -> Date
+    /// Told when a new token ends.
+    private let renewed: @Sendable (Date) -> Void
     private var held: ECRAuthorization?
     private var fetching: [CheckedContinuation<Void, Never>]?
 
     package init(
         client: ECRClient,
         home: @escaping @Sendable () async throws -> HomeRegistry,
-        now: @escaping @Sendable () -> Date
+        now: @escaping @Sendable () -> Date,
+        renewed: @escaping @Sendable (Date) -> Void = { _ in }
     ) {
         self.client = client
         self.home = home
         self.now = now
+        self.renewed = renewed
     }
-
-    /// When the token in use ends, for `status` and metrics.
-    package var tokenExpires: Date? { held?.expires }
 
     package func credential(for registry: String) async throws -> RegistryCredential {
         let token = try await authorization().token
@@ -174,6 +175,7 @@ package actor ECRCredentials: RegistryCredentialSource {
         do {
             let fresh = try await client.getAuthorizationToken()
             held = fresh
+            renewed(fresh.expires)
             return fresh
         } catch {
             // A failed refresh is not the end of a token that still holds.

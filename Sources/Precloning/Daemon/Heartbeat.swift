@@ -19,12 +19,13 @@ extension Ledger {
     /// A worker has started.
     package func workerStarted(_ worker: WorkerIdentity, now: Date) throws {
         try database.write {
+            try Self.followClock($0, now: now)
             try $0.execute(
                 sql: """
                     INSERT INTO daemon (id, pid, version, mode, startedAt, beatAt) VALUES (1, ?, ?, ?, ?, ?)
                     ON CONFLICT (id) DO UPDATE SET pid = excluded.pid, version = excluded.version, mode = excluded.mode,
                         startedAt = excluded.startedAt, beatAt = excluded.beatAt, stoppedAt = NULL,
-                        configTrouble = NULL, configTroubleAt = NULL, eventTrouble = NULL
+                        configTrouble = NULL, configTroubleAt = NULL, eventTrouble = NULL, tokenExpiresAt = NULL
                     """,
                 arguments: [worker.pid, worker.version, worker.mode, now.milliseconds, now.milliseconds]
             )
@@ -32,8 +33,36 @@ extension Ledger {
     }
 
     /// Every loop has given a sign of life.
-    package func beat(now: Date) throws {
-        try database.write { try $0.execute(sql: "UPDATE daemon SET beatAt = ?", arguments: [now.milliseconds]) }
+    ///
+    /// - Returns: by how much the clock was found to have been set back; nil when it was not.
+    @discardableResult
+    package func beat(now: Date) throws -> Duration? {
+        try database.write {
+            let back = try Self.followClock($0, now: now)
+            try $0.execute(sql: "UPDATE daemon SET beatAt = ?", arguments: [now.milliseconds])
+            return back
+        }
+    }
+
+    /// A heartbeat from the future means that the clock was set back. Moments that lie ahead then were meant nearer, or
+    /// are past: without this an image that waits a minute would wait a day.
+    @discardableResult
+    private static func followClock(_ database: Database, now: Date) throws -> Duration? {
+        let beat = try Milliseconds.fetchOne(database, sql: "SELECT beatAt FROM daemon WHERE id = 1")
+        guard let back = beat.map({ $0 - now.milliseconds }), back > 60_000 else { return nil }
+        for (table, columns) in [
+            ("image", ["dueAt", "firstAttemptAt", "verifiedAt", "upstreamSeenAt"]),
+            ("run", ["surveyDueAt", "seenAt"]), ("pull", ["at"]),
+            ("host", ["pausedUntil", "breakerUntil", "quotaSeenAt"]),
+        ] {
+            for column in columns {
+                try database.execute(
+                    sql: "UPDATE \(table) SET \(column) = \(column) - :back WHERE \(column) > :now",
+                    arguments: ["back": back, "now": now.milliseconds]
+                )
+            }
+        }
+        return .milliseconds(back)
     }
 
     /// The worker ends in good order.
@@ -66,6 +95,13 @@ extension Ledger {
                 sql: "UPDATE daemon SET configTrouble = ?, configTroubleAt = ?",
                 arguments: [trouble, trouble == nil ? nil : now.milliseconds]
             )
+        }
+    }
+
+    /// When the token for ECR that is in use ends.
+    package func tokenExpires(_ moment: Date) throws {
+        try database.write {
+            try $0.execute(sql: "UPDATE daemon SET tokenExpiresAt = ?", arguments: [moment.milliseconds])
         }
     }
 

@@ -30,6 +30,7 @@ package struct Ledger: Sendable {
             // Has an effect only before the first table is made: freed pages can then be given back bit by bit.
             if !database.configuration.readonly { try database.execute(sql: "PRAGMA auto_vacuum = INCREMENTAL") }
         }
+        SharedFile.make(path)
         do {
             let pool = try DatabasePool(path: path, configuration: configuration)
             try pool.writeWithoutTransaction { try Self.keepWAL($0) }

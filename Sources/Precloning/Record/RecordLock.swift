@@ -29,6 +29,7 @@ package final class RecordLock: Sendable {
     /// - Throws: `Held` when another process has it; `LedgerError` when the file cannot be made.
     package init(record path: String, holder: String) throws {
         let file = path + ".lock"
+        SharedFile.make(file)
         let opened = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0o660)
         guard opened >= 0 else {
             throw LedgerError(
