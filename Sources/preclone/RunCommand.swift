@@ -26,6 +26,8 @@ struct RunCommand: AsyncParsableCommand {
         let configuration = try configurationFile.load()
         let threshold = LogThreshold(configuration.log.level.level)
         let logger = ProcessLog.start(configuration.log, threshold: threshold)
+        let backOff = RestartBackOff(environment: ProcessInfo.processInfo.environment, timeline: .system)
+        if !once { try await Self.waitAfterFailures(backOff, logger) }
         try Self.makeFolder(configuration.record.path)
         let lock: RecordLock
         do {
@@ -56,6 +58,30 @@ struct RunCommand: AsyncParsableCommand {
                 }
             }
         }
+        if !once { backOff.ended() }
+    }
+
+    /// Lets a service that fails again and again wait longer each time; the manager hears of it.
+    private static func waitAfterFailures(_ backOff: RestartBackOff, _ logger: Logger) async throws {
+        let failures = backOff.takeFailures()
+        var left = RestartBackOff.delay(after: failures)
+        if left > .zero {
+            logger.warning(
+                "The service keeps failing; the next try waits",
+                metadata: ["failures": "\(failures)", "retry.delay": "\(left)"]
+            )
+        }
+        let notifier = SystemdNotifier(environment: ProcessInfo.processInfo.environment)
+        while left > .zero {
+            notifier.starting(
+                status: "failed \(failures) times in a row; tries again in \(left.components.seconds) s",
+                within: .seconds(60)
+            )
+            let slice = min(left, .seconds(5))
+            try await Timeline.system.sleep(slice)
+            left -= slice
+        }
+        backOff.begins(after: failures)
     }
 
     static func makeFolder(_ path: String) throws {
@@ -96,7 +122,9 @@ struct RunCommand: AsyncParsableCommand {
         let ledger = works.ledger
         let timeline = composition.timeline
         let pulse = LoopPulse(watchdog: notifier.watchdog ?? .seconds(30), timeline: timeline) {
-            try? ledger.beat(now: timeline.now())
+            if let back = try? ledger.beat(now: timeline.now()) {
+                logger.warning("The clock was set back", metadata: ["by": "\(back)"])
+            }
             notifier.alive()
         }
         let daemon = works.daemon(pulse: pulse, logger: logger)

@@ -132,6 +132,41 @@ struct LoopPulseTests {
         #expect(count.number == 2)
     }
 
+    private struct SlowLoop: WorkLoop {
+        let name = "slow"
+        let bell = Bell()
+        let clock: ManualClock
+
+        func pass() async throws -> Duration {
+            for _ in 0..<10 {
+                clock.advance(by: .seconds(19))
+                LoopPulse.progress?()
+            }
+            return .seconds(1)
+        }
+    }
+
+    @Test("a pass of many requests is no silence")
+    func progress() async {
+        let clock = ManualClock()
+        let count = Count()
+        let pulse = LoopPulse(watchdog: .seconds(30), timeline: clock.timeline()) { count.value.withLock { $0 += 1 } }
+        let runner = LoopRunner(
+            timeline: clock.timeline(),
+            pulse: pulse,
+            logger: Logger(label: "test") { _ in
+                SwiftLogNoOpLogHandler()
+            }
+        )
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await runner.run(SlowLoop(clock: clock)) }
+            await clock.waitForSleepers()
+            group.cancelAll()
+        }
+        #expect(count.number >= 11)
+        #expect(LoopPulse.progress == nil)
+    }
+
     @Test("a long sleep is cut into steps that keep the promise")
     func longSleep() async throws {
         let clock = ManualClock()
@@ -147,6 +182,61 @@ struct LoopPulseTests {
         }
         #expect(clock.requestedSleeps == [.seconds(10), .seconds(10), .seconds(5)])
         #expect(count.number == 4)
+    }
+}
+
+@Suite("RestartBackOff")
+struct RestartBackOffTests {
+    private func with(_ body: (RestartBackOff, ManualClock) throws -> Void) throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("preclone-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let clock = ManualClock()
+        try body(RestartBackOff(environment: ["RUNTIME_DIRECTORY": folder.path], timeline: clock.timeline()), clock)
+    }
+
+    @Test("the wait doubles up to five minutes, of which the unit waits five seconds itself")
+    func delays() {
+        let seconds = [0, 1, 2, 3, 4, 5, 6, 7, 8, 1000].map { RestartBackOff.delay(after: $0).components.seconds }
+        #expect(seconds == [0, 0, 5, 15, 35, 75, 155, 295, 295, 295])
+    }
+
+    @Test("starts that no end in good order follows are counted")
+    func counts() throws {
+        try with { backOff, clock in
+            for failures in 0..<4 {
+                #expect(backOff.takeFailures() == failures)
+                backOff.begins(after: failures)
+                clock.advance(by: .seconds(30))
+            }
+            backOff.ended()
+            #expect(backOff.takeFailures() == 0)
+        }
+    }
+
+    @Test("whoever ends the wait does not wait again")
+    func taken() throws {
+        try with { backOff, _ in
+            backOff.begins(after: 6)
+            #expect(backOff.takeFailures() == 7)
+            #expect(backOff.takeFailures() == 0)
+        }
+    }
+
+    @Test("a failure after a long good run is the first")
+    func goodRun() throws {
+        try with { backOff, clock in
+            backOff.begins(after: 6)
+            clock.advance(by: .seconds(600))
+            #expect(backOff.takeFailures() == 1)
+        }
+    }
+
+    @Test("without a runtime directory nothing is counted")
+    func absent() {
+        let backOff = RestartBackOff(environment: [:], timeline: ManualClock().timeline())
+        backOff.begins(after: 3)
+        #expect(backOff.takeFailures() == 0)
     }
 }
 

@@ -1,4 +1,5 @@
 import Foundation
+import GRDB
 import Logging
 package import Remotes
 import ServiceLifecycle
@@ -8,6 +9,9 @@ import Synchronization
 /// stops, nothing new begins and what runs may end until the drain is over.
 package struct Dispatcher: Sendable {
     package let bell = Bell()
+
+    /// Between two looks at a record that cannot be used; below the promise of the watchdog.
+    static let recordPause = Duration.seconds(5)
 
     let ledger: Ledger
     let cloner: Cloner
@@ -50,11 +54,17 @@ package struct Dispatcher: Sendable {
             defer { group.cancelAll() }
             while !Task.isCancelled, !stopping() {
                 beat()
-                let taken = try await fill(ids) { image in
-                    group.addTask { await self.work(image) }
+                do {
+                    let taken = try await fill(ids) { image in
+                        group.addTask { await self.work(image) }
+                    }
+                    if untilIdle, taken == 0, working.count == 0 { return }
+                    await bell.wait(atMost: try untilNextDue(), on: timeline)
+                } catch let error as DatabaseError where !untilIdle {
+                    // A full disk, say: what is being copied goes on, and nothing new begins before it is mended.
+                    Logger.current.critical("The record cannot be used", metadata: ["error": "\(error)"])
+                    try? await timeline.sleep(Self.recordPause)
                 }
-                if untilIdle, taken == 0, working.count == 0 { return }
-                await bell.wait(atMost: try untilNextDue(), on: timeline)
             }
             try await drain()
         }

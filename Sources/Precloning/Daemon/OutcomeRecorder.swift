@@ -18,6 +18,20 @@ package struct OutcomeRecorder: Sendable {
         self.retry = retry
     }
 
+    /// Records an outcome; where the record cannot be written, again and again until it can, or until the task is
+    /// cancelled: the next start then finds the image as it was left.
+    package func keep(_ image: ImageRecord, _ outcome: CloneOutcome) async {
+        while true {
+            do { return try await record(image, outcome) } catch {
+                Logger.current.critical(
+                    "The record cannot be written",
+                    metadata: ["error": "\(error)", "image.ref": "\(image.source)"]
+                )
+            }
+            do { try await timeline.sleep(Dispatcher.recordPause) } catch { return }
+        }
+    }
+
     /// Records an outcome. Throws only what the record throws.
     package func record(_ image: ImageRecord, _ outcome: CloneOutcome) async throws {
         let now = timeline.now()

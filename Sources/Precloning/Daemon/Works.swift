@@ -64,14 +64,7 @@ package struct Works: Sendable {
             },
             pausedRegistries: { [registries] in await registries.paused() },
             beat: { pulse.beat("dispatcher") },
-            ended: { image, outcome in
-                do { try await recorder.record(image, outcome) } catch {
-                    logger.critical(
-                        "The record cannot be written",
-                        metadata: ["error": "\(error)", "image.ref": "\(image.source)"]
-                    )
-                }
-            }
+            ended: { image, outcome in await recorder.keep(image, outcome) }
         )
         let demanded: @Sendable () -> Void = { dispatcher.bell.ring() }
         let surveys = RunSurveyLoop(

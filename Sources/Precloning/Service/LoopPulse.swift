@@ -7,6 +7,9 @@ import Synchronization
 /// manager hears of it. A loop that hangs makes the sign of life stop although the others go on. There is no timer
 /// beside the loops that could go on by itself.
 package final class LoopPulse: Sendable {
+    /// Tells that the pass of a loop goes on: a pass of many requests, or of slow ones, is no silence.
+    @TaskLocal package static var progress: (@Sendable () -> Void)?
+
     private struct State {
         /// The moment by which each loop has promised to beat again.
         var due: [String: Duration] = [:]

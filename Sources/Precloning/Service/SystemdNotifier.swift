@@ -32,6 +32,14 @@ package struct SystemdNotifier: Sendable {
         send(["READY=1"] + (status.map { ["STATUS=" + Self.line($0)] } ?? []))
     }
 
+    /// The start takes longer than the manager grants.
+    ///
+    /// - Parameter within: the time until the next word from here.
+    package func starting(status: String, within: Duration) {
+        let micros = within.components.seconds * 1_000_000
+        send(["STATUS=" + Self.line(status), "EXTEND_TIMEOUT_USEC=\(micros)"])
+    }
+
     /// A reload begins; `ready` ends it. The manager needs the monotonic time to tell its own reload from an older one.
     package func reloading() {
         var time = timespec()
