@@ -1,6 +1,7 @@
 import ArgumentParser
 import Definitions
 import Foundation
+import Precloning
 
 /// `preclone inspect`: the images of a definition, offline.
 struct InspectCommand: AsyncParsableCommand {
@@ -28,6 +29,15 @@ struct InspectCommand: AsyncParsableCommand {
     @Option(help: "Nextflow profiles, separated by commas; without them, `standard` where it is defined.")
     var profileName: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "A JSON file with the workflow's containerRegistryMap: shows what each image is cloned from and where to. "
+                + "ACCOUNT and REGION stand for the workflow's own, which are not known offline.",
+            valueName: "file"
+        )
+    )
+    var registryMap: String?
+
     @Flag(help: "Exit with 4 where an image is unresolved.")
     var strict = false
 
@@ -37,7 +47,8 @@ struct InspectCommand: AsyncParsableCommand {
     func run() async throws {
         var request = DefinitionRequest(engine: engine, main: main)
         request.profiles = profileName.map { $0.split(separator: ",").map(String.init) } ?? []
-        if let parameters { request.parameters = try Self.parameters(of: parameters) }
+        if let parameters { request.parameters = try JSONFile.object(parameters, called: "parameters file") }
+        let placement = try registryMap.map { OfflinePlacement(map: try RegistryMapFile.read($0)) }
         let inspection: Inspection
         do {
             let opened = try WorkflowDefinition.open(definition)
@@ -46,29 +57,23 @@ struct InspectCommand: AsyncParsableCommand {
         } catch {
             throw CommandFailure(error.message)
         }
-        let text = InspectionText(inspection, format: format)
+        let text = InspectionText(
+            inspection,
+            format: format,
+            placement: placement.map { placement in
+                { image in
+                    let answer = placement.answer(for: image)
+                    return InspectionText.Placement(
+                        source: answer.source,
+                        destination: answer.destination,
+                        problem: answer.problem
+                    )
+                }
+            }
+        )
         FileHandle.standardOutput.write(Data(text.standardOutput.utf8))
         FileHandle.standardError.write(Data(text.standardError.utf8))
         if strict, !inspection.unresolved.isEmpty { throw Ending.someNotReady.code }
-    }
-
-    private static func parameters(of path: String) throws -> [String: ParameterValue] {
-        let data: Data
-        do {
-            // By a handle: the file may be a device or a pipe.
-            let handle = try FileHandle(forReadingFrom: URL(fileURLWithPath: path))
-            data = try handle.readToEnd() ?? Data()
-        } catch {
-            throw CommandFailure("parameters file \(path): cannot be read", ending: .usage)
-        }
-        do {
-            guard case .object(let members) = try ParameterValue(json: Array(data)) else {
-                throw DefinitionError("the file must hold one JSON object: parameter names and values")
-            }
-            return members
-        } catch {
-            throw CommandFailure("parameters file \(path): \(error)", ending: .usage)
-        }
     }
 }
 

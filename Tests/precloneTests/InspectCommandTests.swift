@@ -55,6 +55,67 @@ struct InspectCommandTests {
         }
     }
 
+    @Test("shows source and destination under a registry map")
+    func registryMap() throws {
+        try withDefinition { folder in
+            let map = folder.appendingPathComponent("map.json")
+            let ours = "111122223333.dkr.ecr.eu-west-1.amazonaws.com"
+            let text = """
+                {"registryMappings": [{"upstreamRegistryUrl": "quay.io", "ecrRepositoryPrefix": "quay"}],
+                 "imageMappings": [{"sourceImage": "c/d:2", "destinationImage": "\(ours)/tools/d:2"}]}
+                """
+            try Data(text.utf8).write(to: map)
+            let arguments = [
+                "inspect", folder.path, "--engine", "cwl", "--registry-map", map.path, "--format", "table",
+                "--parameters",
+            ]
+            let answer = try BuiltProgram.run(arguments + [folder.appendingPathComponent("run.json").path])
+            let rows = answer.standardOutput.split(separator: "\n").map { $0.split(separator: " ").prefix(3) }
+            #expect(answer.code == 0)
+            #expect(
+                rows == [
+                    ["IMAGE", "SOURCE", "DESTINATION"],
+                    ["c/d:2", "docker.io/c/d:2", "\(ours)/tools/d:2"],
+                    ["quay.io/a/b:1", "quay.io/a/b:1", "ACCOUNT.dkr.ecr.eu-west-1.amazonaws.com/quay/a/b:1"],
+                ]
+            )
+
+            try Data(#"{"containerRegistryMap": {"imageMappings": null, "registryMappings": []}}"#.utf8).write(to: map)
+            let wrong = try BuiltProgram.run(arguments + ["/dev/null"])
+            #expect(wrong.code == 2)
+            #expect(wrong.standardError == "error: registry map \(map.path): `imageMappings`: must be an array\n")
+
+            try Data(#"{"registryMappings": []}"#.utf8).write(to: map)
+            let none = try BuiltProgram.run(arguments + ["/dev/null"])
+            #expect(none.standardOutput.contains("  not mapped "))
+            #expect(none.standardOutput.contains("unmapped: quay.io/a/b:1: the workflow's container registry map"))
+        }
+    }
+
+    @Test("says what is wrong with a registry map, all at once")
+    func wrongMap() throws {
+        try withDefinition { folder in
+            let map = folder.appendingPathComponent("map.json")
+            let text = """
+                {"registryMappings": [{"upstreamRegistryURL": "quay.io", "ecrRepositoryPrefix": 7}], "imageMapping": [],
+                 "imageMappings": [1]}
+                """
+            try Data(text.utf8).write(to: map)
+            let answer = try BuiltProgram.run(["inspect", folder.path, "--engine", "cwl", "--registry-map", map.path])
+            #expect(answer.code == 2)
+            #expect(answer.standardOutput == "")
+            #expect(
+                answer.standardError == """
+                    error: registry map \(map.path): `imageMapping`: no such key; a map has registryMappings and \
+                    imageMappings; `imageMappings[0]`: must be an object; `registryMappings[0].upstreamRegistryUrl`: is \
+                    missing; `registryMappings[0].ecrRepositoryPrefix`: must be a string; \
+                    `registryMappings[0].upstreamRegistryURL`: no such key
+
+                    """
+            )
+        }
+    }
+
     @Test("says what is wrong with the definition or the parameters")
     func wrong() throws {
         try withDefinition { folder in

@@ -10,22 +10,40 @@ package struct InspectionText: Sendable, Equatable {
         case json
     }
 
+    /// What a registry map makes of one image.
+    package struct Placement: Sendable, Equatable {
+        /// What is cloned; nil where ECR alone knows the image.
+        package var source: String?
+        /// Where the run looks for it; nil where no run can pull it.
+        package var destination: String?
+        /// Why there is no destination.
+        package var problem: String?
+
+        package init(source: String?, destination: String?, problem: String? = nil) {
+            self.source = source
+            self.destination = destination
+            self.problem = problem
+        }
+    }
+
     package var standardOutput: String
     package var standardError: String
 
-    /// - Parameter destination: Where an image is expected under a registry map; nil where none was given. It answers
-    ///   nil for an image that the map does not cover.
-    package init(_ inspection: Inspection, format: Format, destination: ((String) -> String?)? = nil) {
+    /// - Parameter placement: Where an image is expected under a registry map; nil where no map was given.
+    package init(_ inspection: Inspection, format: Format, placement: ((String) -> Placement)? = nil) {
+        let placements = placement.map { placement in
+            Dictionary(inspection.images.map { ($0.text, placement($0.text)) }) { first, _ in first }
+        }
         switch format {
         case .lines:
             standardOutput = inspection.images.filter { $0.certainty != .inactive }
                 .map { Self.printable($0.text) + "\n" }.joined()
-            standardError = (Self.unresolvedLines(inspection) + Self.noteLines(inspection)).map { $0 + "\n" }.joined()
+            standardError = Self.remarks(inspection, placements).map { $0 + "\n" }.joined()
         case .table:
-            standardOutput = Self.table(inspection, destination).map { $0 + "\n" }.joined()
+            standardOutput = Self.table(inspection, placements).map { $0 + "\n" }.joined()
             standardError = ""
         case .json:
-            standardOutput = Self.json(inspection, destination).text + "\n"
+            standardOutput = Self.json(inspection, placements).text + "\n"
             standardError = ""
         }
     }
@@ -45,6 +63,14 @@ package struct InspectionText: Sendable, Equatable {
         return String(safe)
     }
 
+    /// All that is not an image: unresolved mentions, images that no run can pull, notes.
+    private static func remarks(_ inspection: Inspection, _ placements: [String: Placement]?) -> [String] {
+        let unmapped = inspection.images.compactMap { image in
+            placements?[image.text]?.problem.map { printable("unmapped: \(image.text): \($0)") }
+        }
+        return unresolvedLines(inspection) + unmapped + noteLines(inspection)
+    }
+
     private static func unresolvedLines(_ inspection: Inspection) -> [String] {
         inspection.unresolved.map { mention in
             printable("unresolved: \(mention.place) \(mention.expression): \(mention.missing)")
@@ -57,15 +83,18 @@ package struct InspectionText: Sendable, Equatable {
         }
     }
 
-    private static func table(_ inspection: Inspection, _ destination: ((String) -> String?)?) -> [String] {
+    private static func table(_ inspection: Inspection, _ placements: [String: Placement]?) -> [String] {
         var head = ["IMAGE", "CERTAINTY", "TASKS", "DECIDED AT"]
-        if destination != nil { head.insert("DESTINATION", at: 1) }
+        if placements != nil { head.insert(contentsOf: ["SOURCE", "DESTINATION"], at: 1) }
         var rows = [head]
         for image in inspection.images {
             var certainty = image.certainty.rawValue
             if let reason = image.reason { certainty += " (\(reason))" }
             var row = [image.text, certainty, shortened(image.tasks), shortened(image.places.map(\.description))]
-            if let destination { row.insert(destination(image.text) ?? "not mapped", at: 1) }
+            if let placements {
+                let placement = placements[image.text]
+                row.insert(contentsOf: [placement?.source ?? "-", placement?.destination ?? "not mapped"], at: 1)
+            }
             rows.append(row.map(printable))
         }
         let widths = head.indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
@@ -77,7 +106,7 @@ package struct InspectionText: Sendable, Equatable {
             return String(line.prefix(line.count - line.reversed().prefix { $0 == " " }.count))
         }
         if inspection.images.isEmpty { lines = ["no images"] }
-        return lines + unresolvedLines(inspection) + noteLines(inspection)
+        return lines + remarks(inspection, placements)
     }
 
     /// The first three of a list, and how many more there are.
@@ -85,7 +114,8 @@ package struct InspectionText: Sendable, Equatable {
         list.prefix(3).joined(separator: ", ") + (list.count > 3 ? " and \(list.count - 3) more" : "")
     }
 
-    private static func json(_ inspection: Inspection, _ destination: ((String) -> String?)?) -> ParameterValue {
+    private static func json(_ inspection: Inspection, _ placements: [String: Placement]?) -> ParameterValue {
+        func text(_ text: String?) -> ParameterValue { text.map(ParameterValue.string) ?? .null }
         func strings(_ list: [String]) -> ParameterValue { .array(list.map(ParameterValue.string)) }
         func place(_ place: Evidence) -> ParameterValue {
             switch place {
@@ -97,11 +127,15 @@ package struct InspectionText: Sendable, Equatable {
             var members: [String: ParameterValue] = [
                 "image": .string(image.text),
                 "certainty": .string(image.certainty.rawValue),
-                "reason": image.reason.map(ParameterValue.string) ?? .null,
+                "reason": text(image.reason),
                 "places": .array(image.places.map(place)),
                 "tasks": strings(image.tasks),
             ]
-            if let destination { members["destination"] = destination(image.text).map(ParameterValue.string) ?? .null }
+            if let placements {
+                members["source"] = text(placements[image.text]?.source)
+                members["destination"] = text(placements[image.text]?.destination)
+                members["problem"] = text(placements[image.text]?.problem)
+            }
             return ParameterValue.object(members)
         }
         let unresolved = inspection.unresolved.map { mention in

@@ -48,17 +48,25 @@ struct InspectionTextTests {
         )
     }
 
-    @Test("prints a table with destinations where a map is given")
+    private func placement(_ text: String) -> InspectionText.Placement {
+        text == "r/c:2"
+            ? InspectionText.Placement(source: "docker.io/r/c:2", destination: "ecr/c:2")
+            : InspectionText.Placement(source: nil, destination: nil, problem: "no\nmap")
+    }
+
+    @Test("prints a table with source and destination where a map is given")
     func table() {
-        let text = InspectionText(inspection, format: .table) { $0 == "r/c:2" ? "ecr/c:2" : nil }
+        let text = InspectionText(inspection, format: .table, placement: placement)
         #expect(
             text.standardOutput
                 == """
-                IMAGE          DESTINATION  CERTAINTY               TASKS               DECIDED AT
-                quay.io/a/b:1  not mapped   certain                 A, B, C and 2 more  main.nf:3
-                r/c:2          ecr/c:2      alternative (one of 2)  F                   parameter tool.image
-                r/off          not mapped   inactive (x is false)
+                IMAGE          SOURCE           DESTINATION  CERTAINTY               TASKS               DECIDED AT
+                quay.io/a/b:1  -                not mapped   certain                 A, B, C and 2 more  main.nf:3
+                r/c:2          docker.io/r/c:2  ecr/c:2      alternative (one of 2)  F                   parameter tool.image
+                r/off          -                not mapped   inactive (x is false)
                 unresolved: t.cwl:7 $(inputs.x): input `x` has no default
+                unmapped: quay.io/a/b:1: no?map
+                unmapped: r/off: no?map
                 note: a.wdl:1 remote import not read
                 note: evil?[31m??name
 
@@ -66,6 +74,17 @@ struct InspectionTextTests {
         )
         #expect(text.standardError == "")
         #expect(InspectionText(Inspection(), format: .table).standardOutput == "no images\n")
+    }
+
+    @Test("keeps standard output as it is, and writes as JSON where images go")
+    func placements() {
+        let lines = InspectionText(inspection, format: .lines, placement: placement)
+        #expect(lines.standardOutput == "quay.io/a/b:1\nr/c:2\n")
+        #expect(lines.standardError.contains("\nunmapped: quay.io/a/b:1: no?map\n"))
+        let json = InspectionText(inspection, format: .json, placement: placement).standardOutput
+        #expect(json.contains(#""destination": "ecr/c:2""#) && json.contains(#""source": "docker.io/r/c:2""#))
+        #expect(json.contains(#""problem": "no\nmap""#))
+        #expect(!InspectionText(inspection, format: .json).standardOutput.contains("destination"))
     }
 
     @Test("prints everything as JSON that reads back")
