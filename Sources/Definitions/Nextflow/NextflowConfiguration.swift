@@ -1,284 +1,377 @@
-/// What a configuration says of processes and registries, in the order it was said.
-struct NextflowSettings {
-    enum Selector: Hashable {
-        /// `process.x = …`, for all.
-        case all
-        case label(String)
-        case name(String)
-    }
+/// A configuration carried out statement by statement, as the engine does it before a run.
+///
+/// Rules: nextflow.io/docs/latest/config.html; for HealthOmics, "Nextflow workflow definition specifics" of its user
+/// guide: without profiles in the engine settings `standard` holds; before engine 26 profiles apply in the order of the
+/// configuration, from then on in the order in which they are named.
+final class NextflowConfiguration {
+    private static let maximumFiles = 500
+    private static let maximumNesting = 40
+    /// What stands for the folder of the main file in paths; no image can hold it.
+    static let projectFolder = "{projectDir}"
 
-    /// One setting of processes: `container`, or an entry of `ext`.
-    struct Setting {
-        var selector: Selector
-        /// `container`, or `ext.args`.
-        var key: String
-        var value: NextflowValue
-        var place: Evidence
-        var scope: NextflowEvaluator.Scope
-        var expression: String
-    }
-
-    var settings: [Setting] = []
-    /// `docker.registry` and the like, by dotted name.
-    var values: [String: NextflowValue] = [:]
-    var profiles: Set<String> = []
-    var notes: [DefinitionNote] = []
-}
-
-/// Interprets `nextflow.config` and what it includes.
-final class NextflowConfigurationReader {
-    private let files: any DefinitionFiles
+    private let sources: NextflowSources
     private let evaluator: NextflowEvaluator
-    private let active: [String]
-    private(set) var settings = NextflowSettings()
-    private var including: [String] = []
-    private var read = 0
-    private static let mostFiles = 2000
-    private static let deepest = 40
-    private var depth = 0
+    private let profileNames: [String]
+    private let profilesAsNamed: Bool
+    private(set) var root = NextflowMap()
+    private var stack: [[String]] = []
+    private var profiles: [(name: String, body: [NextflowStatement], scope: NextflowScope)] = []
+    private var open: [String] = []
+    private var filesRead = 0
+    /// Parameters that conditions in the configuration looked at.
+    private(set) var conditionParameters: Set<String> = []
+    /// The expressions that containers were set to, by place.
+    private(set) var expressions: [Evidence: String] = [:]
 
-    /// - Parameter active: the profiles in force.
-    init(files: any DefinitionFiles, evaluator: NextflowEvaluator, active: [String]) {
-        self.files = files
+    init(sources: NextflowSources, evaluator: NextflowEvaluator, request: DefinitionRequest) {
+        self.sources = sources
         self.evaluator = evaluator
-        self.active = active
+        profileNames = request.profiles.isEmpty ? ["standard"] : request.profiles
+        let version = request.engineVersion.map { $0.utf8.drop { !(48...57 ~= $0) }.prefix { 48...57 ~= $0 } }
+        profilesAsNamed =
+            version.flatMap { Int(String(decoding: $0.prefix(6), as: UTF8.self)) }.map { $0 >= 26 } ?? false
+        var given = NextflowMap()
+        for (name, value) in request.parameters.sorted(by: { $0.key < $1.key }) {
+            given[name] = NextflowValue(value, path: name, parameter: name)
+        }
+        root["params"] = NextflowValue(.map(given))
     }
 
-    /// Reads a file; includes are relative to the file that names them.
-    func read(_ path: String, from place: Evidence? = nil) {
-        guard !including.contains(path), including.count < 50, read < Self.mostFiles else {
-            settings.notes.append(DefinitionNote(place: place, message: "\(path) is included in a circle"))
+    // MARK: Files
+
+    /// Reads a configuration and, after it, the profiles that hold.
+    func load(_ path: String, isNamed: [String]) {
+        include(path, from: nil)
+        applyProfiles(isNamed)
+    }
+
+    private func include(_ path: String, from place: Evidence?) {
+        guard filesRead < Self.maximumFiles, open.count < Self.maximumNesting else {
+            sources.note(
+                place,
+                "\(path) is not read: more than \(Self.maximumFiles) configurations, or too deeply nested"
+            )
             return
         }
-        read += 1
-        switch files.read(path) {
-        case .contents(let bytes):
-            including.append(path)
-            var scope: NextflowEvaluator.Scope = [:]
-            block(NextflowLexer.tokens(bytes)[...], file: path, path: [], selector: nil, &scope)
-            including.removeLast()
-        case .missing:
-            settings.notes.append(DefinitionNote(place: place, message: "\(path) is not in the definition"))
-        case .refused(let why):
-            settings.notes.append(DefinitionNote(place: place, message: "\(path) is not read: \(why)"))
+        guard !open.contains(path) else {
+            sources.note(place, "\(path) includes itself")
+            return
         }
+        guard let source = sources.source(path, from: place, purpose: "configuration") else { return }
+        filesRead += 1
+        open.append(path)
+        defer { open.removeLast() }
+        var parser = NextflowParser(source.tokens, isConfiguration: true)
+        let statements = parser.statements(inBlock: false)
+        let scope = NextflowScope(file: path) { [unowned self] name in self.lookup(name, path) }
+        run(statements, scope)
     }
 
-    private typealias Tokens = ArraySlice<NextflowToken>
-
-    private func block(
-        _ tokens: Tokens,
-        file: String,
-        path: [String],
-        selector: NextflowSettings.Selector?,
-        _ scope: inout NextflowEvaluator.Scope
-    ) {
-        depth += 1
-        defer { depth -= 1 }
-        guard depth < Self.deepest else { return }
-        var index = tokens.startIndex
-        while index < tokens.endIndex, !evaluator.isExhausted {
-            let token = tokens[index]
-            if token.isNewline || token.isSymbol(";") {
-                index += 1
-            } else if token.isWord("if") {
-                index = branch(tokens, index, file: file, path: path, selector: selector, &scope)
-            } else if token.isWord("try"), let open = brace(tokens, index + 1) {
-                let (inner, end) = NextflowTokens.balanced(tokens, from: open)
-                block(inner, file: file, path: path, selector: selector, &scope)
-                index = afterCatch(tokens, end)
-            } else if token.isWord("includeConfig") {
-                let end = NextflowTokens.statementEnd(tokens, from: index)
-                include(tokens[(index + 1)..<end], file: file, line: token.line, scope)
-                index = max(end, index + 1)
-            } else if token.isWord("def"), index + 2 < tokens.endIndex, let name = tokens[index + 1].word,
-                tokens[index + 2].isSymbol("(")
-            {
-                index = function(name, tokens, index + 2, scope)
-            } else {
-                index = entry(tokens, index, file: file, path: path, selector: selector, &scope)
+    private func applyProfiles(_ named: [String]) {
+        var order = named
+        if !profilesAsNamed {
+            var seen: [String] = []
+            for profile in profiles where !seen.contains(profile.name) { seen.append(profile.name) }
+            order = seen.filter(named.contains)
+        }
+        for name in named where name != "standard" && !profiles.contains(where: { $0.name == name }) {
+            sources.note(nil, "profile \(name) is not defined")
+        }
+        let all = profiles
+        profiles = []
+        for name in order {
+            for profile in all where profile.name == name {
+                stack = []
+                run(profile.body, profile.scope)
             }
         }
     }
 
-    /// `name { … }`, `withName: x { … }`, `a.b = …`, or something that is stepped over.
-    private func entry(
-        _ tokens: Tokens,
-        _ start: Int,
-        file: String,
-        path: [String],
-        selector: NextflowSettings.Selector?,
-        _ scope: inout NextflowEvaluator.Scope
-    ) -> Int {
-        var index = start
-        var names: [String] = []
-        while index < tokens.endIndex, let name = tokens[index].word ?? tokens[index].plainString {
-            names.append(name)
-            index += 1
-            guard index < tokens.endIndex, tokens[index].isSymbol(".") else { break }
-            index += 1
+    // MARK: Names
+
+    private func lookup(_ name: String, _ file: String) -> NextflowValue? {
+        switch name {
+        case "params": return parameters
+        case "task", "System": return nil
+        default:
+            if let value = builtin(name) { return value }
         }
-        guard !names.isEmpty, index < tokens.endIndex else {
-            return max(NextflowTokens.statementEnd(tokens, from: start), start + 1)
+        for path in stack.reversed() {
+            if let value = self.value(path + [name]) { return value }
         }
-        if tokens[index].isSymbol(":"), names.count == 1, names[0] == "withName" || names[0] == "withLabel",
-            let open = brace(tokens, index + 1, stepping: true)
-        {
-            let pattern = tokens[(index + 1)..<open].compactMap { $0.word ?? $0.plainString ?? symbol($0) }.joined()
-            let (inner, end) = NextflowTokens.balanced(tokens, from: open)
-            let chosen: NextflowSettings.Selector = names[0] == "withName" ? .name(pattern) : .label(pattern)
-            block(inner, file: file, path: path, selector: chosen, &scope)
-            return end
-        }
-        if tokens[index].isSymbol("{") {
-            let (inner, end) = NextflowTokens.balanced(tokens, from: index)
-            let inside = path + names
-            if inside.first == "profiles", inside.count == 2 {
-                settings.profiles.insert(inside[1])
-                if active.contains(inside[1]) { block(inner, file: file, path: [], selector: nil, &scope) }
-            } else if names[0].hasPrefix("$"), path == ["process"] {
-                block(inner, file: file, path: path, selector: .name(String(names[0].dropFirst())), &scope)
-            } else if inside != ["plugins"], inside != ["manifest"] {
-                var inner2 = scope
-                block(inner, file: file, path: inside, selector: selector, &inner2)
-            }
-            return end
-        }
-        let end = max(NextflowTokens.statementEnd(tokens, from: start), start + 1)
-        if names.count == 1, index < end, tokens[index].word != nil, names[0] == "def" { return end }
-        if tokens[index].isSymbol("="), index + 1 <= end {
-            assign(names, tokens[(index + 1)..<end], file: file, line: tokens[start].line, path, selector, &scope)
-        }
-        if names.count == 1, names[0] == "def", index < end { return end }
-        return end
+        return root[name]
     }
 
-    private func assign(
-        _ names: [String],
-        _ tokens: Tokens,
-        file: String,
-        line: Int,
-        _ path: [String],
-        _ selector: NextflowSettings.Selector?,
-        _ scope: inout NextflowEvaluator.Scope
-    ) {
-        var full = path + names
-        var chosen = selector
-        if full.first == "process", full.count > 2, full[1].hasPrefix("$") {
-            chosen = .name(String(full[1].dropFirst()))
-            full.remove(at: 1)
-        }
-        let value = evaluator.evaluate(tokens, scope)
-        let key = full.joined(separator: ".")
-        if full.first == "params" {
-            evaluator.set(parameter: Array(full.dropFirst()), to: value)
-        } else if key == "process.container" || key.hasPrefix("process.ext") {
-            settings.settings.append(
-                NextflowSettings.Setting(
-                    selector: chosen ?? .all,
-                    key: String(key.dropFirst("process.".count)),
-                    value: value,
-                    place: .source(file: file, line: line),
-                    scope: scope,
-                    expression: NextflowScript.text(tokens)
+    /// What the engine defines for configurations and scripts alike.
+    func builtin(_ name: String) -> NextflowValue? {
+        switch name {
+        case "projectDir", "baseDir": return NextflowValue(.string(Self.projectFolder))
+        case "launchDir", "workDir", "outputDir", "secrets":
+            return .unknown("`\(name)` is known only when the run is under way")
+        case "workflow":
+            return NextflowValue(.object(NextflowObject("workflow") { [unowned self] in self.workflowMember($0) }))
+        case "nextflow":
+            return NextflowValue(
+                .object(
+                    NextflowObject("nextflow") { .unknown("`nextflow.\($0)` is known only when the run is under way") }
                 )
             )
-        } else if path.isEmpty, names.count == 1 {
-            scope[names[0]] = value
-        } else {
-            settings.values[key] = value
+        default: return nil
         }
     }
 
-    private func branch(
-        _ tokens: Tokens,
-        _ start: Int,
-        file: String,
-        path: [String],
-        selector: NextflowSettings.Selector?,
-        _ scope: inout NextflowEvaluator.Scope
-    ) -> Int {
-        let parts = NextflowBranch(tokens, start)
-        switch evaluator.evaluate(parts.condition, scope).truth {
-        case true?: block(parts.yes, file: file, path: path, selector: selector, &scope)
-        case false?:
-            if let no = parts.no { block(no, file: file, path: path, selector: selector, &scope) }
-        case nil:
-            // Both may hold; what they set about processes is read in order, so the later wins as it would in the file.
-            block(parts.yes, file: file, path: path, selector: selector, &scope)
-            if let no = parts.no { block(no, file: file, path: path, selector: selector, &scope) }
-        }
-        return max(parts.end, start + 1)
-    }
-
-    private func include(_ tokens: Tokens, file: String, line: Int, _ scope: NextflowEvaluator.Scope) {
-        let place = Evidence.source(file: file, line: line)
-        let value = evaluator.settled(evaluator.evaluate(tokens, scope), scope)
-        let candidates: [NextflowValue] = if case .oneOf(let values, _) = value { values } else { [value] }
-        for candidate in candidates {
-            guard let text = candidate.text else {
-                settings.notes.append(
-                    DefinitionNote(place: place, message: "an include is not read: \(candidate.missing ?? "unknown")")
-                )
-                continue
-            }
-            if text == "/dev/null" || text.isEmpty || text == "null" { continue }
-            if text.contains("://") {
-                settings.notes.append(DefinitionNote(place: place, message: "a remote include is not read: \(text)"))
-                continue
-            }
-            guard let path = DefinitionPath.resolve(text, from: file) else {
-                settings.notes.append(
-                    DefinitionNote(place: place, message: "an include outside the definition is refused: \(text)")
-                )
-                continue
-            }
-            read(path, from: place)
+    private func workflowMember(_ name: String) -> NextflowValue {
+        switch name {
+        case "containerEngine": NextflowValue(.string("docker"))
+        case "projectDir", "baseDir": NextflowValue(.string(Self.projectFolder))
+        case "profile": NextflowValue(.string(profileNames.joined(separator: ",")))
+        case "manifest": root["manifest"] ?? .null
+        case "stubRun", "preview": NextflowValue(.bool(false))
+        default: .unknown("`workflow.\(name)` is known only when the run is under way")
         }
     }
 
-    private func function(_ name: String, _ tokens: Tokens, _ open: Int, _ scope: NextflowEvaluator.Scope) -> Int {
-        let (arguments, after) = NextflowTokens.balanced(tokens, from: open)
-        guard let brace = brace(tokens, after) else { return after }
-        let (body, end) = NextflowTokens.balanced(tokens, from: brace)
-        evaluator.functions[name] = NextflowEvaluator.Code(
-            parameters: NextflowScript.parameterNames(arguments),
-            body: Array(body),
-            scope: scope
+    /// The `params` of configuration and scripts.
+    var parameters: NextflowValue {
+        NextflowValue(
+            .object(
+                NextflowObject("params") { [unowned self] name in
+                    let found =
+                        self.root["params"]?.map?[name]
+                        ?? NextflowValue(.null("parameter `\(name)` has no default"))
+                    var value = found.tracing(NextflowTrace(parameters: [name]))
+                    if case .null(nil) = value.kind { value.kind = .null("parameter `\(name)` is null") }
+                    return value
+                }
+            )
         )
-        return end
     }
 
-    private func symbol(_ token: NextflowToken) -> String? {
-        if case .symbol(let text) = token.kind { text } else { nil }
-    }
-
-    private func brace(_ tokens: Tokens, _ start: Int, stepping: Bool = false) -> Int? {
-        var index = start
-        while index < tokens.endIndex {
-            if tokens[index].isSymbol("{") { return index }
-            if !stepping, !tokens[index].isNewline { return nil }
-            if stepping, tokens[index].isNewline { return nil }
-            index += 1
+    func value(_ path: [String]) -> NextflowValue? {
+        guard let first = path.first, var value = root[first] else { return nil }
+        for part in path.dropFirst() {
+            guard let map = value.map, let next = map[part] else { return nil }
+            value = next
         }
-        return nil
+        if case .absent = value.kind { return nil }
+        return value
     }
 
-    private func afterCatch(_ tokens: Tokens, _ start: Int) -> Int {
-        var index = start
-        while index < tokens.endIndex {
-            var next = index
-            while next < tokens.endIndex, tokens[next].isNewline { next += 1 }
-            guard next < tokens.endIndex, tokens[next].isWord("catch") || tokens[next].isWord("finally") else {
-                return index
-            }
-            var open = next + 1
-            if open < tokens.endIndex, tokens[open].isSymbol("(") {
-                open = NextflowTokens.balanced(tokens, from: open).end
-            }
-            guard let brace = brace(tokens, open) else { return next + 1 }
-            index = NextflowTokens.balanced(tokens, from: brace).end
+    // MARK: Statements
+
+    private func run(_ statements: [NextflowStatement], _ scope: NextflowScope) {
+        for statement in statements {
+            guard evaluator.spend() else { return }
+            run(statement, scope)
         }
-        return index
+    }
+
+    private func run(_ statement: NextflowStatement, _ scope: NextflowScope) {
+        let place = Evidence.source(file: scope.file, line: Int(statement.line))
+        let path = stack.last ?? []
+        switch statement.kind {
+        case .assign(let names, let operation, let expression):
+            if path == ["profiles"], names.count > 1 {
+                var inner = statement
+                inner.kind = .assign(Array(names.dropFirst()), operation, expression)
+                profiles.append((names[0], [inner], scope))
+                return
+            }
+            assign(path + names, operation, expression, place, scope)
+        case .define(let names, let expression):
+            // `name: Type` without a value, in a params block.
+            if path == ["params"], expression == nil { return }
+            let value = expression.map { evaluator.evaluate($0, scope) } ?? .null
+            for name in names { scope.variables[name] = value }
+        case .function(let name, let closure):
+            scope.variables[name] = NextflowValue(.function(NextflowFunction(closure, scope)))
+        case .scope(let names, let body): self.scope(path, names, body, scope)
+        case .selector(let kind, let pattern, let body):
+            guard let text = evaluator.evaluate(pattern, scope).text() else {
+                sources.note(place, "a selector that is not known before the run")
+                return
+            }
+            inside(["process", "\(kind):\(text)"]) { run(body, scope) }
+        case .choice(let test, let then, let other):
+            let value = evaluator.evaluate(test, scope)
+            conditionParameters.formUnion(value.trace.parameters)
+            branch(value, scope) { run($0 ? then : other, scope) }
+        case .selection(let subject, let cases):
+            let value = evaluator.evaluate(subject, scope)
+            conditionParameters.formUnion(value.trace.parameters)
+            select(value, cases[...], scope)
+        case .attempt(let body, _, let finally):
+            run(body, scope)
+            run(finally, scope)
+        case .loop(let name, let values, let body):
+            let value = values.map { evaluator.evaluate($0, scope) }
+            if case .list(let all)? = value?.kind, all.count <= 1000 {
+                for element in all {
+                    if let name { scope.variables[name] = element }
+                    run(body, scope)
+                }
+            } else {
+                sources.note(place, "a loop that is not known before the run is left out")
+            }
+        case .expression(let expression): command(expression, place, scope)
+        case .finish, .raise: break
+        case .broken(let why): sources.note(place, "a statement could not be read: \(why)")
+        }
+    }
+
+    private func inside(_ path: [String], _ body: () -> Void) {
+        guard stack.count < 60 else { return }
+        stack.append(path)
+        body()
+        stack.removeLast()
+    }
+
+    private func scope(_ path: [String], _ names: [String], _ body: [NextflowStatement], _ scope: NextflowScope) {
+        if path == ["profiles"], let name = names.first {
+            var body = body
+            if names.count > 1 {
+                body = [NextflowStatement(kind: .scope(Array(names.dropFirst()), body), line: body.first?.line ?? 1)]
+            }
+            profiles.append((name, body, scope))
+            return
+        }
+        guard path.isEmpty || path[0] != "plugins" else { return }
+        inside(path + names) { run(body, scope) }
+    }
+
+    private func command(_ expression: NextflowExpression, _ place: Evidence, _ scope: NextflowScope) {
+        if case .call(nil, "includeConfig", let arguments) = expression.kind, let first = arguments.first {
+            let value = evaluator.evaluate(first, scope)
+            conditionParameters.formUnion(value.trace.parameters)
+            includeConfig(value, place, scope)
+            return
+        }
+        guard case .call = expression.kind else { return }
+        _ = evaluator.evaluate(expression, scope)
+    }
+
+    private func includeConfig(_ value: NextflowValue, _ place: Evidence, _ scope: NextflowScope) {
+        if case .oneOf(let all, let reasons) = value.kind, let first = all.first {
+            let test = NextflowValue(.unknown(reasons.isEmpty ? ["which configuration is included"] : reasons))
+            let rest = NextflowValue.oneOf(Array(all.dropFirst()), reasons)
+            branch(test, scope) { includeConfig($0 ? first : rest, place, scope) }
+            return
+        }
+        guard let text = value.string else {
+            if !value.isNull {
+                sources.note(
+                    place,
+                    "which configuration is included is not known before the run: \(value.reasons.first ?? "")"
+                )
+            }
+            return
+        }
+        guard !text.isEmpty, text != "/dev/null" else { return }
+        guard let path = sources.resolve(text, from: scope.file, at: place, purpose: "configuration") else { return }
+        include(path, from: place)
+    }
+
+    /// Takes one way, or both where the condition is not known, and joins the configurations they leave.
+    private func branch(_ test: NextflowValue, _ scope: NextflowScope, _ way: (Bool) -> Void) {
+        if let truth = test.truth {
+            way(truth)
+            return
+        }
+        let reasons = test.reasons.isEmpty ? ["a condition that is not known before the run"] : test.reasons
+        let (before, variables) = (root, scope.snapshot)
+        way(true)
+        let (left, leftVariables) = (root, scope.snapshot)
+        root = before
+        scope.snapshot = variables
+        way(false)
+        root = merged(left, root, reasons, 0)
+        scope.snapshot = NextflowScope.merged(leftVariables, scope.snapshot, reasons)
+    }
+
+    private func select(
+        _ subject: NextflowValue,
+        _ cases: ArraySlice<(values: [NextflowExpression], body: [NextflowStatement])>,
+        _ scope: NextflowScope
+    ) {
+        guard let first = cases.first, cases.count < 60 else { return }
+        let body = cases.first { !$0.body.isEmpty }?.body ?? []
+        if first.values.isEmpty {
+            run(body, scope)
+            return
+        }
+        let value = evaluator.evaluate(first.values[0], scope)
+        let hit = subject.equals(value)
+        let test = hit.map { NextflowValue(.bool($0)) } ?? evaluator.unknown(subject, "a choice")
+        branch(test, scope) { isTaken in
+            if isTaken { run(body, scope) } else { select(subject, cases.dropFirst(), scope) }
+        }
+    }
+
+    private func merged(_ left: NextflowMap, _ right: NextflowMap, _ reasons: [String], _ depth: Int) -> NextflowMap {
+        guard depth < 20, evaluator.spend(1 + left.keys.count + right.keys.count) else { return left }
+        var result = left
+        for key in left.keys + right.keys.filter({ left[$0] == nil }) {
+            let one = left[key] ?? NextflowValue(.absent)
+            let two = right[key] ?? NextflowValue(.absent)
+            switch (one.kind, two.kind) {
+            case (.map(let inner), .map(let other)):
+                result[key] = NextflowValue(.map(merged(inner, other, reasons, depth + 1)), trace: one.trace)
+            case (.map(let inner), .absent):
+                result[key] = NextflowValue(.map(merged(inner, NextflowMap(), reasons, depth + 1)), trace: one.trace)
+            case (.absent, .map(let inner)):
+                result[key] = NextflowValue(.map(merged(NextflowMap(), inner, reasons, depth + 1)), trace: two.trace)
+            default: result[key] = NextflowValue.oneOf([one, two], reasons)
+            }
+        }
+        return result
+    }
+
+    // MARK: Values
+
+    private func assign(
+        _ path: [String],
+        _ operation: String,
+        _ expression: NextflowExpression,
+        _ place: Evidence,
+        _ scope: NextflowScope
+    ) {
+        if path.count == 1, scope.variable(path[0]) != nil {
+            scope.assign(path[0], evaluator.evaluate(expression, scope))
+            return
+        }
+        var value = evaluator.evaluate(expression, scope).at(place)
+        if operation != "=", let old = self.value(path) {
+            let added = value
+            value = old.lifted { left in
+                added.lifted { evaluator.operate(String(operation.dropLast()), left, $0) }
+            }
+        }
+        if path.last == "container" || path.last == "registry" || path.contains("ext") {
+            expressions[place] = sources.text(expression, scope.file)
+        }
+        set(path, value)
+    }
+
+    /// Sets a value unless the run gave it. Also for `params.x = …` of scripts.
+    func set(_ path: [String], _ value: NextflowValue) {
+        guard let first = path.first, path.count < 40 else { return }
+        var value = value
+        value.isFixed = false
+        root[first] = setting(root[first], path.dropFirst(), value)
+    }
+
+    private func setting(_ old: NextflowValue?, _ path: ArraySlice<String>, _ value: NextflowValue) -> NextflowValue {
+        if let old, old.isFixed { return old }
+        guard let first = path.first else {
+            // Values of the run stay where a whole map is set.
+            guard let inner = value.map, let kept = old?.map, kept.keys.contains(where: { kept[$0]?.isFixed == true })
+            else { return value }
+            var map = inner
+            for key in kept.keys where kept[key]?.isFixed == true { map[key] = kept[key] }
+            return NextflowValue(.map(map), trace: value.trace)
+        }
+        var map = old?.map ?? NextflowMap()
+        map[first] = setting(map[first], path.dropFirst(), value)
+        return NextflowValue(.map(map), trace: old?.trace ?? NextflowTrace())
     }
 }

@@ -1,5 +1,8 @@
-/// The images of a Nextflow definition: configuration interpreted, scripts scanned, processes followed from the entry
-/// workflow under every name they are called by.
+/// The images of a Nextflow definition.
+///
+/// The configuration is carried out, scripts are scanned for processes, workflows, functions and includes, and the
+/// containers of the processes that the entry workflow reaches are evaluated under every name they are called by.
+/// Conditions around calls are not evaluated: a process that may be called counts.
 package enum NextflowDefinition {
     /// See `WorkflowDefinition.inspect`.
     package static func inspect(
@@ -7,31 +10,182 @@ package enum NextflowDefinition {
         _ request: DefinitionRequest
     ) throws(DefinitionError) -> Inspection {
         let main = try files.mainFile(given: request.main, defaults: ["main.nf"], extensions: ["nf"])
-        let evaluator = NextflowEvaluator(request.parameters)
-        let root = DefinitionPath.folder(of: main)
-        let beside = root.isEmpty ? "nextflow.config" : "\(root)/nextflow.config"
-        let configuration = files.exists(beside) ? beside : "nextflow.config"
-        let profiles = request.profiles.isEmpty ? ["standard"] : request.profiles
-        let reader = NextflowConfigurationReader(files: files, evaluator: evaluator, active: profiles)
-        if files.exists(configuration) { reader.read(configuration) }
-        var graph = NextflowGraph(files: files, evaluator: evaluator, root: root)
-        guard graph.load(main, from: nil) else {
-            throw DefinitionError(graph.notes.first?.message ?? "\(main) cannot be read")
+        let sources = NextflowSources(files, main: main)
+        let evaluator = NextflowEvaluator()
+        let configuration = NextflowConfiguration(sources: sources, evaluator: evaluator, request: request)
+        let beside = sources.projectFolder.isEmpty ? "nextflow.config" : sources.projectFolder + "/nextflow.config"
+        if let path = [beside, "nextflow.config"].first(where: files.exists) {
+            configuration.load(path, isNamed: request.profiles.isEmpty ? ["standard"] : request.profiles)
         }
-        let calls = graph.calls(from: main)
-        var images = NextflowImages(evaluator: evaluator, settings: reader.settings)
-        for call in calls { images.add(call) }
-        var notes = reader.settings.notes + graph.notes
-        for profile in request.profiles where !reader.settings.profiles.contains(profile) {
-            notes.append(
-                DefinitionNote(place: nil, message: "profile `\(profile)` is in no configuration that was read")
+        let library = NextflowLibrary(sources: sources, evaluator: evaluator, configuration: configuration)
+        guard let script = library.load(main, from: nil) else {
+            throw DefinitionError("\(main): \(sources.notes.last?.message ?? "it cannot be read")")
+        }
+        let calls = NextflowCalls(main: script, library: library, sources: sources).calls
+        let selectors = NextflowSelectors(configuration, sources: sources)
+        var report = NextflowReport(configuration: configuration, evaluator: evaluator, sources: sources)
+        for call in calls {
+            let task = NextflowTask(
+                call,
+                selectors: selectors,
+                configuration: configuration,
+                evaluator: evaluator,
+                sources: sources
+            )
+            report.add(call, task.container())
+        }
+        return report.inspection
+    }
+}
+
+/// Gathers what the process calls need into an inspection.
+struct NextflowReport {
+    private let configuration: NextflowConfiguration
+    private let evaluator: NextflowEvaluator
+    private let sources: NextflowSources
+    private var images: [String: ImageMention] = [:]
+    private var unresolved: [UnresolvedMention] = []
+    private var unresolvedIndex: [UnresolvedMention: Int] = [:]
+    private var parameters: Set<String> = []
+    private let registry: NextflowValue
+    private let replacesRegistry: Bool
+
+    init(configuration: NextflowConfiguration, evaluator: NextflowEvaluator, sources: NextflowSources) {
+        self.configuration = configuration
+        self.evaluator = evaluator
+        self.sources = sources
+        registry = configuration.value(["docker", "registry"]) ?? .null
+        replacesRegistry = configuration.value(["docker", "registryOverride"])?.truth == true
+        if configuration.value(["wave", "enabled"])?.truth == true {
+            sources.note(
+                configuration.value(["wave", "enabled"])?.trace.places.first,
+                "wave is enabled: HealthOmics has no such plugin, and images it would make are not known before the run"
             )
         }
+    }
+
+    mutating func add(_ call: NextflowProcessCall, _ setting: NextflowTask.Setting?) {
+        let own = Evidence.source(file: call.process.script.path, line: call.process.line)
+        guard let setting else {
+            sources.note(own, "process \(call.process.name) has no container")
+            return
+        }
+        parameters.formUnion(setting.value.trace.parameters)
+        let value = setting.value.lifted { image in registry.lifted { prefixed(image, $0) } }
+        parameters.formUnion(value.trace.parameters)
+        let candidates = value.candidates
+        let reason: String? =
+            candidates.count > 1
+            ? "one of several values: " + (value.reasons.first ?? "what decides is not known before the run") : nil
+        for candidate in candidates {
+            if candidate.truth == false {
+                if candidates.count == 1 { sources.note(own, "process \(call.process.name) has no container") }
+                continue
+            }
+            guard case .unknown(let reasons) = candidate.kind else {
+                use(candidate, reason, call, setting)
+                continue
+            }
+            miss(reasons.joined(separator: "; "), call, setting)
+        }
+    }
+
+    private mutating func use(
+        _ value: NextflowValue,
+        _ reason: String?,
+        _ call: NextflowProcessCall,
+        _ setting: NextflowTask.Setting
+    ) {
+        guard let text = value.string else {
+            miss("the value is no text", call, setting)
+            return
+        }
+        guard ImageText.isReference(text) else {
+            miss("`\(text.prefix(100))` is not an image reference", call, setting)
+            return
+        }
+        var places = value.trace.places
+        if !places.contains(setting.place) { places.insert(setting.place, at: 0) }
+        var mention =
+            images[text]
+            ?? ImageMention(
+                text: text,
+                certainty: reason == nil ? .certain : .alternative,
+                reason: reason,
+                places: [],
+                tasks: []
+            )
+        if reason == nil {
+            mention.certainty = .certain
+            mention.reason = nil
+        }
+        for place in places where mention.places.count < 100 && !mention.places.contains(place) {
+            mention.places.append(place)
+        }
+        mention.tasks.append(call.qualifiedName)
+        images[text] = mention
+    }
+
+    private mutating func miss(_ missing: String, _ call: NextflowProcessCall, _ setting: NextflowTask.Setting) {
+        let mention = UnresolvedMention(
+            place: setting.place,
+            expression: setting.expression,
+            missing: missing,
+            tasks: []
+        )
+        if let index = unresolvedIndex[mention] {
+            unresolved[index].tasks.append(call.qualifiedName)
+        } else {
+            unresolvedIndex[mention] = unresolved.count
+            unresolved.append(mention)
+            unresolved[unresolved.count - 1].tasks = [call.qualifiedName]
+        }
+    }
+
+    /// An image with `docker.registry` in front where it names no registry itself (Nextflow's rule: the part before the
+    /// first slash holds neither a dot nor a colon), or in place of its own with `docker.registryOverride`.
+    private func prefixed(_ image: NextflowValue, _ registry: NextflowValue) -> NextflowValue {
+        guard let written = image.string else { return image }
+        var text = written
+        while let last = text.unicodeScalars.last, last.value <= 0x20 { text.unicodeScalars.removeLast() }
+        text = String(text.drop(while: \.isWhitespace))
+        if text.utf8.starts(with: "docker://".utf8) { text = String(text.dropFirst(9)) }
+        var result = image
+        result.kind = .string(text)
+        guard !text.isEmpty, NextflowEvaluator.find("://", in: text) == nil, registry.truth != false else {
+            return result
+        }
+        let first = text.split(separator: "/", maxSplits: 1)
+        let isQualified =
+            first.count == 2 && first[0].utf8.contains { $0 == UInt8(ascii: ".") || $0 == UInt8(ascii: ":") }
+        guard !isQualified || replacesRegistry else { return result }
+        result.trace.add(registry.trace)
+        guard let prefix = registry.text() else {
+            let reasons = registry.reasons
+            result.kind = .unknown(reasons.isEmpty ? ["`docker.registry` is not a text"] : reasons)
+            return result
+        }
+        let rest = isQualified ? String(first[1]) : text
+        result.kind = .string(prefix.hasSuffix("/") ? prefix + rest : prefix + "/" + rest)
+        return result
+    }
+
+    var inspection: Inspection {
+        var all = images.values.sorted { $0.text < $1.text }
+        for index in all.indices { all[index].tasks = Self.distinct(all[index].tasks) }
+        var missing = unresolved
+        for index in missing.indices { missing[index].tasks = Self.distinct(missing[index].tasks) }
+        missing.sort { ($0.place, $0.missing) < ($1.place, $1.missing) }
+        if evaluator.isExhausted {
+            sources.note(nil, "the definition takes too much work to evaluate: what was found is not all")
+        }
         return Inspection(
-            images: images.mentions,
-            unresolved: images.unresolved,
-            notes: notes,
-            relevantParameters: evaluator.relevant.sorted()
+            images: all,
+            unresolved: missing,
+            notes: sources.notes,
+            relevantParameters: Array(parameters.union(configuration.conditionParameters)).sorted()
         )
     }
+
+    private static func distinct(_ names: [String]) -> [String] { Array(Set(names)).sorted() }
 }

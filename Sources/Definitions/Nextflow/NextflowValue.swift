@@ -1,84 +1,368 @@
-/// A value as far as it can be known before a run.
-indirect enum NextflowValue: Sendable, Hashable {
-    case null
-    case bool(Bool)
-    case number(String)
-    case string(String)
-    case list([NextflowValue])
-    case map([String: NextflowValue])
-    /// Code that gives a value when it is asked for; which one is in the evaluator's store.
-    case closure(Int)
-    /// Not known, with what is missing.
-    case unknown(String)
-    /// One of several, with what decides.
-    case oneOf([NextflowValue], String)
+/// What decided a value.
+struct NextflowTrace {
+    private static let maximumPlaces = 16
 
-    /// Groovy's truth; nil when it is not known.
-    var truth: Bool? {
-        switch self {
-        case .null: false
-        case .bool(let value): value
-        case .number(let text): Double(text).map { $0 != 0 } ?? true
-        case .string(let text): !text.isEmpty
-        case .list(let values): !values.isEmpty
-        case .map(let members): !members.isEmpty
-        case .closure: true
-        case .unknown: nil
-        case .oneOf(let values, _):
-            values.allSatisfy { $0.truth == true } ? true : values.allSatisfy { $0.truth == false } ? false : nil
+    var places: [Evidence] = []
+    /// Names of the top-level run parameters.
+    var parameters: [String] = []
+
+    mutating func add(_ other: NextflowTrace) {
+        if places.isEmpty {
+            places = other.places
+        } else {
+            for place in other.places where places.count < Self.maximumPlaces && !places.contains(place) {
+                places.append(place)
+            }
+        }
+        for name in other.parameters where !parameters.contains(name) { parameters.append(name) }
+    }
+}
+
+/// A map that keeps the order of its keys, as Groovy's do.
+struct NextflowMap {
+    private(set) var keys: [String] = []
+    private var values: [String: NextflowValue] = [:]
+
+    subscript(key: String) -> NextflowValue? {
+        get { values[key] }
+        set {
+            if let newValue {
+                if values.updateValue(newValue, forKey: key) == nil { keys.append(key) }
+            } else if values.removeValue(forKey: key) != nil {
+                keys.removeAll { $0 == key }
+            }
         }
     }
+}
 
-    /// Why it is not known.
-    var missing: String? {
-        switch self {
-        case .unknown(let why): why
-        case .oneOf(_, let why): why
-        default: nil
-        }
+/// A closure or function with the names it sees.
+final class NextflowFunction {
+    let closure: NextflowClosure
+    let scope: NextflowScope
+
+    init(_ closure: NextflowClosure, _ scope: NextflowScope) {
+        self.closure = closure
+        self.scope = scope
+    }
+}
+
+/// Something whose members are found on demand (`params`, `task`, `workflow`).
+final class NextflowObject {
+    let name: String
+    let member: (String) -> NextflowValue
+
+    init(_ name: String, member: @escaping (String) -> NextflowValue) {
+        self.name = name
+        self.member = member
+    }
+}
+
+/// A value as far as it is known before a run.
+struct NextflowValue {
+    indirect enum Kind {
+        /// Not set on a way that may have been taken; only in configurations.
+        case absent
+        /// With what would have had to be set, where that is known.
+        case null(String?)
+        case bool(Bool)
+        case integer(Int)
+        case decimal(Double)
+        case string(String)
+        case list([NextflowValue])
+        case map(NextflowMap)
+        case function(NextflowFunction)
+        case object(NextflowObject)
+        /// With the reasons, never empty.
+        case unknown([String])
+        /// One of these; the reasons say what decides.
+        case oneOf([NextflowValue], [String])
     }
 
-    /// What a string shows of it; nil when it is not known.
-    var text: String? {
-        switch self {
-        case .null: "null"
-        case .bool(let value): value ? "true" : "false"
-        case .number(let text): text
-        case .string(let text): text
-        case .list(let values):
-            values.reduce(into: Optional("[")) { text, value in
-                guard let piece = value.text else {
-                    text = nil
-                    return
-                }
-                text = text.map { $0 == "[" ? $0 + piece : $0 + ", " + piece }
-            }.map { $0 + "]" }
-        case .map, .closure, .unknown, .oneOf: nil
-        }
+    static let maximumCandidates = 24
+
+    var kind: Kind
+    var trace = NextflowTrace()
+    /// Given by the run: the definition cannot change it.
+    var isFixed = false
+
+    init(_ kind: Kind, trace: NextflowTrace = NextflowTrace()) {
+        self.kind = kind
+        self.trace = trace
     }
 
-    init(_ value: ParameterValue) {
+    static var null: NextflowValue { NextflowValue(.null(nil)) }
+
+    static func unknown(_ reason: String) -> NextflowValue { NextflowValue(.unknown([reason])) }
+
+    /// A value of the run's parameters; `path` is where it is in them.
+    init(_ value: ParameterValue, path: String, parameter: String) {
+        let trace = NextflowTrace(places: [.parameter(path: path)], parameters: [parameter])
         switch value {
-        case .null: self = .null
-        case .bool(let value): self = .bool(value)
-        case .number(let text): self = .number(text)
-        case .string(let text): self = .string(text)
-        case .array(let values): self = .list(values.map(NextflowValue.init))
-        case .object(let members): self = .map(members.mapValues(NextflowValue.init))
+        case .null: self.init(.null("parameter `\(path)` is null"), trace: trace)
+        case .bool(let value): self.init(.bool(value), trace: trace)
+        case .number(let text): self.init(Self.number(text), trace: trace)
+        case .string(let text): self.init(.string(text), trace: trace)
+        case .array(let values):
+            self.init(
+                .list(
+                    values.enumerated().map {
+                        NextflowValue($1, path: "\(path).\($0)", parameter: parameter)
+                    }
+                ),
+                trace: trace
+            )
+        case .object(let members):
+            var map = NextflowMap()
+            for (key, value) in members.sorted(by: { $0.key < $1.key }) {
+                map[key] = NextflowValue(value, path: "\(path).\(key)", parameter: parameter)
+            }
+            self.init(.map(map), trace: trace)
+        }
+        if case .map = kind { isFixed = false } else { isFixed = true }
+    }
+
+    /// A number's text as Groovy reads it; one that cannot be kept exactly stays text.
+    static func number(_ text: String) -> Kind {
+        let digits = text.filter { $0 != "_" }
+        if let value = Int(digits) { return .integer(value) }
+        if let last = digits.last, "lLgGiI".contains(last), let value = Int(digits.dropLast()) {
+            return .integer(value)
+        }
+        if digits.hasPrefix("0x"), let value = Int(digits.dropFirst(2), radix: 16) { return .integer(value) }
+        if let value = Double(digits), value.isFinite { return .decimal(value) }
+        if let last = digits.last, "dDfF".contains(last), let value = Double(digits.dropLast()), value.isFinite {
+            return .decimal(value)
+        }
+        return .string(text)
+    }
+
+    var isNull: Bool {
+        switch kind {
+        case .null, .absent: true
+        default: false
         }
     }
 
-    /// At most this many values are followed side by side.
-    static let widest = 16
+    var string: String? { if case .string(let text) = kind { text } else { nil } }
 
-    static func either(_ values: [NextflowValue], _ why: String) -> NextflowValue {
-        var flat: [NextflowValue] = []
-        for value in values {
-            if case .oneOf(let inner, _) = value { flat += inner } else { flat.append(value) }
+    var map: NextflowMap? { if case .map(let map) = kind { map } else { nil } }
+
+    var candidates: [NextflowValue] { if case .oneOf(let all, _) = kind { all } else { [self] } }
+
+    var reasons: [String] {
+        switch kind {
+        case .unknown(let reasons), .oneOf(_, let reasons): reasons
+        default: []
         }
-        var unique: [NextflowValue] = []
-        for value in flat where !unique.contains(value) { unique.append(value) }
-        if unique.count == 1 { return unique[0] }
-        return unique.count > widest ? .unknown(why) : .oneOf(unique, why)
+    }
+
+    static func union(_ left: [String], _ right: [String]) -> [String] {
+        var all = left
+        for reason in right where all.count < 6 && !all.contains(reason) { all.append(reason) }
+        return all
+    }
+
+    func tracing(_ more: NextflowTrace) -> NextflowValue {
+        var value = self
+        value.trace.add(more)
+        if case .oneOf(let all, let reasons) = kind { value.kind = .oneOf(all.map { $0.tracing(more) }, reasons) }
+        return value
+    }
+
+    func at(_ place: Evidence) -> NextflowValue { tracing(NextflowTrace(places: [place])) }
+
+    /// Groovy's truth; nil where it is not known.
+    var truth: Bool? {
+        switch kind {
+        case .absent, .null: return false
+        case .bool(let value): return value
+        case .integer(let value): return value != 0
+        case .decimal(let value): return value != 0
+        case .string(let text): return !text.isEmpty
+        case .list(let values): return !values.isEmpty
+        case .map(let map): return !map.keys.isEmpty
+        case .function, .object: return true
+        case .unknown: return nil
+        case .oneOf(let all, _):
+            let truths = all.map(\.truth)
+            return truths.allSatisfy { $0 == truths[0] } ? truths[0] : nil
+        }
+    }
+
+    /// Whether both are known to be equal; nil where it is not known.
+    func equals(_ other: NextflowValue, _ depth: Int = 0) -> Bool? {
+        guard depth < 20 else { return nil }
+        switch (kind, other.kind) {
+        case (.unknown, _), (_, .unknown), (.oneOf, _), (_, .oneOf): return nil
+        case (.absent, _), (.null, _): return other.isNull
+        case (_, .absent), (_, .null): return false
+        case (.bool(let left), .bool(let right)): return left == right
+        case (.integer(let left), .integer(let right)): return left == right
+        case (.decimal(let left), .decimal(let right)): return left == right
+        case (.integer(let left), .decimal(let right)), (.decimal(let right), .integer(let left)):
+            return Double(left) == right
+        case (.string(let left), .string(let right)): return left == right
+        case (.list(let left), .list(let right)):
+            guard left.count == right.count else { return false }
+            for (one, two) in zip(left, right) {
+                guard let same = one.equals(two, depth + 1) else { return nil }
+                if !same { return false }
+            }
+            return true
+        case (.map(let left), .map(let right)):
+            guard left.keys.count == right.keys.count else { return false }
+            for key in left.keys {
+                guard let one = left[key], let two = right[key] else { return false }
+                guard let same = one.equals(two, depth + 1) else { return nil }
+                if !same { return false }
+            }
+            return true
+        case (.function(let left), .function(let right)): return left === right
+        case (.object(let left), .object(let right)): return left.name == right.name
+        default: return false
+        }
+    }
+
+    /// One of several values; the only one where they are equal.
+    static func oneOf(_ values: [NextflowValue], _ reasons: [String]) -> NextflowValue {
+        var distinct: [NextflowValue] = []
+        var all = reasons
+        for value in values {
+            all = union(all, value.reasons)
+            for candidate in value.candidates {
+                if let same = distinct.firstIndex(where: {
+                    $0.isSameKind(as: candidate) && $0.equals(candidate) == true
+                }) {
+                    distinct[same].trace.add(candidate.trace)
+                } else {
+                    distinct.append(candidate)
+                }
+                if distinct.count > maximumCandidates {
+                    var value = unknown("one of more than \(maximumCandidates) values")
+                    value.trace = values[0].trace
+                    return value
+                }
+            }
+        }
+        if distinct.count == 1 { return distinct[0] }
+        if distinct.isEmpty { return unknown("a value that is not known before the run") }
+        var trace = NextflowTrace()
+        for value in distinct { trace.add(value.trace) }
+        let isUnknown = distinct.allSatisfy { if case .unknown = $0.kind { true } else { false } }
+        if isUnknown { return NextflowValue(.unknown(all.isEmpty ? ["not known before the run"] : all), trace: trace) }
+        return NextflowValue(.oneOf(distinct, all), trace: trace)
+    }
+
+    private func isSameKind(as other: NextflowValue) -> Bool {
+        switch (kind, other.kind) {
+        case (.absent, .absent), (.null, .null): true
+        case (.absent, _), (_, .absent): false
+        default: true
+        }
+    }
+
+    /// Applies a function to each value it may have.
+    func lifted(_ function: (NextflowValue) -> NextflowValue) -> NextflowValue {
+        guard case .oneOf(let all, let reasons) = kind else { return function(self) }
+        return .oneOf(all.map(function), reasons)
+    }
+
+    /// The text that interpolation makes of it; nil where it has none that is known.
+    func text(_ depth: Int = 0) -> String? {
+        guard depth < 20 else { return nil }
+        switch kind {
+        case .string(let text): return text
+        case .bool(let value): return value ? "true" : "false"
+        case .integer(let value): return String(value)
+        case .decimal(let value): return "\(value)"
+        case .list(let values):
+            var parts: [String] = []
+            for value in values {
+                guard let text = value.isNull ? "null" : value.text(depth + 1) else { return nil }
+                parts.append(text)
+            }
+            return "[" + parts.joined(separator: ", ") + "]"
+        default: return nil
+        }
+    }
+}
+
+/// The names that code sees.
+final class NextflowScope {
+    var variables: [String: NextflowValue] = [:]
+    let parent: NextflowScope?
+    /// The file the code is in.
+    let file: String
+    /// Names that are no variables; asked last.
+    let lookup: ((String) -> NextflowValue?)?
+
+    init(file: String, parent: NextflowScope? = nil, lookup: ((String) -> NextflowValue?)? = nil) {
+        self.file = file
+        self.parent = parent
+        self.lookup = lookup
+    }
+
+    func variable(_ name: String) -> NextflowValue? {
+        var scope: NextflowScope? = self
+        while let current = scope {
+            if let value = current.variables[name] { return value }
+            scope = current.parent
+        }
+        return nil
+    }
+
+    func outside(_ name: String) -> NextflowValue? {
+        var scope: NextflowScope? = self
+        while let current = scope {
+            if let value = current.lookup?(name) { return value }
+            scope = current.parent
+        }
+        return nil
+    }
+
+    /// Changes a variable where it is, or makes one here.
+    func assign(_ name: String, _ value: NextflowValue) {
+        var scope: NextflowScope? = self
+        while let current = scope {
+            if current.variables[name] != nil {
+                current.variables[name] = value
+                return
+            }
+            scope = current.parent
+        }
+        variables[name] = value
+    }
+
+    /// The variables of this scope and those around it.
+    var snapshot: [[String: NextflowValue]] {
+        get {
+            var all: [[String: NextflowValue]] = []
+            var scope: NextflowScope? = self
+            while let current = scope {
+                all.append(current.variables)
+                scope = current.parent
+            }
+            return all
+        }
+        set {
+            var scope: NextflowScope? = self
+            for variables in newValue {
+                scope?.variables = variables
+                scope = scope?.parent
+            }
+        }
+    }
+
+    /// What holds after one of two ways was taken.
+    static func merged(
+        _ left: [[String: NextflowValue]],
+        _ right: [[String: NextflowValue]],
+        _ reasons: [String]
+    ) -> [[String: NextflowValue]] {
+        zip(left, right).map { one, two in
+            one.merging(two) { left, right in
+                left.equals(right) == true ? left : NextflowValue.oneOf([left, right], reasons)
+            }
+        }
     }
 }

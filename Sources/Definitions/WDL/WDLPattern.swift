@@ -142,6 +142,69 @@ struct WDLPattern {
         return work > 0 ? Search(range: match?.range(0)) : nil
     }
 
+    /// Whether the whole of a text matches. No groups are kept, so nothing is allocated on the way.
+    ///
+    /// - Returns: nil where the work is too much.
+    func matchesWhole(_ text: [UInt8]) -> Bool? {
+        var work = Self.maximumWork
+        var (current, next, stack): ([Int], [Int], [Int]) = ([], [], [])
+        var lastSeen = Array(repeating: -1, count: program.count)
+        reach(0, at: 0, text, &current, &stack, &lastSeen, &work)
+        for position in text.indices {
+            next.removeAll(keepingCapacity: true)
+            for step in current {
+                let isHit =
+                    switch program[step] {
+                    case .byte(let byte): text[position] == byte
+                    case .set(let set): set.contains(text[position])
+                    default: false
+                    }
+                if isHit { reach(step + 1, at: position + 1, text, &next, &stack, &lastSeen, &work) }
+            }
+            swap(&current, &next)
+            guard work > 0 else { return nil }
+            if current.isEmpty { return false }
+        }
+        return current.contains { if case .match = program[$0] { true } else { false } }
+    }
+
+    /// Follows jumps to the steps that read a byte or match; each is reached once at a position.
+    private func reach(
+        _ step: Int,
+        at position: Int,
+        _ text: [UInt8],
+        _ steps: inout [Int],
+        _ stack: inout [Int],
+        _ lastSeen: inout [Int],
+        _ work: inout Int
+    ) {
+        stack.append(step)
+        while let step = stack.popLast() {
+            work -= 1
+            guard lastSeen[step] != position else { continue }
+            lastSeen[step] = position
+            switch program[step] {
+            case .jump(let target): stack.append(target)
+            case .split(let first, let second): stack += [second, first]
+            case .byte, .set, .match: steps.append(step)
+            default: if passes(program[step], at: position, text) { stack.append(step + 1) }
+            }
+        }
+    }
+
+    /// Whether a step that reads nothing lets a thread through.
+    private func passes(_ step: Step, at position: Int, _ text: [UInt8]) -> Bool {
+        switch step {
+        case .start: return position == 0
+        case .end: return position == text.count
+        case .wordEdge(let wanted):
+            let before = position > 0 && text[position - 1].isWDLName
+            let after = position < text.count && text[position].isWDLName
+            return (before != after) == wanted
+        default: return true
+        }
+    }
+
     /// All matches replaced, `$1` and `\1` being groups.
     ///
     /// - Returns: nil where the work is too much.
@@ -239,12 +302,8 @@ struct WDLPattern {
                 var saved = slots
                 saved[slot] = position
                 stack.append((step + 1, saved))
-            case .start: if position == 0 { stack.append((step + 1, slots)) }
-            case .end: if position == text.count { stack.append((step + 1, slots)) }
-            case .wordEdge(let wanted):
-                let before = position > 0 && text[position - 1].isWDLName
-                let after = position < text.count && text[position].isWDLName
-                if (before != after) == wanted { stack.append((step + 1, slots)) }
+            case .start, .end, .wordEdge:
+                if passes(program[step], at: position, text) { stack.append((step + 1, slots)) }
             case .byte, .set, .match:
                 threads.steps.append(step)
                 threads.slots.append(slots)

@@ -1,0 +1,92 @@
+/// The files of a Nextflow definition that were reached, and what is to be said about them.
+final class NextflowSources {
+    private static let maximumBytes = 64 << 20
+    private static let maximumNotes = 200
+    /// What stands for the definition's root in paths; no image can hold it.
+    static let rootFolder = "{definition}"
+
+    struct Source {
+        var bytes: [UInt8]
+        var tokens: [NextflowToken]
+    }
+
+    private let files: any DefinitionFiles
+    /// The folder of the main file; empty for the root.
+    let projectFolder: String
+    private var read: [String: Source?] = [:]
+    private var bytesRead = 0
+    private(set) var notes: [DefinitionNote] = []
+
+    init(_ files: any DefinitionFiles, main: String) {
+        self.files = files
+        projectFolder = DefinitionPath.folder(of: main)
+    }
+
+    func note(_ place: Evidence?, _ message: String) {
+        let note = DefinitionNote(place: place, message: message)
+        if notes.count < Self.maximumNotes, !notes.contains(note) { notes.append(note) }
+    }
+
+    func exists(_ path: String) -> Bool { files.exists(path) }
+
+    /// A file that was reached; nil with a note where it cannot be read.
+    func source(_ path: String, from place: Evidence?, purpose: String) -> Source? {
+        if let known = read[path] { return known }
+        var source: Source?
+        switch files.read(path) {
+        case .contents(let bytes):
+            bytesRead += bytes.count
+            if bytesRead > Self.maximumBytes {
+                note(
+                    place,
+                    "\(purpose) \(path) is not read: the definition's texts are above \(Self.maximumBytes) bytes"
+                )
+            } else {
+                source = Source(bytes: bytes, tokens: NextflowLexer.tokens(of: bytes))
+            }
+        case .missing: note(place, "\(purpose) \(path) is not in the definition")
+        case .refused(let why): note(place, "\(purpose) \(path) is not read: \(why)")
+        }
+        read[path] = .some(source)
+        return source
+    }
+
+    /// The path in the definition that a text in a file means; nil with a note where it leads out of it.
+    func resolve(_ text: String, from file: String, at place: Evidence?, purpose: String) -> String? {
+        let shown = text.prefix(200)
+        if NextflowEvaluator.find("://", in: text) != nil {
+            note(place, "\(purpose) \(shown) is remote and is not read")
+            return nil
+        }
+        let path: String?
+        if let rest = Self.rest(of: text, after: NextflowConfiguration.projectFolder) {
+            path = DefinitionPath.normalized(projectFolder.isEmpty ? rest : projectFolder + "/" + rest)
+        } else if let rest = Self.rest(of: text, after: Self.rootFolder) {
+            path = DefinitionPath.normalized(rest)
+        } else {
+            path = DefinitionPath.resolve(text, from: file)
+        }
+        if path == nil { note(place, "\(purpose) \(shown) lies outside the definition and is not read") }
+        return path
+    }
+
+    private static func rest(of text: String, after prefix: String) -> String? {
+        guard text.utf8.starts(with: prefix.utf8) else { return nil }
+        return String(decoding: text.utf8.dropFirst(prefix.utf8.count).drop { $0 == 0x2F }, as: UTF8.self)
+    }
+
+    /// An expression as written, on one line of at most 200 characters.
+    func text(_ expression: NextflowExpression, _ file: String) -> String {
+        guard let bytes = read[file]??.bytes else { return "" }
+        let start = Int(expression.start)
+        let stop = min(Int(expression.stop), start + 1000, bytes.count)
+        guard start < stop else { return "" }
+        var result = ""
+        for word in String(decoding: bytes[start..<stop], as: UTF8.self).split(whereSeparator: \.isWhitespace) {
+            if !result.isEmpty { result += " " }
+            result += word
+            if result.count > 200 { return String(result.prefix(199)) + "…" }
+        }
+        return result
+    }
+}

@@ -1,0 +1,355 @@
+/// The settings of one process call: directives of the process, then what the configuration's selectors say.
+///
+/// Order (nextflow.io/docs/latest/config.html, "Process selectors"): the process's own directive; then `withLabel` in
+/// order of appearance; then `withName` on the defined name, on the alias, on the qualified name, later ones winning;
+/// what `process.x` says holds only where nothing else was set.
+final class NextflowTask {
+    struct Setting {
+        var value: NextflowValue
+        /// Where it was set, and how it is written.
+        var place: Evidence
+        var expression: String
+    }
+
+    private let call: NextflowProcessCall
+    private let selectors: NextflowSelectors
+    private let configuration: NextflowConfiguration
+    private let evaluator: NextflowEvaluator
+    private let sources: NextflowSources
+    private let scope: NextflowScope
+    private var labels: [String] = []
+    private var directives: [String: Setting] = [:]
+    private var containers: [Setting] = []
+    private var isReadingContainer = false
+    private var matching: [NextflowMap]?
+    private var depth = 0
+
+    init(
+        _ call: NextflowProcessCall,
+        selectors: NextflowSelectors,
+        configuration: NextflowConfiguration,
+        evaluator: NextflowEvaluator,
+        sources: NextflowSources
+    ) {
+        self.call = call
+        self.selectors = selectors
+        self.configuration = configuration
+        self.evaluator = evaluator
+        self.sources = sources
+        scope = NextflowScope(file: call.process.script.path, parent: call.process.script.scope)
+    }
+
+    /// The container, and where it was set; nil where the process has none.
+    func container() -> Setting? {
+        let delegate = evaluator.delegate
+        defer { evaluator.delegate = delegate }
+        evaluator.delegate = { [unowned self] name in self.lookup(name) }
+        let head = self.head()
+        _ = carryOut(head)
+        matching = nil
+        var setting = selectors.default("container", configuration)
+        isReadingContainer = true
+        scope.variables = [:]
+        if let own = carryOut(head) { setting = own.over(setting) }
+        for settings in matches() {
+            if let value = settings["container"] {
+                setting = configuration.setting(value).over(setting)
+            }
+        }
+        guard var setting else { return nil }
+        setting.value = resolved(setting.value)
+        return setting
+    }
+
+    /// A closure is called when the task starts.
+    private func resolved(_ value: NextflowValue) -> NextflowValue {
+        value.lifted { candidate in
+            guard case .function(let function) = candidate.kind else { return candidate }
+            guard depth < 10 else { return .unknown("settings that need each other") }
+            depth += 1
+            defer { depth -= 1 }
+            return evaluator.call(function, []).tracing(candidate.trace)
+        }
+    }
+
+    private func lookup(_ name: String) -> NextflowValue? {
+        switch name {
+        case "task":
+            return NextflowValue(.object(NextflowObject("task") { [unowned self] in self.member($0) }))
+        default: return nil
+        }
+    }
+
+    // MARK: The task
+
+    private func member(_ name: String) -> NextflowValue {
+        switch name {
+        case "process", "name": return NextflowValue(.string(call.qualifiedName))
+        case "attempt": return NextflowValue(.integer(1))
+        case "label": return NextflowValue(.list(labels.map { NextflowValue(.string($0)) }))
+        case "ext":
+            return NextflowValue(.object(NextflowObject("task.ext") { [unowned self] in self.extension($0) }))
+        case "container", "index", "hash", "workDir", "exitStatus", "id", "tag":
+            return .unknown("`task.\(name)` is known only when the run is under way")
+        default:
+            guard depth < 10 else { return .unknown("settings that need each other") }
+            var setting = selectors.default(name, configuration)
+            if let own = directives[name] { setting = own.over(setting) }
+            for settings in matches() {
+                if let value = settings[name] { setting = configuration.setting(value).over(setting) }
+            }
+            if let setting { return resolved(setting.value) }
+            return name == "cpus"
+                ? NextflowValue(.integer(1)) : NextflowValue(.null("`task.\(name)` is not set"))
+        }
+    }
+
+    private func `extension`(_ name: String) -> NextflowValue {
+        guard depth < 10 else { return .unknown("settings that need each other") }
+        var value = configuration.value(["process", "ext", name])
+        func over(_ upper: NextflowValue?) {
+            guard let upper else { return }
+            value =
+                Setting(value: upper, place: .source(file: "", line: 0), expression: "").over(
+                    value.map { Setting(value: $0, place: .source(file: "", line: 0), expression: "") }
+                ).value
+        }
+        if let own = directives["ext"]?.value.map { over(own[name]) }
+        for settings in matches() {
+            if let map = settings["ext"]?.map {
+                over(map[name])
+            } else if let whole = settings["ext"], case .unknown = whole.kind {
+                over(whole)
+            }
+        }
+        return value.map(resolved) ?? NextflowValue(.null("`task.ext.\(name)` is not set for \(call.qualifiedName)"))
+    }
+
+    private func matches() -> [NextflowMap] {
+        if let matching { return matching }
+        let found = selectors.matching(
+            labels: labels,
+            names: [call.process.name, call.alias, call.qualifiedName]
+        )
+        matching = found
+        return found
+    }
+
+    // MARK: The process's head
+
+    private static let sections: Set<String> = [
+        "input", "output", "script", "shell", "exec", "when", "stub", "stage", "topic",
+    ]
+
+    private func head() -> [NextflowStatement] {
+        if let known = call.process.statements { return known }
+        let tokens = call.process.script.tokens
+        let body = call.process.body
+        var depth = 0
+        var stop = body.upperBound
+        for index in body {
+            switch tokens[index].kind {
+            case .symbol("("), .symbol("["), .symbol("{"): depth += 1
+            case .symbol(")"), .symbol("]"), .symbol("}"): depth -= 1
+            case .name(let name) where depth == 0 && Self.sections.contains(name):
+                guard index + 1 < body.upperBound, tokens[index + 1].isSymbol(":"),
+                    index == body.lowerBound || tokens[index - 1].isNewline || tokens[index - 1].isSymbol(";")
+                else { break }
+                stop = index
+            default: break
+            }
+            if stop < body.upperBound { break }
+        }
+        var parser = NextflowParser(tokens, body.lowerBound..<stop)
+        let statements = parser.statements(inBlock: false)
+        call.process.statements = statements
+        return statements
+    }
+
+    /// Carries out directives; answers the container they set once it is read.
+    private func carryOut(_ statements: [NextflowStatement]) -> Setting? {
+        var container: Setting?
+        for statement in statements {
+            let place = Evidence.source(file: scope.file, line: Int(statement.line))
+            switch statement.kind {
+            case .expression(let expression):
+                guard case .call(let target, let name, let arguments) = expression.kind, target == nil else { break }
+                if let found = directive(name, arguments, expression, place) { container = found }
+            case .assign(let path, _, let value) where path == ["container"]:
+                if isReadingContainer { container = setting([value], value, place) }
+            case .choice(let test, let then, let other):
+                let value = evaluator.evaluate(test, scope)
+                if let truth = value.truth {
+                    if var found = carryOut(truth ? then : other) {
+                        found.value = found.value.tracing(NextflowTrace(parameters: value.trace.parameters))
+                        container = found
+                    }
+                    break
+                }
+                let reasons = value.reasons.isEmpty ? ["a condition that is not known before the run"] : value.reasons
+                let left = carryOut(then) ?? container
+                let right = carryOut(other) ?? container
+                guard var one = left ?? right else { break }
+                one.value = NextflowValue.oneOf(
+                    [left?.value ?? NextflowValue(.absent), right?.value ?? NextflowValue(.absent)],
+                    reasons
+                )
+                container = one
+            case .broken(let why):
+                if !isReadingContainer {
+                    sources.note(place, "a directive of process \(call.process.name) could not be read: \(why)")
+                }
+            default: _ = evaluator.run([statement], scope)
+            }
+        }
+        return container
+    }
+
+    private func directive(
+        _ name: String,
+        _ arguments: [NextflowExpression],
+        _ expression: NextflowExpression,
+        _ place: Evidence
+    ) -> Setting? {
+        if name == "container" { return isReadingContainer ? setting(arguments, expression, place) : nil }
+        guard !isReadingContainer, let first = arguments.first else { return nil }
+        switch name {
+        case "label":
+            for argument in arguments {
+                evaluator.evaluate(argument, scope).candidates.forEach { candidate in
+                    let value = resolved(candidate)
+                    if let label = value.text() { labels.append(label) }
+                }
+            }
+        case "ext":
+            guard let more = evaluator.evaluate(first, scope).map else { break }
+            var map = directives["ext"]?.value.map ?? NextflowMap()
+            for key in more.keys { map[key] = more[key] }
+            directives["ext"] = Setting(value: NextflowValue(.map(map)), place: place, expression: "")
+        case "accelerator", "arch", "cpus", "memory", "machineType", "queue", "executor", "conda", "spack",
+            "containerOptions", "module", "clusterOptions", "resourceLabels":
+            directives[name] = Setting(value: evaluator.evaluate(first, scope), place: place, expression: "")
+        default: break
+        }
+        return nil
+    }
+
+    private func setting(
+        _ arguments: [NextflowExpression],
+        _ expression: NextflowExpression,
+        _ place: Evidence
+    ) -> Setting? {
+        // Named arguments come first, as a map.
+        guard let argument = arguments.last else { return nil }
+        return Setting(
+            value: evaluator.evaluate(argument, scope).at(place),
+            place: place,
+            expression: sources.text(argument, scope.file)
+        )
+    }
+}
+
+extension NextflowTask.Setting {
+    /// This setting above another, which holds where this one may not have been set.
+    func over(_ lower: NextflowTask.Setting?) -> NextflowTask.Setting {
+        guard case .oneOf(let all, let reasons) = value.kind,
+            all.contains(where: { if case .absent = $0.kind { true } else { false } })
+        else { return self }
+        var result = self
+        result.value = NextflowValue.oneOf(
+            all.map { candidate in
+                if case .absent = candidate.kind { lower?.value ?? .null } else { candidate }
+            },
+            reasons
+        )
+        return result
+    }
+}
+
+extension NextflowConfiguration {
+    /// A value of the configuration with the place that set it.
+    func setting(_ value: NextflowValue) -> NextflowTask.Setting {
+        let place = value.trace.places.last { expressions[$0] != nil } ?? value.trace.places.first
+        return NextflowTask.Setting(
+            value: value,
+            place: place ?? .source(file: "nextflow.config", line: 1),
+            expression: place.flatMap { expressions[$0] } ?? ""
+        )
+    }
+}
+
+/// The selectors of a configuration, in the order in which they first appear.
+final class NextflowSelectors {
+    private struct Selector {
+        var pattern: String
+        var isLabel: Bool
+        var isInverted: Bool
+        /// nil where the pattern is plain text.
+        var compiled: WDLPattern?
+        var isPlain: Bool
+        var settings: NextflowMap
+        var known: [String: Bool] = [:]
+    }
+
+    private var selectors: [Selector] = []
+
+    init(_ configuration: NextflowConfiguration, sources: NextflowSources) {
+        guard let process = configuration.root["process"]?.map else { return }
+        for key in process.keys {
+            let isLabel = key.utf8.starts(with: "withLabel:".utf8)
+            guard isLabel || key.utf8.starts(with: "withName:".utf8), let value = process[key], let settings = value.map
+            else { continue }
+            guard !settings.keys.isEmpty else { continue }
+            var pattern = String(decoding: key.utf8.dropFirst(isLabel ? 10 : 9), as: UTF8.self)
+            let isInverted = pattern.utf8.first == UInt8(ascii: "!")
+            if isInverted { pattern = String(decoding: pattern.utf8.dropFirst(), as: UTF8.self) }
+            let isPlain = pattern.utf8.allSatisfy { !"\\^$.|?*+()[]{}".utf8.contains($0) }
+            let compiled = isPlain ? nil : WDLPattern(pattern)
+            if !isPlain, compiled == nil {
+                sources.note(nil, "the selector \(pattern) is not understood and selects nothing")
+                continue
+            }
+            selectors.append(
+                Selector(
+                    pattern: pattern,
+                    isLabel: isLabel,
+                    isInverted: isInverted,
+                    compiled: compiled,
+                    isPlain: isPlain,
+                    settings: settings
+                )
+            )
+        }
+    }
+
+    func `default`(_ name: String, _ configuration: NextflowConfiguration) -> NextflowTask.Setting? {
+        configuration.value(["process", name]).map(configuration.setting)
+    }
+
+    /// Settings that hold for a process, the strongest last.
+    ///
+    /// - Parameter names: The defined name, the alias and the qualified name.
+    func matching(labels: [String], names: [String]) -> [NextflowMap] {
+        var found: [NextflowMap] = []
+        for index in selectors.indices where selectors[index].isLabel {
+            let isHit = labels.contains { matches(index, $0) }
+            if isHit != selectors[index].isInverted { found.append(selectors[index].settings) }
+        }
+        var seen: [String] = []
+        for name in names where !seen.contains(name) {
+            seen.append(name)
+            for index in selectors.indices where !selectors[index].isLabel {
+                if matches(index, name) != selectors[index].isInverted { found.append(selectors[index].settings) }
+            }
+        }
+        return found
+    }
+
+    private func matches(_ index: Int, _ text: String) -> Bool {
+        if selectors[index].isPlain { return selectors[index].pattern == text }
+        if let known = selectors[index].known[text] { return known }
+        let isHit = selectors[index].compiled?.matchesWhole(Array(text.utf8)) == true
+        selectors[index].known[text] = isHit
+        return isHit
+    }
+}

@@ -1,0 +1,97 @@
+import Definitions
+import Testing
+
+@Suite("Damaged and hostile Nextflow")
+struct NextflowFuzzTests {
+    private static let files = [
+        "main.nf": """
+        include { B as C } from './lib/b'
+        params.tag = '1'
+        process A {
+            label 'x'
+            container "${ workflow.containerEngine == 'docker' ? "q.io/a:${params.tag}" : 'no' }"
+            script:
+            \"\"\"
+            cat $x
+            \"\"\"
+        }
+        def f(Map m) { return A(m.x ?: [1, 2].collect { it + 1 }) }
+        workflow W { C() | view }
+        workflow { f([x: 1]) ; W() }
+        """,
+        "lib/b.nf": "process B {\n container { task.ext.image }\n input:\n path x\n}",
+        "nextflow.config": """
+        params { wf { sha = 'a' } ; gpu = false }
+        includeConfig params.gpu ? 'x.config' : '/dev/null'
+        process {
+            withName: '(.+:)?C|D' { ext.image = { "q.io/c:${params.wf.sha}" } }
+            withLabel:x { cpus = 2 * 3 - 1 }
+        }
+        profiles { standard { docker { registry = 'r.io' } } }
+        if (params.gpu && !System.getenv('X')) { process.container = 'e:1' } else { env.X = [a: 1] }
+        """,
+    ]
+
+    @Test("ends with an answer or an error, and names no image that is none")
+    func ends() {
+        let seeds = Self.files.mapValues { Array($0.utf8) }
+        let names = seeds.keys.sorted()
+        var mutation = Mutation(
+            seed: 11,
+            tokens: [
+                "{", "}", "(", ")", "[", "]", "\"", "'", "\"\"\"", "'''", "${", "$", "/", "$/", "/$", "/*", "//", "->",
+                "?:", "? ", " : ", " = ", "+=", "..", "*.", "?.", "\n", "\\", "!", "-", ".", ",", ";", "if (", "else ",
+                "process A {", "workflow {", "include { A } from './main'", "includeConfig 'nextflow.config'", "def ",
+                "withName: '(a|b)*' {", "switch (x) { case ", "for (x in 1..9) {", "9223372036854775807", "1e999",
+                "\u{0}", "é", "container ", "params.x", "task.ext.y", " instanceof ", " as ", "return ", "try {",
+            ]
+        )
+        var images = 0
+        for _ in 0..<fuzzCount {
+            var files = seeds
+            let name = names[mutation.next(below: names.count)]
+            files[name] = mutation(files[name] ?? [])
+            let request = DefinitionRequest(engine: .nextflow, main: "main.nf")
+            guard let inspection = try? WorkflowDefinition.inspect(DefinitionFilesInMemory(bytes: files), request)
+            else {
+                continue
+            }
+            images += inspection.images.count
+            for image in inspection.images {
+                #expect(ImageText.isReference(image.text))
+                #expect(!image.places.isEmpty && !image.tasks.isEmpty)
+                #expect((image.reason == nil) == (image.certainty == .certain))
+            }
+            #expect(inspection.unresolved.allSatisfy { $0.expression.count <= 200 && !$0.missing.isEmpty })
+        }
+        #expect(images > fuzzCount / 2)
+    }
+
+    @Test(
+        "ends for texts made to be endless",
+        arguments: [
+            "process.container = " + String(repeating: "(", count: 50_000),
+            "process.container = " + String(repeating: "[", count: 50_000),
+            "process.container = " + String(repeating: "!", count: 50_000) + "true",
+            "process.container = \"" + String(repeating: "${\"", count: 20_000),
+            "x = " + Array(repeating: "'a'", count: 50_000).joined(separator: " + "),
+            "x = a" + String(repeating: ".b", count: 50_000),
+            String(repeating: "if (x) { ", count: 20_000),
+            String(repeating: "a { ", count: 20_000),
+            "x = 'a'\n" + String(repeating: "x = x + x\n", count: 200) + "process.container = x",
+            "f = { f() }\nprocess.container = { f() + f() }",
+            "process { withName: '((a*)*)*b' { container = 'a:1' } }",
+            "includeConfig 'nextflow.config'",
+        ]
+    )
+    func endless(_ config: String) throws {
+        let result = try WorkflowDefinition.inspect(
+            DefinitionFilesInMemory([
+                "main.nf": "process A {\n container 'q.io/a:1'\n input:\n path x\n}\nworkflow { A() }",
+                "nextflow.config": config,
+            ]),
+            DefinitionRequest(engine: .nextflow)
+        )
+        #expect(result.images.count + result.unresolved.count > 0)
+    }
+}
