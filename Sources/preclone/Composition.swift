@@ -166,6 +166,16 @@ struct Composition {
         STSClient(client: client("sts", signing: "sts", id: "STS", url: aws.endpoint(of: .sts)))
     }
 
+    /// A queue, in the Region that its address names.
+    private func queue(_ url: String) -> SQSClient {
+        var place = aws
+        place.region = SQSClient.region(ofQueue: url) ?? aws.region
+        return SQSClient(
+            client: client("sqs", signing: "sqs", id: "SQS", url: place.endpoint(of: .sqs), region: place.region),
+            queueURL: url
+        )
+    }
+
     /// What `check` asks of each service.
     var permissions: PermissionCheck {
         PermissionCheck(
@@ -287,7 +297,8 @@ struct Composition {
             account: account,
             registries: registries,
             cloner: cloner,
-            surveyor: surveyor
+            surveyor: surveyor,
+            events: { settings.current.watch.events.queueUrl.map(queue) }
         )
     }
 

@@ -161,12 +161,6 @@ struct RunCommand: AsyncParsableCommand {
                 logger: logger
             )
         )
-        if composition.settings.current.watch.events.queueUrl != nil {
-            logger.warning(
-                "Events are not read yet; runs are noticed by polling",
-                metadata: ["hint": "leave watch.events.queueUrl out, or lower watch.pollInterval"]
-            )
-        }
         logger.notice(
             "Started",
             metadata: ["version": "\(Version.current)", "region": "\(composition.aws.region)"]

@@ -11,6 +11,8 @@ package struct Works: Sendable {
     package let registries: RegistryClients
     package let cloner: Cloner
     package let surveyor: Surveyor
+    /// The queue of events that the configuration in force names.
+    package let events: @Sendable () -> SQSClient?
 
     package init(
         ledger: Ledger,
@@ -20,7 +22,8 @@ package struct Works: Sendable {
         account: AccountFacts,
         registries: RegistryClients,
         cloner: Cloner,
-        surveyor: Surveyor
+        surveyor: Surveyor,
+        events: @escaping @Sendable () -> SQSClient? = { nil }
     ) {
         self.ledger = ledger
         self.settings = settings
@@ -30,6 +33,7 @@ package struct Works: Sendable {
         self.registries = registries
         self.cloner = cloner
         self.surveyor = surveyor
+        self.events = events
     }
 
     /// The desk that `preclone clone` uses when it works alone.
@@ -82,11 +86,12 @@ package struct Works: Sendable {
             choices: choices,
             demanded: demanded
         )
+        let health = EventHealth(ledger: ledger, now: timeline.now)
         let runs = RunWatcher(
             ledger: ledger,
             healthOmics: healthOmics,
             timeline: timeline,
-            interval: { settings.current.watch.pollInterval },
+            interval: { health.interval(settings.current.watch.pollInterval) },
             sweepInterval: { settings.current.watch.runSweepInterval },
             foundNew: { _ in surveys.bell.ring() },
             polled: { trouble in try? ledger.polled(trouble: trouble, now: timeline.now()) }
@@ -141,10 +146,32 @@ package struct Works: Sendable {
             timeline: timeline,
             reopened: demanded
         )
+        let events = EventWatcher(
+            ledger: ledger,
+            queue: events,
+            actions: EventActions(
+                ledger: ledger,
+                healthOmics: healthOmics,
+                account: account,
+                timeline: timeline,
+                selection: { settings.current.watch.workflows },
+                foundRuns: { surveys.bell.ring() },
+                foundVersions: { definitions.bell.ring() }
+            ),
+            health: health,
+            timeline: timeline,
+            longestPoll: Int(pulse.stride.seconds),
+            beat: { pulse.beat("events") },
+            fellBack: { runs.bell.ring() }
+        )
         return Daemon(
             ledger: ledger,
             dispatcher: dispatcher,
-            loops: [runs, surveys, workflows, versions, definitions, verifier, learner, requests, refresh, retention],
+            loops: [
+                runs, events, surveys, workflows, versions, definitions, verifier, learner, requests, refresh,
+                retention,
+            ],
+            // Without events: a round lists everything anyway.
             roundLoops: [
                 requests, runs, surveys, workflows, versions, definitions, learner, requests, refresh, retention,
             ],

@@ -64,9 +64,10 @@ package struct RunSighting: Sendable, Hashable {
 extension Ledger {
     /// Notes runs that a list showed. New live ones are due for their survey at once.
     ///
+    /// - Parameter byPoll: a poll showed them, not an event; for the judgement whether events arrive.
     /// - Returns: how many were not known.
     @discardableResult
-    package func saw(_ sightings: [RunSighting], now: Date) throws -> Int {
+    package func saw(_ sightings: [RunSighting], byPoll: Bool = false, now: Date) throws -> Int {
         let at = now.milliseconds
         return try database.write { database in
             var new = 0
@@ -95,11 +96,12 @@ extension Ledger {
                 try database.execute(
                     sql: """
                         INSERT INTO run (key, id, name, status, workflowID, versionName, batchID, createdAt, seenAt,
-                            endedAt, surveyDueAt) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                            endedAt, surveyDueAt, polledAt) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                         """,
                     arguments: [
                         run.key, run.id, run.name, run.status, run.workflowID, run.versionName, run.batchID,
                         run.created?.milliseconds, at, run.isLive ? nil : at, run.isLive ? at : nil,
+                        byPoll && run.isLive ? at : nil,
                     ]
                 )
                 if let workflowID = run.workflowID {

@@ -220,21 +220,44 @@ extension Ledger {
         }
         guard !gone.isEmpty else { return }
         try database.write { database in
-            for id in gone {
-                try database.execute(
-                    sql: "UPDATE workflow SET status = 'DELETED', seenAt = ? WHERE id = ?",
-                    arguments: [now.milliseconds, id]
-                )
-                try database.execute(sql: "UPDATE version SET status = 'DELETED' WHERE workflowID = ?", arguments: [id])
-                try database.execute(
-                    sql: """
-                        UPDATE demand SET endedAt = ? WHERE kind IN ('version', 'learned') AND endedAt IS NULL
-                        AND (subject = ? OR subject LIKE ? || '/%')
-                        """,
-                    arguments: [now.milliseconds, id, id]
-                )
-            }
+            for id in gone { try Self.endWorkflow(id, in: database, at: now.milliseconds) }
         }
+    }
+
+    /// The service knows the workflow no longer.
+    package func endWorkflow(_ id: String, now: Date) throws {
+        try database.write { try Self.endWorkflow(id, in: $0, at: now.milliseconds) }
+    }
+
+    /// The service knows the version no longer.
+    package func endVersion(workflowID: String, name: String, now: Date) throws {
+        try database.write { database in
+            try database.execute(
+                sql: "UPDATE version SET status = 'DELETED' WHERE workflowID = ? AND name = ?",
+                arguments: [workflowID, name]
+            )
+            try database.execute(
+                sql: """
+                    UPDATE demand SET endedAt = ? WHERE kind IN ('version', 'learned') AND endedAt IS NULL AND subject = ?
+                    """,
+                arguments: [now.milliseconds, "\(workflowID)/\(name)"]
+            )
+        }
+    }
+
+    private static func endWorkflow(_ id: String, in database: Database, at: Milliseconds) throws {
+        try database.execute(
+            sql: "UPDATE workflow SET status = 'DELETED', seenAt = ? WHERE id = ?",
+            arguments: [at, id]
+        )
+        try database.execute(sql: "UPDATE version SET status = 'DELETED' WHERE workflowID = ?", arguments: [id])
+        try database.execute(
+            sql: """
+                UPDATE demand SET endedAt = ? WHERE kind IN ('version', 'learned') AND endedAt IS NULL
+                AND (subject = ? OR subject LIKE ? || '/%')
+                """,
+            arguments: [at, id, id]
+        )
     }
 
     // MARK: Definitions and inspections

@@ -17,6 +17,8 @@ enum LedgerSchema {
             try database.execute(sql: views)
             try database.execute(sql: "PRAGMA user_version = \(version)")
         }
+        // An older program does not miss what this adds, so the version stays.
+        migrator.registerMigration("2: what events told") { try $0.execute(sql: eventColumns) }
         return migrator
     }
 
@@ -380,6 +382,13 @@ enum LedgerSchema {
             configTroubleAt INTEGER,
             tokenExpiresAt INTEGER
         ) STRICT;
+        """
+
+    private static let eventColumns = """
+        ALTER TABLE run ADD COLUMN polledAt INTEGER; -- when a poll showed it first, live; NULL where an event did
+        CREATE INDEX runByPoll ON run (polledAt) WHERE polledAt IS NOT NULL;
+        CREATE INDEX eventBySubject ON event (subject, at);
+        CREATE INDEX eventByMessage ON event (messageID);
         """
 
     /// The contract with operators: documented in README, columns kept.

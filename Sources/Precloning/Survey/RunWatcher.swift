@@ -55,7 +55,7 @@ package struct RunWatcher: WorkLoop {
             let items = try await healthOmics.allRuns(status: status)
             let sightings = items.map(Self.sighting)
             liveKeys.formUnion(sightings.map(\.key))
-            let new = try ledger.saw(sightings, now: timeline.now())
+            let new = try ledger.saw(sightings, byPoll: true, now: timeline.now())
             if new > 0 { foundNew(new) }
         }
         // A run that moved from one state to the next between two lists may be missing from both: only a run that was

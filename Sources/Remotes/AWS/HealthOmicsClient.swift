@@ -14,8 +14,8 @@ package struct HealthOmicsClient: Sendable {
         self.transport = transport
     }
 
-    /// All runs of one status, or of any; every page, since their order is not documented.
-    package func allRuns(status: RunStatus?) async throws -> [RunListItem] {
+    /// All runs of one status or batch, or of any; every page, since their order is not documented.
+    package func allRuns(status: RunStatus?, batchID: String? = nil) async throws -> [RunListItem] {
         struct Page: Decodable {
             var items: [RunListItem]?
             var nextToken: String?
@@ -23,6 +23,7 @@ package struct HealthOmicsClient: Sendable {
         return try await client.pages("ListRuns") { token in
             var query = [(name: "maxResults", value: "100")]
             if let status { query.append((name: "status", value: status.rawValue)) }
+            if let batchID { query.append((name: "batchId", value: batchID)) }
             if let token { query.append((name: "startingToken", value: token)) }
             let page = try await client.rest("ListRuns", path: "/run", query: query, as: Page.self)
             return (page.items ?? [], page.nextToken)

@@ -112,6 +112,7 @@ package struct WorkflowDetails: Codable, Sendable {
     package var digest: String?
     package var status: WorkflowStatus?
     package var type: WorkflowType?
+    package var creationTime: Date?
     /// With `export=DEFINITION`: a presigned address of a zip, to be fetched at once and never stored or shown.
     package var definition: String?
     package var containerRegistryMap: ContainerRegistryMap?
