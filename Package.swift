@@ -153,6 +153,8 @@ let package = Package(
             dependencies: [
                 "preclone",
                 "Precloning",
+                "Remotes",
+                "Sandbox",
                 "TestSupport",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]

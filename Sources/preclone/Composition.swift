@@ -21,11 +21,16 @@ struct Composition {
     /// Clock, quotas and paces, shared by all clients.
     private let calls: AWSCallState
 
-    /// - Throws: `CommandFailure` when no Region can be found; what the transport throws for a bad CA file.
+    /// - Parameters:
+    ///   - needsRegion: false where AWS is perhaps not asked at all.
+    ///   - authorities: PEM files to trust beside the configuration's.
+    /// - Throws: `CommandFailure` when no Region can be found; `TransportError` for a bad CA file.
     init(
         _ configuration: Configuration,
         profile: String? = nil,
         region: String? = nil,
+        needsRegion: Bool = true,
+        authorities: [String] = [],
         environment: [String: String] = ProcessInfo.processInfo.environment,
         timeline: Timeline = .system
     ) throws {
@@ -52,7 +57,7 @@ struct Composition {
         }
         let found =
             region ?? configuration.aws.region ?? environment["AWS_REGION"] ?? environment["AWS_DEFAULT_REGION"]
-            ?? profiles.profile(inUse)?["region"]
+            ?? profiles.profile(inUse)?["region"] ?? (needsRegion ? nil : Self.firstRegion)
         guard let found, !found.isEmpty else {
             throw CommandFailure(
                 "no AWS Region is set",
@@ -66,17 +71,18 @@ struct Composition {
             profile: profiles.profile(inUse) ?? [:],
             services: profiles.services(of: inUse)
         )
-        let authorities = [configuration.network.caFile, environment["AWS_CA_BUNDLE"]].compactMap(\.self)
+        let common = [configuration.network.caFile, environment["AWS_CA_BUNDLE"]].compactMap(\.self)
         connections = try LiveTransport(
             LiveTransport.Configuration(
-                certificateAuthorityFiles: authorities + Self.registryAuthorities(configuration),
+                certificateAuthorityFiles: common + authorities,
                 proxies: ProxySettings(configured: configuration.network.proxy, environment: environment),
                 addressGuard: TrustedPlaces.addressGuard(settings: settings, aws: aws)
             )
         )
-        transport = CountingTransport(connections) { [requests] in
-            requests.count(host: $0, answer: $1)
-            LoopPulse.progress?()
+        transport = Self.counting(connections, in: requests)
+        // A file that cannot be read is said at the start, not at the first image.
+        for file in Self.registryAuthorities(configuration) {
+            _ = try connections.trusting([], authorities: [file])
         }
         metadataTransport = try LiveTransport()
         credentials = CredentialChain(
@@ -94,6 +100,9 @@ struct Composition {
         )
         calls = AWSCallState(quotaShare: configuration.aws.quotaShare)
     }
+
+    /// AWS's first; stands for none where nothing is asked of a Region.
+    private static let firstRegion = "us-east-1"
 
     /// The certificate authorities that are named for single registries.
     private static func registryAuthorities(_ configuration: Configuration) -> [String] {
@@ -186,7 +195,7 @@ struct Composition {
     }
 
     /// What the configuration in force names for each registry.
-    private var registryCredentials: ConfiguredCredentials {
+    var registryCredentials: ConfiguredCredentials {
         ConfiguredCredentials(
             environment: environment,
             places: ConfiguredCredentials.Places(serviceDirectory: environment["CREDENTIALS_DIRECTORY"]),
@@ -230,32 +239,49 @@ struct Composition {
         return client("iam", signing: "iam", id: "IAM", url: "https://\(host)", region: region)
     }
 
+    /// What reaches a registry: its own certificate authorities hold for it and for nobody else.
+    private func transport(to registry: String) throws -> any HTTPTransport {
+        guard let file = settings.current.registries.settings(for: registry).caFile else { return transport }
+        return Self.counting(try connections.trusting([], authorities: [file]), in: requests)
+    }
+
+    private static func counting(_ transport: any HTTPTransport, in requests: RequestMetrics) -> CountingTransport {
+        CountingTransport(transport) {
+            requests.count(host: $0, answer: $1)
+            LoopPulse.progress?()
+        }
+    }
+
     // MARK: The stages
 
-    /// Everything that works on one record.
+    /// Who we are to AWS.
+    var account: AccountFacts {
+        AccountFacts(sts: sts, ecr: ecr, region: aws.region, suffix: aws.registrySuffix, now: timeline.now)
+    }
+
+    /// The clients of all registries, under the limits of the configuration; pauses, breakers and quotas are the
+    /// record's.
     ///
-    /// - Throws: what the record throws: pauses, breakers and quotas are kept in it.
-    func works(on ledger: Ledger) throws -> Works {
-        let now = timeline.now
+    /// - Throws: what the record throws.
+    func registries(
+        on ledger: Ledger,
+        account: AccountFacts,
+        credentials: any RegistryCredentialSource
+    ) throws -> RegistryClients {
         let limits = try HostLimits(ledger: ledger, timeline: timeline) { [settings] kind, host in
             HostLimit(kind, host: host, in: settings.current)
         }
-        let budget = LedgerPullBudget(ledger: ledger, timeline: timeline) { [settings] host in
-            settings.current.registries.settings(for: host).quota
-        }
-        let account = AccountFacts(sts: sts, ecr: ecr, region: aws.region, suffix: aws.registrySuffix, now: now)
-        let tokens = ECRCredentials(client: ecr, home: { try await account.home() }, now: now) {
-            try? ledger.tokenExpires($0)
-        }
-        let registries = RegistryClients(
+        return RegistryClients(
             settings: settings,
-            transport: transport,
-            ecr: tokens,
-            upstream: WatchedCredentials(registryCredentials, timeline: timeline) {
-                limits.credentialsRefused(host: $0)
+            transport: { try transport(to: $0) },
+            ecr: ECRCredentials(client: ecr, home: { try await account.home() }, now: timeline.now) {
+                try? ledger.tokenExpires($0)
             },
+            upstream: WatchedCredentials(credentials, timeline: timeline) { limits.credentialsRefused(host: $0) },
             pacer: limits,
-            budget: budget,
+            budget: LedgerPullBudget(ledger: ledger, timeline: timeline) { [settings] host in
+                settings.current.registries.settings(for: host).quota
+            },
             parts: LayerParts { [ecr, aws] location in
                 // The API is that of our Region; another Region's registry takes its layers by PUT.
                 guard location.region == aws.region else { return nil }
@@ -265,9 +291,20 @@ struct Composition {
             ledger: ledger,
             timeline: timeline
         )
+    }
+
+    /// Everything that works on one record.
+    ///
+    /// - Throws: what the record throws: pauses, breakers and quotas are kept in it.
+    func works(on ledger: Ledger) throws -> Works {
+        let now = timeline.now
+        let account = self.account
+        let registries = try self.registries(on: ledger, account: account, credentials: registryCredentials)
         let cloner = Cloner(
             account: account,
-            view: ECRView(ecr: ecr),
+            view: ECRView(ecr: ecr) { location, descriptor in
+                try await registries.client(for: location.registry).readBlob(location.repository, descriptor)
+            },
             preparation: RepositoryPreparation(ecr: ecr),
             registries: registries,
             pullThrough: PullThroughTrigger(registries: registries, timeline: timeline),

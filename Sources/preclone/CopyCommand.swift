@@ -7,10 +7,11 @@ import Remotes
 struct CopyCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "copy",
-        abstract: "Copy images from registry to registry: no policy, no record, no account.",
+        abstract: "Copy images from registry to registry: no policy and no record.",
         discussion: """
             The object is copied whole unless --platform is given. Layers that several images of a list share are \
-            moved once. Exit codes: 0 all are there; 1 the image, or every image, failed; 2 usage; 4 some of a list \
+            moved once. With --config the credentials, limits, proxies, certificate authorities and endpoints of a \
+            configuration hold, and private ECRs are asked with AWS credentials; without it none of these. Exit codes: 0 all are there; 1 the image, or every image, failed; 2 usage; 4 some of a list \
             failed; 75 what failed may succeed later.
             """
     )
@@ -35,7 +36,18 @@ struct CopyCommand: AsyncParsableCommand {
     @Flag(help: "Use http for the registries that are written with a port, such as 127.0.0.1:5000.")
     var plainHttp = false
 
-    @Option(help: "Credentials, as docker's config.json; without it the places where docker and podman look.")
+    @Option(
+        help: ArgumentHelp("Credentials, limits and network of this configuration.", valueName: "file"),
+        completion: .file(extensions: ["json"])
+    )
+    var config: String?
+
+    @Option(
+        help: """
+            Credentials, as docker's config.json; without it and without --config the places where docker and podman \
+            look. The configuration's go first.
+            """
+    )
     var authfile: String?
 
     @Option(help: "A PEM file with certificate authorities to trust beside the system's.")
@@ -59,12 +71,28 @@ struct CopyCommand: AsyncParsableCommand {
         guard (1...64).contains(images) else {
             throw CommandFailure("--images takes a number from 1 to 64", ending: .usage)
         }
-        let credentials: any RegistryCredentialSource
+        let docker: DockerCredentials?
         do {
-            credentials = try credentialSource()
+            docker = try dockerCredentials()
         } catch {
             throw CommandFailure(error.description, hint: error.mend, ending: .usage)
         }
+        let wanted = platforms.isEmpty ? nil : platforms
+        let results =
+            if let config {
+                try await configured(jobs, platforms: wanted, file: config, docker: docker)
+            } else {
+                try await bare(jobs, platforms: wanted, docker: docker)
+            }
+        try finish(results)
+    }
+
+    /// The engine alone.
+    private func bare(
+        _ jobs: [CopySession.Job],
+        platforms: [Platform]?,
+        docker: DockerCredentials?
+    ) async throws -> [CopySession.Result] {
         let transport: LiveTransport
         do {
             transport = try LiveTransport(
@@ -75,17 +103,63 @@ struct CopyCommand: AsyncParsableCommand {
                 )
             )
         } catch {
-            throw CommandFailure("--ca \(ca ?? ""): \(error)", ending: .usage)
+            throw CommandFailure("--ca: \(error)", ending: .usage)
         }
-        let session = CopySession(
-            transport: transport,
-            credentials: credentials,
-            plainHTTP: plainHttp,
-            platforms: platforms.isEmpty ? nil : platforms
-        )
+        let credentials: any RegistryCredentialSource = if let docker { docker } else { AnonymousCredentials() }
+        let registries = CopyRegistries(transport: transport, credentials: credentials, plainHTTP: plainHttp)
+        let session = CopySession(registries: registries, platforms: platforms)
         let results = await session.run(jobs, atOnce: images)
         try? await transport.shutdown()
-        try finish(results)
+        return results
+    }
+
+    /// The engine under a configuration.
+    private func configured(
+        _ jobs: [CopySession.Job],
+        platforms: [Platform]?,
+        file: String,
+        docker: DockerCredentials?
+    ) async throws -> [CopySession.Result] {
+        var configuration = try Configuration.load(path: file)
+        var regions: Set<String> = []
+        for reference in jobs.flatMap({ [$0.source, $0.destination] }) {
+            if let location = ECRLocation(reference) {
+                regions.insert(location.region)
+                continue
+            }
+            // Whoever typed the name wants to go there; where it leads from there is judged.
+            var entry = configuration.registries.hosts[reference.registry] ?? .init()
+            if plainHttp, reference.registry.contains(":") { entry.insecure = true }
+            configuration.registries.hosts[reference.registry] = entry
+        }
+        guard regions.count < 2 else {
+            throw CommandFailure(
+                "these are ECRs of several Regions: \(regions.sorted().joined(separator: ", "))",
+                hint: "copy those of each Region by themselves",
+                ending: .usage
+            )
+        }
+        let composition: Composition
+        do {
+            composition = try Composition(
+                configuration,
+                region: regions.first,
+                needsRegion: false,
+                authorities: ca.map { [$0] } ?? []
+            )
+        } catch let error as TransportError {
+            throw CommandFailure("a file of certificate authorities: \(error)", ending: .usage)
+        }
+        var sources: [any RegistryCredentialSource] = [composition.registryCredentials]
+        if let docker { sources.append(docker) }
+        let registries = try composition.registries(
+            on: Ledger(),
+            account: composition.account,
+            credentials: CredentialsInOrder(sources)
+        )
+        let results = await CopySession(registries: registries, platforms: platforms).run(jobs, atOnce: images)
+        await composition.shutdown()
+        return results
     }
 
     private func finish(_ results: [CopySession.Result]) throws {
@@ -95,8 +169,8 @@ struct CopyCommand: AsyncParsableCommand {
         throw failures.count == results.count ? Ending.failed.code : Ending.someNotReady.code
     }
 
-    private func credentialSource() throws(RegistryError) -> any RegistryCredentialSource {
-        guard let path = authfile ?? DockerCredentials.defaultPath() else { return AnonymousCredentials() }
+    private func dockerCredentials() throws(RegistryError) -> DockerCredentials? {
+        guard let path = authfile ?? (config == nil ? DockerCredentials.defaultPath() : nil) else { return nil }
         return try DockerCredentials(path: path)
     }
 

@@ -1,4 +1,5 @@
 import Foundation
+import Precloning
 import Remotes
 
 /// Copies a list of images with one set of clients, and shows how it goes.
@@ -19,19 +20,12 @@ struct CopySession: Sendable {
         var failure: Failure?
     }
 
-    private let clients: CopyRegistries
+    private let registries: any CopyRoutes
     private let platforms: [Platform]?
-    private let share: LayerShare
 
-    init(
-        transport: LiveTransport,
-        credentials: any RegistryCredentialSource,
-        plainHTTP: Bool,
-        platforms: [Platform]?
-    ) {
-        clients = CopyRegistries(transport: transport, credentials: credentials, plainHTTP: plainHTTP)
+    init(registries: any CopyRoutes, platforms: [Platform]?) {
+        self.registries = registries
         self.platforms = platforms
-        share = LayerShare(slots: HostSlots(6))
     }
 
     /// Copies every image; a failure of one does not end the others.
@@ -70,21 +64,10 @@ struct CopySession: Sendable {
         let progress = TransferProgress()
         display.begin(index, progress)
         do {
-            let source = try await clients.client(for: job.source.registry)
-            let destination = try await clients.client(for: job.destination.registry)
-            let outcome = try await ImageCopy(
-                source: .init(
-                    client: source,
-                    repository: job.source.repository,
-                    reference: job.source.digest.map(ManifestReference.digest) ?? .tag(job.source.tag ?? "latest")
-                ),
-                destination: .init(
-                    client: destination,
-                    repository: job.destination.repository,
-                    tag: job.destination.tag
-                ),
+            let outcome = try await registries.imageCopy(
+                from: job.source,
+                to: job.destination,
                 platforms: platforms,
-                share: share,
                 progress: progress
             ).run()
             display.end(index, .copied(outcome))
@@ -110,12 +93,45 @@ extension CopySession.Failure {
     }
 }
 
-/// One client for each registry, made when first needed.
-actor CopyRegistries {
+/// What images are copied with: clients of both sides, and what all copies share.
+protocol CopyRoutes: Sendable {
+    func imageCopy(
+        from source: ImageReference,
+        to destination: ImageReference,
+        platforms: [Platform]?,
+        progress: TransferProgress
+    ) async throws -> ImageCopy
+}
+
+/// Under a configuration: the daemon's clients, with their limits, quotas and credentials.
+extension RegistryClients: CopyRoutes {}
+
+/// The first source that knows a registry counts.
+struct CredentialsInOrder: RegistryCredentialSource {
+    private let sources: [any RegistryCredentialSource]
+
+    init(_ sources: [any RegistryCredentialSource]) { self.sources = sources }
+
+    func credential(for registry: String) async throws -> RegistryCredential {
+        for source in sources {
+            let credential = try await source.credential(for: registry)
+            if !credential.isAnonymous { return credential }
+        }
+        return .anonymous
+    }
+
+    func invalidate(_ credential: RegistryCredential, for registry: String) async {
+        for source in sources { await source.invalidate(credential, for: registry) }
+    }
+}
+
+/// Without a configuration: one client for each registry, made when first needed.
+actor CopyRegistries: CopyRoutes {
     private let transport: LiveTransport
     private let credentials: any RegistryCredentialSource
     private let plainHTTP: Bool
     private var clients: [String: RegistryClient] = [:]
+    private let share = LayerShare(slots: HostSlots(6))
 
     init(transport: LiveTransport, credentials: any RegistryCredentialSource, plainHTTP: Bool) {
         self.transport = transport
@@ -123,7 +139,30 @@ actor CopyRegistries {
         self.plainHTTP = plainHTTP
     }
 
-    func client(for registry: String) throws -> RegistryClient {
+    func imageCopy(
+        from source: ImageReference,
+        to destination: ImageReference,
+        platforms: [Platform]?,
+        progress: TransferProgress
+    ) throws -> ImageCopy {
+        ImageCopy(
+            source: .init(
+                client: try client(for: source.registry),
+                repository: source.repository,
+                reference: source.digest.map(ManifestReference.digest) ?? .tag(source.tag ?? "latest")
+            ),
+            destination: .init(
+                client: try client(for: destination.registry),
+                repository: destination.repository,
+                tag: destination.tag
+            ),
+            platforms: platforms,
+            share: share,
+            progress: progress
+        )
+    }
+
+    private func client(for registry: String) throws -> RegistryClient {
         if let client = clients[registry] { return client }
         let endpoint = try RegistryEndpoint(registry: registry, insecure: plainHTTP && registry.contains(":"))
         // Whoever typed the name wants to go there; where it leads from there is judged.

@@ -123,6 +123,35 @@ import Testing
         #expect(await refusal(limits) == nil)
     }
 
+    @Test func whatATokenEndpointComplainsOfHoldsForItsRegistry() async throws {
+        let ledger = try Ledger()
+        let limits = try limits(ledger)
+        try await limits.acquire(.token, host: "quay.io")
+        await limits.observe(.token, host: "quay.io", status: 429, headers: ["retry-after": "600"])
+        await limits.release(.token, host: "quay.io")
+        #expect(await refusal(limits)?.kind == .throttled)
+        #expect(try paused(ledger) == ["quay.io"])
+        #expect(await refusal(limits, host: "ghcr.io") == nil)
+        for _ in 0..<5 {
+            try await limits.acquire(.token, host: "ghcr.io")
+            await limits.observe(.token, host: "ghcr.io", status: 500, headers: [:])
+            await limits.release(.token, host: "ghcr.io")
+        }
+        #expect(await refusal(limits, host: "ghcr.io")?.kind == .unreachable)
+    }
+
+    @Test func aTokenThatIsGivenDoesNotSayThatTheRegistryIsBack() async throws {
+        let limits = try limits(try Ledger())
+        for _ in 0..<5 { try await request(limits, nil) }
+        clock.advance(by: .seconds(30))
+        try await limits.acquire(.token, host: "quay.io")
+        await limits.observe(.token, host: "quay.io", status: 200, headers: [:])
+        await limits.release(.token, host: "quay.io")
+        // The next request is the probe, and its silence opens the breaker again.
+        try await request(limits, nil)
+        #expect(await refusal(limits)?.kind == .unreachable)
+    }
+
     @Test func aPrivateECRIsPacedByActionUnlessConfigured() {
         var configuration = Configuration.defaults
         let host = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"

@@ -19,6 +19,17 @@ struct BuiltProgram {
             .deletingLastPathComponent()
     }
 
+    /// For a program that talks to this process: waits for its end on a thread of its own.
+    static func whenEnded(_ arguments: [String], environment: [String: String] = [:]) async throws -> Answer {
+        let (answers, continuation) = AsyncStream.makeStream(of: Result<Answer, any Error>.self)
+        Thread {
+            continuation.yield(Result { try run(arguments, environment: environment) })
+            continuation.finish()
+        }.start()
+        for await answer in answers { return try answer.get() }
+        throw CancellationError()
+    }
+
     static func run(_ arguments: [String], environment: [String: String] = [:]) throws -> Answer {
         let process = Process()
         process.executableURL = executable

@@ -65,7 +65,7 @@ package struct Cloner: Sendable {
     package func verify(_ image: ImageRecord) async -> Look {
         do {
             let destination = try await destination(of: image)
-            let holding = try await view.look(at: destination.location)
+            let holding = try await view.look(at: destination.location, known: Self.platformDigest(of: image))
             guard holding.isComplete else {
                 return .changed("\(destination.location) \(Planner.words(holding))")
             }
@@ -101,7 +101,7 @@ package struct Cloner: Sendable {
         caller: String
     ) async throws -> (destination: Destination, facts: RouteFacts, decision: PolicyGate.Decision?) {
         let destination = try await destination(of: image)
-        let holding = try await view.look(at: destination.location)
+        let holding = try await view.look(at: destination.location, known: Self.platformDigest(of: image))
         var facts = RouteFacts(holding: holding, midnight: Self.midnight(after: timeline.now()))
         // Below a pull-through prefix ECR follows by itself.
         facts.followsMovedTag =
@@ -142,7 +142,7 @@ package struct Cloner: Sendable {
         case .copy(let takesWhole, let why):
             if destination.rule != nil { attempt.note = "copied, since \(why)" }
             if found.facts.followsMovedTag { try await keepOldDigest(found.facts.holding, destination, attempt) }
-            try await copy(&attempt, destination, takesWhole: takesWhole)
+            try await copy(&attempt, destination, takesWhole: takesWhole, over: found.facts.holding)
         }
     }
 
@@ -189,7 +189,9 @@ package struct Cloner: Sendable {
             Logger.current.info("The pull-through cache rule cannot serve it; copying", metadata: ["reason": "\(why)"])
             attempt.route = "copy"
             attempt.note = "copied, since the pull-through cache rule could not serve it: \(why)"
-            try await copy(&attempt, destination, takesWhole: true)
+            // It may have brought a part of it.
+            let holding = try await view.look(at: destination.location)
+            try await copy(&attempt, destination, takesWhole: true, over: holding)
         }
     }
 
@@ -235,7 +237,12 @@ package struct Cloner: Sendable {
 
     // MARK: Copy
 
-    private func copy(_ attempt: inout CloneAttempt, _ destination: Destination, takesWhole: Bool) async throws {
+    private func copy(
+        _ attempt: inout CloneAttempt,
+        _ destination: Destination,
+        takesWhole: Bool,
+        over holding: ECRHolding
+    ) async throws {
         guard let source = destination.source else { return }
         let progress = CopyProgressWriter(ledger: ledger, imageID: attempt.image.id, timeline: timeline)
         let created = attempt.created
@@ -249,6 +256,8 @@ package struct Cloner: Sendable {
             from: source,
             to: destination.location,
             platforms: takesWhole ? nil : Self.platforms(settings.current),
+            standing: holding.standing(at: destination.location),
+            knownChildren: Self.knownChildren(of: image),
             needsCreated: needsCreated,
             factsKnown: { facts in
                 let denial = try policy.byFacts(
@@ -337,6 +346,19 @@ package struct Cloner: Sendable {
 
     private static func midnight(after date: Date) -> Date {
         Date(timeIntervalSince1970: (date.timeIntervalSince1970 / 86_400).rounded(.down) * 86_400 + 86_400)
+    }
+
+    /// The linux/amd64 manifest that an earlier attempt found.
+    private static func platformDigest(of image: ImageRecord) -> Digest? {
+        image.platformDigest.flatMap { try? Digest($0) }
+    }
+
+    /// What an earlier attempt found under the source's digest, which spares reading its index again.
+    private static func knownChildren(of image: ImageRecord) -> [Digest: Digest] {
+        guard let source = image.sourceDigest.flatMap({ try? Digest($0) }), let child = platformDigest(of: image) else {
+            return [:]
+        }
+        return [source: child]
     }
 
     private static func platforms(_ configuration: Configuration) -> [Platform]? {

@@ -1,4 +1,5 @@
 package import Remotes
+import Synchronization
 
 /// What ECR holds at a location, as far as it was looked at.
 package struct ECRHolding: Sendable, Equatable {
@@ -34,15 +35,26 @@ package struct ECRHolding: Sendable, Equatable {
 
 /// Looks at what ECR holds, by its API: what a manifest request answers proves nothing about the layers.
 package struct ECRView: Sendable {
-    let ecr: ECRClient
+    /// Reads a small blob of a location's repository.
+    package typealias BlobReader = @Sendable (ECRLocation, Descriptor) async throws -> [UInt8]
 
-    package init(ecr: ECRClient) { self.ecr = ecr }
+    let ecr: ECRClient
+    private let readBlob: BlobReader
+    private let platforms = SeenPlatforms()
+
+    package init(ecr: ECRClient, readBlob: @escaping BlobReader) {
+        self.ecr = ecr
+        self.readBlob = readBlob
+    }
 
     /// Looks at one location in full: tag or digest, the linux/amd64 manifest, its blobs, and the repository's policy.
-    package func look(at location: ECRLocation) async throws -> ECRHolding {
+    ///
+    /// - Parameter known: the digest of a manifest that was found to be of linux/amd64 before, so that its configuration
+    ///   need not be read again.
+    package func look(at location: ECRLocation, known: Digest? = nil) async throws -> ECRHolding {
         var holding = try await image(at: location)
         guard holding.presence == .held, let digest = holding.digest else { return holding }
-        try await fill(&holding, digest: digest, at: location)
+        try await fill(&holding, digest: digest, at: location, known: known)
         let verdict = try await access(to: location)
         holding.access = verdict.access
         holding.accessReason = verdict.reason
@@ -80,7 +92,12 @@ package struct ECRView: Sendable {
     }
 
     /// The linux/amd64 manifest of what is held, and which of its blobs are missing.
-    package func fill(_ holding: inout ECRHolding, digest: Digest, at location: ECRLocation) async throws {
+    package func fill(
+        _ holding: inout ECRHolding,
+        digest: Digest,
+        at location: ECRLocation,
+        known: Digest? = nil
+    ) async throws {
         guard let top = try await manifest(digest, at: location) else {
             holding.presence = .noImage
             return
@@ -113,6 +130,24 @@ package struct ECRView: Sendable {
         )
         let there = Set(available.filter { $0.layerAvailability == .available }.compactMap(\.layerDigest))
         holding.missingBlobs = wanted.filter { !there.contains($0.description) }
+        guard case .image = top.content, digest != known else { return }
+        // A manifest outside an index does not say its platform; its configuration does.
+        let configuration = image.configuration
+        guard configuration.mediaType.isImageConfiguration, configuration.size <= ImageConfiguration.maximumBytes,
+            there.contains(configuration.digest.description),
+            let platform = try await platform(configuration, at: location)
+        else { return }
+        holding.platforms = [platform]
+        if !Platform.linuxAMD64.accepts(platform) { holding.platformDigest = nil }
+    }
+
+    /// The platform of an image, by its configuration; nil when that does not say.
+    private func platform(_ configuration: Descriptor, at location: ECRLocation) async throws -> Platform? {
+        if let seen = platforms.find(configuration.digest) { return seen }
+        let bytes = try await readBlob(location, configuration)
+        guard let platform = ImageConfiguration(bytes: bytes)?.platform else { return nil }
+        platforms.keep(platform, of: configuration.digest)
+        return platform
     }
 
     private func manifest(_ digest: Digest, at location: ECRLocation) async throws -> ManifestDocument? {
@@ -147,6 +182,21 @@ package struct ECRView: Sendable {
             return (.notAccessible, "the repository does not exist")
         } catch let error as AWSError where error.isAccessDenied {
             return (.unknown, "reading the repository's policy is not permitted: \(error)")
+        }
+    }
+}
+
+/// The platforms of configurations that were read; their digests say that they do not change.
+private final class SeenPlatforms: Sendable {
+    private static let capacity = 10_000
+    private let state = Mutex([Digest: Platform]())
+
+    func find(_ digest: Digest) -> Platform? { state.withLock { $0[digest] } }
+
+    func keep(_ platform: Platform, of digest: Digest) {
+        state.withLock { seen in
+            if seen.count >= Self.capacity { seen = [:] }
+            seen[digest] = platform
         }
     }
 }

@@ -6,6 +6,8 @@ extension RegistryClients {
     ///
     /// - Parameters:
     ///   - platforms: nil takes the object whole; else the child of that platform.
+    ///   - standing: what is known to be at the location.
+    ///   - knownChildren: digests of platform children, by the digest of their index, from earlier attempts.
     ///   - factsKnown: told the image's facts before the first blob; a throw ends the copy.
     ///   - beforeFirstBlob: makes the repository ready.
     ///   - progress: told about once a second, and at the end, how many bytes of how many are done.
@@ -14,49 +16,39 @@ extension RegistryClients {
         from source: ImageReference,
         to location: ECRLocation,
         platforms: [Platform]?,
+        standing: ImageCopy.Standing = .unasked,
+        knownChildren: [Digest: Digest] = [:],
         needsCreated: Bool,
         factsKnown: @escaping @Sendable (ImageFacts) async throws -> Void,
         beforeFirstBlob: @escaping @Sendable () async throws -> Void,
         progress report: @escaping @Sendable (TransferProgress.Snapshot) -> Void
     ) async throws -> ImageCopy.Outcome {
-        let from = try await client(for: source.registry)
-        let to = try await client(for: location.registry)
         let progress = TransferProgress()
-        let copy = ImageCopy(
-            source: ImageCopy.Source(
-                client: from,
-                repository: source.repository,
-                reference: source.digest.map { .digest($0) } ?? .tag(source.tag ?? "latest"),
-                budget: budget
-            ),
-            destination: ImageCopy.Destination(
-                client: to,
-                repository: location.repository,
-                tag: location.tag,
-                parts: parts.flatMap { parts in
-                    parts.store(location).map {
-                        PartUpload(store: $0, journal: journal, threshold: parts.threshold)
-                    }
-                }
-            ),
+        var copy = try await imageCopy(
+            from: source,
+            to: location.registry,
+            repository: location.repository,
+            tag: location.tag,
+            parts: partUpload(to: location),
             platforms: platforms,
-            needsCreated: needsCreated,
-            share: share,
-            progress: progress,
-            beforeFirstBlob: beforeFirstBlob,
-            onManifestKnown: { facts in
-                try await factsKnown(
-                    ImageFacts(
-                        size: facts.size,
-                        layers: facts.layers,
-                        created: facts.created,
-                        platforms: facts.platforms.map(\.description)
-                    )
-                )
-            }
+            progress: progress
         )
+        copy.destination.standing = standing
+        copy.knownChildren = knownChildren
+        copy.needsCreated = needsCreated
+        copy.beforeFirstBlob = beforeFirstBlob
+        copy.onManifestKnown = { facts in
+            try await factsKnown(
+                ImageFacts(
+                    size: facts.size,
+                    layers: facts.layers,
+                    created: facts.created,
+                    platforms: facts.platforms.map(\.description)
+                )
+            )
+        }
         return try await withThrowingTaskGroup(of: ImageCopy.Outcome?.self) { group in
-            group.addTask { try await copy.run() }
+            group.addTask { [copy] in try await copy.run() }
             group.addTask { [timeline] in
                 while !Task.isCancelled {
                     try? await timeline.sleep(.seconds(1))
@@ -69,6 +61,75 @@ extension RegistryClients {
                 if let outcome = ended { return outcome }
             }
             throw CancellationError()
+        }
+    }
+}
+
+extension RegistryClients {
+    /// A copy under these clients' limits, quotas and credentials, that waits to be run.
+    ///
+    /// - Parameter platforms: nil takes the object whole.
+    /// - Throws: `RegistryError` for a registry that cannot be talked to.
+    package func imageCopy(
+        from source: ImageReference,
+        to destination: ImageReference,
+        platforms: [Platform]?,
+        progress: TransferProgress
+    ) async throws -> ImageCopy {
+        try await imageCopy(
+            from: source,
+            to: destination.registry,
+            repository: destination.repository,
+            tag: destination.tag,
+            parts: ECRLocation(destination).flatMap(partUpload),
+            platforms: platforms,
+            progress: progress
+        )
+    }
+
+    private func partUpload(to location: ECRLocation) -> PartUpload? {
+        guard let parts, let store = parts.store(location) else { return nil }
+        return PartUpload(store: store, journal: journal, threshold: parts.threshold)
+    }
+
+    private func imageCopy(
+        from source: ImageReference,
+        to registry: String,
+        repository: String,
+        tag: String?,
+        parts: PartUpload?,
+        platforms: [Platform]?,
+        progress: TransferProgress
+    ) async throws -> ImageCopy {
+        ImageCopy(
+            source: ImageCopy.Source(
+                client: try await client(for: source.registry),
+                repository: source.repository,
+                reference: source.digest.map { .digest($0) } ?? .tag(source.tag ?? "latest"),
+                budget: budget
+            ),
+            destination: ImageCopy.Destination(
+                client: try await client(for: registry),
+                repository: repository,
+                tag: tag,
+                parts: parts
+            ),
+            platforms: platforms,
+            share: share,
+            progress: progress
+        )
+    }
+}
+
+extension ECRHolding {
+    /// What a copy needs to know of what is held, so that it neither asks again nor takes a damaged image for whole.
+    func standing(at location: ECRLocation) -> ImageCopy.Standing {
+        // It was looked for by digest, and says nothing of the tag.
+        guard location.tag == nil || location.digest == nil else { return missingBlobs.isEmpty ? .unasked : .damaged }
+        return switch presence {
+        case .noRepository, .noImage, .archived: .absent
+        case .held where !missingBlobs.isEmpty: .damaged
+        case .held: digest.map { .whole($0) } ?? .unasked
         }
     }
 }

@@ -20,7 +20,7 @@ package struct LayerParts: Sendable {
 package final class RegistryClients: Sendable {
     private let clients = Mutex([String: RegistryClient]())
     private let settings: Settings
-    private let transport: any HTTPTransport
+    private let transport: @Sendable (_ registry: String) throws -> any HTTPTransport
     private let ecr: ECRCredentials
     private let upstream: any RegistryCredentialSource
     private let pacer: any RequestPacer
@@ -33,12 +33,13 @@ package final class RegistryClients: Sendable {
     let timeline: Timeline
 
     /// - Parameters:
+    ///   - transport: what reaches a registry, with the certificate authorities that hold for it.
     ///   - ecr: tokens for every private ECR of the Region.
     ///   - upstream: credentials of all other registries.
     ///   - parts: how very large layers go to ECR; nil: like all others.
     package init(
         settings: Settings,
-        transport: any HTTPTransport,
+        transport: @escaping @Sendable (_ registry: String) throws -> any HTTPTransport,
         ecr: ECRCredentials,
         upstream: any RegistryCredentialSource,
         pacer: any RequestPacer,
@@ -74,7 +75,7 @@ package final class RegistryClients: Sendable {
         let request = settings.current.retry.request
         let made = RegistryClient(
             endpoint: try RegistryEndpoint(registry: registry, override: override, insecure: chosen.insecure),
-            transport: transport,
+            transport: try transport(registry),
             credentials: isECR ? ecr : upstream,
             pacer: pacer,
             timeline: timeline,

@@ -5,7 +5,7 @@ package struct RegistrySettings: Sendable, Hashable {
     package var endpoint: String?
     /// Plain HTTP outside loopback is accepted.
     package var insecure = false
-    /// PEM certificates trusted for this host beside the others.
+    /// PEM certificates trusted for this registry, and where it leads, beside the common ones.
     package var caFile: String?
     /// Requests a second to the registry's own host; may be a fraction.
     package var requestsPerSecond: Double = 5

@@ -68,7 +68,7 @@ package final class HostLimits: RequestPacer {
     package func release(_ kind: RequestKind, host: String) async {
         let gate = gate(host, kind)
         if kind == .token {
-            // Nobody reports how a token request ended; it says nothing, and is no probe.
+            // Token endpoints are mostly other hosts: one that answers does not say that the registry would.
             gate.answered()
             _ = gate.breaker { $0.abandoned() }
         }
@@ -81,7 +81,10 @@ package final class HostLimits: RequestPacer {
 
     package func observe(_ kind: RequestKind, host: String, status: Int, headers: HTTPHeaders) async {
         let gate = gate(host, kind)
-        gate.answered()
+        // What answers a token request is counted when it is over, and is a word about the registry only when it
+        // complains: without tokens the registry is of no use.
+        if kind == .token, status != 429, status < 500 { return }
+        if kind != .token { gate.answered() }
         if kind == .manifestGet || kind == .manifestHead, let said = RateLimitHeaders(headers) {
             keep {
                 try ledger.sawQuota(

@@ -2,8 +2,6 @@ package import AsyncHTTPClient
 import NIOCore
 import NIOHTTP1
 import NIOPosix
-import NIOSSL
-import NIOTLS
 import Synchronization
 
 /// The transport that really opens connections: HTTP/1.1, kept open between requests, over TLS or not, straight or
@@ -36,10 +34,12 @@ package final class LiveTransport: HTTPTransport {
         }
     }
 
-    /// Connections are not shared between those who trust an origin and those who were led to it.
+    /// Connections are not shared between those who trust an origin and those who were led to it, nor between those who
+    /// trust different authorities.
     private struct Key: Hashable {
         var origin: WebAddress.Origin
         var isOwn: Bool
+        var authorities: TrustedAuthorities?
     }
 
     private struct Idle {
@@ -48,15 +48,14 @@ package final class LiveTransport: HTTPTransport {
     }
 
     private let configuration: Configuration
-    private let tls: Mutex<NIOSSLContext?>
+    private let authorities: TrustedAuthorities
     private let idle = Mutex<[Key: [Idle]]>([:])
     private let isClosed = Mutex(false)
 
     /// - Throws: when a file of certificate authorities cannot be read or holds none.
     package init(_ configuration: Configuration) throws {
         self.configuration = configuration
-        let context = configuration.certificateAuthorityFiles.isEmpty ? nil : try Self.context(configuration)
-        tls = Mutex(context)
+        authorities = try TrustedAuthorities(files: configuration.certificateAuthorityFiles)
     }
 
     package convenience init(certificateAuthorityFiles: [String] = []) throws {
@@ -64,12 +63,26 @@ package final class LiveTransport: HTTPTransport {
     }
 
     package func send(_ request: HTTPClientRequest, patience: Patience) async throws -> HTTPClientResponse {
-        try await send(request, patience: patience, trusting: [])
+        try await send(request, patience: patience, trusting: [], authorities: nil)
     }
 
     /// The same transport for whoever may reach these origins at loopback and private addresses too: a registry's own.
     package func trusting(_ origins: Set<WebAddress.Origin>) -> any HTTPTransport {
-        TrustingTransport(transport: self, origins: origins)
+        TrustingTransport(transport: self, origins: origins, authorities: nil)
+    }
+
+    /// The same transport for the requests of one registry, wherever they lead: certificates of these authorities are
+    /// accepted there too, and for nobody else.
+    ///
+    /// - Parameter files: PEM files, beside those of this transport.
+    /// - Throws: when a file cannot be read or holds no certificate.
+    package func trusting(
+        _ origins: Set<WebAddress.Origin>,
+        authorities files: [String]
+    ) throws -> any HTTPTransport {
+        let all = configuration.certificateAuthorityFiles + files
+        let authorities = files.isEmpty ? nil : try TrustedAuthorities(files: all)
+        return TrustingTransport(transport: self, origins: origins, authorities: authorities)
     }
 
     /// Closes what is not in use; later requests are refused.
@@ -85,7 +98,8 @@ package final class LiveTransport: HTTPTransport {
     fileprivate func send(
         _ request: HTTPClientRequest,
         patience: Patience,
-        trusting origins: Set<WebAddress.Origin>
+        trusting origins: Set<WebAddress.Origin>,
+        authorities: TrustedAuthorities?
     ) async throws -> HTTPClientResponse {
         guard let address = WebAddress(request.url) else {
             throw TransportError(kind: .invalidRequest, host: "", detail: "the URL is not one of http or https")
@@ -94,7 +108,7 @@ package final class LiveTransport: HTTPTransport {
             throw TransportError(kind: .invalidRequest, host: address.origin.hostAndPort, detail: "shutting down")
         }
         let origin = address.origin
-        let key = Key(origin: origin, isOwn: origins.contains(origin))
+        let key = Key(origin: origin, isOwn: origins.contains(origin), authorities: authorities)
         let proxy = configuration.proxies.proxy(for: origin)
         while let reused = take(key) {
             do {
@@ -247,7 +261,9 @@ package final class LiveTransport: HTTPTransport {
                 throw TransportError(kind: .addressRefused, host: host, detail: reason)
             }
             if let proxy, origin.scheme == .https { try await tunnel(channel, origin, proxy, limit: limit) }
-            if origin.scheme == .https { try await secure(channel, origin, limit: limit) }
+            if origin.scheme == .https {
+                try await (key.authorities ?? authorities).secure(channel, origin, limit: limit)
+            }
             let handler = try await channel.eventLoop.submit {
                 let handler = ExchangeHandler(host: host)
                 try channel.pipeline.syncOperations.addHandlers([
@@ -300,47 +316,6 @@ package final class LiveTransport: HTTPTransport {
         try await opened.futureResult.get()
     }
 
-    private func secure(_ channel: any Channel, _ origin: WebAddress.Origin, limit: TimeAmount) async throws {
-        let context = try tls.withLock { context in
-            if let context { return context }
-            let made = try Self.context(configuration)
-            context = made
-            return made
-        }
-        let done = channel.eventLoop.makePromise(of: Void.self)
-        let timer = channel.eventLoop.scheduleTask(in: limit) {
-            done.fail(
-                TransportError(kind: .connect, host: origin.hostAndPort, detail: "no TLS handshake within \(limit)")
-            )
-        }
-        // Server names are names: for an address the certificate is compared with the address.
-        let isAddress = (try? SocketAddress(ipAddress: origin.host, port: 0)) != nil
-        channel.eventLoop.execute {
-            do {
-                let client = try NIOSSLClientHandler(context: context, serverHostname: isAddress ? nil : origin.host)
-                try channel.pipeline.syncOperations.addHandlers([client, HandshakeHandler(done: done)])
-                channel.read()
-            } catch {
-                done.fail(error)
-            }
-        }
-        defer { timer.cancel() }
-        do {
-            try await done.futureResult.get()
-        } catch let error as TransportError {
-            throw error
-        } catch {
-            throw TransportError(kind: .tls, host: origin.hostAndPort, detail: "TLS: \(error)")
-        }
-    }
-
-    private static func context(_ configuration: Configuration) throws -> NIOSSLContext {
-        var tls = TLSConfiguration.makeClientConfiguration()
-        tls.additionalTrustRoots = configuration.certificateAuthorityFiles.map { .file($0) }
-        tls.applicationProtocols = ["http/1.1"]
-        return try NIOSSLContext(configuration: tls)
-    }
-
     private static func isExhaustion(_ error: any Error) -> Bool {
         guard let error = error as? IOError else { return false }
         return [23, 24, 12, 105].contains(error.errnoCode)
@@ -351,48 +326,9 @@ package final class LiveTransport: HTTPTransport {
 private struct TrustingTransport: HTTPTransport {
     let transport: LiveTransport
     let origins: Set<WebAddress.Origin>
+    let authorities: TrustedAuthorities?
 
     func send(_ request: HTTPClientRequest, patience: Patience) async throws -> HTTPClientResponse {
-        try await transport.send(request, patience: patience, trusting: origins)
-    }
-}
-
-/// Waits for the end of a TLS handshake.
-private final class HandshakeHandler: ChannelInboundHandler, RemovableChannelHandler {
-    typealias InboundIn = NIOAny
-
-    private let done: EventLoopPromise<Void>
-    private var isDone = false
-
-    init(done: EventLoopPromise<Void>) { self.done = done }
-
-    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        if !isDone, let event = event as? TLSUserEvent, case .handshakeCompleted = event {
-            isDone = true
-            context.pipeline.syncOperations.removeHandler(self, promise: done)
-        }
-        context.fireUserInboundEventTriggered(event)
-    }
-
-    func channelReadComplete(context: ChannelHandlerContext) {
-        if !isDone { context.read() }
-        context.fireChannelReadComplete()
-    }
-
-    func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        guard !isDone else {
-            context.fireErrorCaught(error)
-            return
-        }
-        isDone = true
-        done.fail(error)
-    }
-
-    func channelInactive(context: ChannelHandlerContext) {
-        if !isDone {
-            isDone = true
-            done.fail(ChannelError.eof)
-        }
-        context.fireChannelInactive()
+        try await transport.send(request, patience: patience, trusting: origins, authorities: authorities)
     }
 }

@@ -168,15 +168,12 @@ actor Authenticator {
         request.headers.replaceOrAdd(name: "user-agent", value: RegistryClient.userAgent)
         var attempt = 1
         while true {
-            try await pacer.acquire(.token, host: endpoint.name)
-            requests += 1
             let started = timeline.elapsed()
+            let error: RegistryError
             do {
-                let response = try await transport.send(request, patience: patience)
-                let bytes = try await RegistryClient.collect(response.body, limit: 1 << 20, host: endpoint.name)
-                await pacer.release(.token, host: endpoint.name)
+                let (response, bytes) = try await send(request)
                 if response.status == .ok { return try token(from: bytes, started: started) }
-                let error = RegistryError.classify(
+                error = RegistryError.classify(
                     host: endpoint.name,
                     status: Int(response.status.code),
                     body: ErrorBody(bytes: bytes),
@@ -187,18 +184,36 @@ actor Authenticator {
                     what: "the token endpoint refused"
                 )
                 if error.kind == .denied { await source.invalidate(credential, for: endpoint.name) }
-                guard error.kind == .throttled || error.kind == .serverFault, attempt < retry.attempts,
-                    (error.retryAfter ?? .zero) <= retry.maximumRetryAfter
-                else { throw error }
-                try await timeline.sleep(error.retryAfter ?? retry.delay(after: attempt, random: timeline.random()))
-            } catch let error as TransportError {
-                await pacer.release(.token, host: endpoint.name)
-                guard error.isWorthRetrying, attempt < retry.attempts else {
-                    throw RegistryError(error, host: endpoint.name)
-                }
-                try await timeline.sleep(retry.delay(after: attempt, random: timeline.random()))
+            } catch let failure as TransportError {
+                error = RegistryError(failure, host: endpoint.name)
             }
+            guard RegistryClient.isBrief(error), attempt < retry.attempts,
+                (error.retryAfter ?? .zero) <= retry.maximumRetryAfter
+            else { throw error }
+            try await timeline.sleep(error.retryAfter ?? retry.delay(after: attempt, random: timeline.random()))
             attempt += 1
+        }
+    }
+
+    /// One request to the token endpoint, which counts as one to the registry and whose answer the pacer is told.
+    private func send(_ request: HTTPClientRequest) async throws -> (HTTPClientResponse, [UInt8]) {
+        try await pacer.acquire(.token, host: endpoint.name)
+        let permit = Permit(pacer: pacer, kind: .token, host: endpoint.name)
+        requests += 1
+        do {
+            let response = try await transport.send(request, patience: patience)
+            await pacer.observe(
+                .token,
+                host: endpoint.name,
+                status: Int(response.status.code),
+                headers: response.headers
+            )
+            let bytes = try await RegistryClient.collect(response.body, limit: 1 << 20, host: endpoint.name)
+            await permit.release()
+            return (response, bytes)
+        } catch {
+            await permit.release()
+            throw error
         }
     }
 

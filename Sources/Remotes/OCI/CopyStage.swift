@@ -19,6 +19,10 @@ struct CopyStage: Sendable {
 
     func run() async throws {
         let digests = plan.blobs.map(\.digest)
+        if destination.standing == .damaged {
+            // What we believe of this repository is part of the damage.
+            for digest in digests { await share.forget(registry: registry, digest: digest) }
+        }
         let image = await share.claim(registry: registry, digests: digests)
         do {
             try await moveBlobs(image: image)
@@ -141,17 +145,24 @@ struct CopyStage: Sendable {
         }
         let transfer = BlobTransfer(descriptor: blob, destination: destination, progress: progress)
         let hosts: Set<String> = [registry, origin.client.endpoint.name]
+        if let parts = destination.parts, parts.takes(blob) {
+            // Few at a time: each has a whole part in memory.
+            let isSent = try await share.partUploads.with([registry]) {
+                try await share.slots.with(hosts) {
+                    try await parts.upload(blob, to: destination, from: origin, progress: progress)
+                }
+            }
+            if isSent {
+                progress.update { $0.blobsDone += 1 }
+                return
+            }
+        }
         try await share.slots.with(hosts) {
             if let bytes = plan.inMemory[blob.digest] {
                 try await transfer.upload(bytes)
-                return
+            } else {
+                try await transfer.upload(from: origin, session: session)
             }
-            if let parts = destination.parts, parts.takes(blob),
-                try await parts.upload(blob, to: destination, from: origin, progress: progress)
-            {
-                return
-            }
-            try await transfer.upload(from: origin, session: session)
         }
         progress.update { $0.blobsDone += 1 }
     }

@@ -23,11 +23,23 @@ package struct ImageCopy: Sendable {
         }
     }
 
+    /// What is known of a destination before the copy.
+    package enum Standing: Sendable, Hashable {
+        /// Nothing: the registry is asked.
+        case unasked
+        case absent
+        /// This digest is there, with everything below it that matters.
+        case whole(Digest)
+        /// Something is there whose blobs are not all there: it is copied, whatever digest it has.
+        case damaged
+    }
+
     package struct Destination: Sendable {
         package var client: RegistryClient
         package var repository: String
         /// nil: stored under its digest only.
         package var tag: String?
+        package var standing: Standing
         /// For layers too large for one PUT; nil: the PUT is used for all.
         package var parts: PartUpload?
 
@@ -35,11 +47,13 @@ package struct ImageCopy: Sendable {
             client: RegistryClient,
             repository: String,
             tag: String?,
+            standing: Standing = .unasked,
             parts: PartUpload? = nil
         ) {
             self.client = client
             self.repository = repository
             self.tag = tag
+            self.standing = standing
             self.parts = parts
         }
     }
@@ -119,7 +133,7 @@ package struct ImageCopy: Sendable {
     ///
     /// - Throws: `RegistryError`, whose host says which side it was; what the hooks throw; `CancellationError`.
     package func run() async throws -> Outcome {
-        async let there = destinationHead()
+        async let there = destinationDigest()
         async let resolved = sourceHead()
         let (destinationDigest, sourceDigest) = try await (there, resolved)
         if let sourceDigest, let destinationDigest,
@@ -171,6 +185,15 @@ package struct ImageCopy: Sendable {
             tagMovedTo: nil,
             transfer: progress.snapshot
         )
+    }
+
+    /// The digest under the destination's tag, from what is known or by asking; nil when there is nothing to rely on.
+    private func destinationDigest() async throws -> Digest? {
+        switch destination.standing {
+        case .unasked: try await destinationHead()
+        case .absent, .damaged: nil
+        case .whole(let digest): digest
+        }
     }
 
     /// The digest under the destination's tag; nil when nothing is there.

@@ -43,6 +43,8 @@ package actor LayerShare {
     /// Transfers of one process, bounded per host.
     nonisolated let slots: HostSlots
     nonisolated let smallRequests: HostSlots
+    /// Uploads in parts at once.
+    nonisolated let partUploads = HostSlots(2)
 
     /// Remembered layers; the oldest that are settled are forgotten first.
     static let capacity = 50_000

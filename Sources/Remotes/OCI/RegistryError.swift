@@ -110,6 +110,9 @@ package struct RegistryError: Error, Hashable, Sendable, CustomStringConvertible
 
     package var description: String {
         var text = "\(host): \(detail)"
+        if kind == .tagImmutable, let digests {
+            text += "; the tag is at \(digests.found?.description ?? "another digest") and not at \(digests.wanted)"
+        }
         if let status { text += " (HTTP \(status)" + (codes.isEmpty ? ")" : ", \(codes.joined(separator: ", ")))") }
         return text
     }

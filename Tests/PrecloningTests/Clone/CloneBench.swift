@@ -3,6 +3,7 @@ import GRDB
 import Precloning
 import Remotes
 import Sandbox
+import Testing
 
 /// What the tests of cloning have in common: the stages that a process makes of one record, against a sandbox.
 struct CloneBench {
@@ -13,6 +14,7 @@ struct CloneBench {
     let settings: Settings
     let ecr: ECRClient
     let registries: RegistryClients
+    let cloner: Cloner
 
     /// Waits are short here: what is tested is what happens after them.
     static let hasty = Timeline(
@@ -64,9 +66,9 @@ struct CloneBench {
             region: addresses.region,
             suffix: "dkr.ecr.\(addresses.region).amazonaws.com"
         )
-        registries = RegistryClients(
+        let registries = RegistryClients(
             settings: settings,
-            transport: transport,
+            transport: { _ in transport },
             ecr: ECRCredentials(client: ecr, home: { home }, now: timeline.now),
             upstream: AnonymousCredentials(),
             pacer: UnpacedRequests(),
@@ -78,6 +80,41 @@ struct CloneBench {
             ledger: ledger,
             timeline: timeline
         )
+        self.registries = registries
+        cloner = Cloner(
+            account: AccountFacts(
+                sts: STSClient(client: client("sts")),
+                ecr: ecr,
+                region: home.region,
+                suffix: home.suffix,
+                now: timeline.now
+            ),
+            view: ECRView(ecr: ecr) { location, descriptor in
+                try await registries.client(for: location.registry).readBlob(location.repository, descriptor)
+            },
+            preparation: RepositoryPreparation(ecr: ecr),
+            registries: registries,
+            pullThrough: PullThroughTrigger(registries: registries, timeline: timeline),
+            ledger: ledger,
+            settings: settings,
+            policy: PolicyGate(settings: settings, ledger: ledger, now: timeline.now),
+            timeline: timeline
+        )
+    }
+
+    /// A row for an image, as if it had been demanded.
+    func image(_ source: String, to location: ECRLocation) throws -> ImageRecord {
+        let id = try ledger.database.write { database in
+            try database.execute(
+                sql: """
+                    INSERT INTO image (source, destination, registry, state, urgency, createdAt, updatedAt)
+                    VALUES (?, ?, ?, 'cloning', 1, 0, 0)
+                    """,
+                arguments: [source, location.description, try ImageReference(source).registry]
+            )
+            return database.lastInsertedRowID
+        }
+        return try #require(try ledger.image(id: id))
     }
 
     func location(_ repository: String, _ tag: String) -> ECRLocation {

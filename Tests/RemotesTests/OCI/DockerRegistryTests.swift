@@ -10,10 +10,6 @@ private final class DockerRegistry {
 
     var host: String { "127.0.0.1:\(port)" }
 
-    struct Missing: Error, CustomStringConvertible {
-        var description: String
-    }
-
     /// - Parameter certificate: PEM files of a certificate and its key; nil: plain http.
     init(certificate: (certificate: String, key: String)? = nil) throws {
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("preclone-\(UUID().uuidString)")
@@ -37,14 +33,14 @@ private final class DockerRegistry {
         process.standardError = pipe
         process.standardOutput = pipe
         guard FileManager.default.isExecutableFile(atPath: "/usr/bin/docker-registry") else {
-            throw Missing(description: "these tests need docker-registry: apt install docker-registry skopeo")
+            throw ProgramFailure(description: "these tests need docker-registry: apt install docker-registry skopeo")
         }
         try process.run()
         var log = ""
         var port: Int?
         while port == nil {
             let data = pipe.fileHandleForReading.availableData
-            guard !data.isEmpty else { throw Missing(description: "docker-registry ended: \(log.suffix(500))") }
+            guard !data.isEmpty else { throw ProgramFailure(description: "docker-registry ended: \(log.suffix(500))") }
             log += String(decoding: data, as: UTF8.self)
             if let range = log.range(of: "listening on 127.0.0.1:") {
                 let digits = log[range.upperBound...].prefix { $0.isNumber }
@@ -70,8 +66,12 @@ private final class DockerRegistry {
     deinit { stop() }
 }
 
+struct ProgramFailure: Error, CustomStringConvertible {
+    var description: String
+}
+
 /// Runs a program to its end; its output, or a failure with what it said.
-private func run(_ program: String, _ arguments: [String]) throws -> String {
+func runProgram(_ program: String, _ arguments: [String]) throws -> String {
     let process = Process()
     process.executableURL = URL(fileURLWithPath: program)
     process.arguments = arguments
@@ -82,7 +82,7 @@ private func run(_ program: String, _ arguments: [String]) throws -> String {
     let output = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
     process.waitUntilExit()
     guard process.terminationStatus == 0 else {
-        throw DockerRegistry.Missing(description: "\(program) \(arguments.joined(separator: " ")): \(output)")
+        throw ProgramFailure(description: "\(program) \(arguments.joined(separator: " ")): \(output)")
     }
     return output
 }
@@ -126,14 +126,14 @@ private func run(_ program: String, _ arguments: [String]) throws -> String {
         #expect(try await copy(middle, end, "a/other").transfer.bytesMounted >= 600_000)
         await server.stop()
 
-        let raw = try run(
+        let raw = try runProgram(
             "/usr/bin/skopeo",
             ["inspect", "--raw", "--tls-verify=false", "docker://\(second.host)/a/tool:1"]
         )
         #expect(Digest.of(Array(raw.utf8)) == index)
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("preclone-\(UUID().uuidString)")
         defer { try? FileManager.default.removeItem(at: folder) }
-        _ = try run(
+        _ = try runProgram(
             "/usr/bin/skopeo",
             [
                 "copy", "--insecure-policy", "--all", "--preserve-digests", "--src-tls-verify=false",
@@ -152,7 +152,7 @@ private func run(_ program: String, _ arguments: [String]) throws -> String {
         defer { try? FileManager.default.removeItem(at: folder) }
         let certificate = folder.appendingPathComponent("cert.pem").path
         let key = folder.appendingPathComponent("key.pem").path
-        _ = try run(
+        _ = try runProgram(
             "/usr/bin/openssl",
             [
                 "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=registry", "-addext",
