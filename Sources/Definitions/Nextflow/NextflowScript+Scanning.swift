@@ -1,0 +1,241 @@
+/// Finds what a script defines without reading the bodies: processes, workflows, functions, includes.
+extension NextflowLibrary {
+    func scan(_ script: NextflowScript) {
+        let tokens = script.tokens
+        var position = 0
+        func at(_ index: Int) -> NextflowToken? { index < tokens.count ? tokens[index] : nil }
+        while position < tokens.count {
+            let start = position
+            let token = tokens[position]
+            guard let word = token.name else {
+                // Braces of `if` around definitions are passed through.
+                position += 1
+                if case .string = token.kind { position = Self.lineEnd(tokens, position) }
+                if case .template = token.kind { position = Self.lineEnd(tokens, position) }
+                if token.isSymbol("@") { position += 1 }
+                continue
+            }
+            let next = at(position + 1)
+            switch word {
+            case "process" where Self.bodyName(next) != nil && Self.opens(tokens, position + 2):
+                let open = Self.next(tokens, position + 2)
+                position = Self.close(tokens, open)
+                script.add(
+                    .process,
+                    name: Self.bodyName(next) ?? "",
+                    body: open + 1..<max(open + 1, position - 1),
+                    line: token.line
+                )
+            case "workflow" where next?.name != nil && Self.opens(tokens, position + 2):
+                let open = Self.next(tokens, position + 2)
+                position = Self.close(tokens, open)
+                script.add(
+                    .workflow,
+                    name: next?.name ?? "",
+                    body: open + 1..<max(open + 1, position - 1),
+                    line: token.line
+                )
+            case "workflow" where Self.opens(tokens, position + 1):
+                let open = Self.next(tokens, position + 1)
+                position = Self.close(tokens, open)
+                script.add(.workflow, name: "", body: open + 1..<max(open + 1, position - 1), line: token.line)
+            case "workflow" where next?.isSymbol(".") == true, "import", "package":
+                position = Self.lineEnd(tokens, position)
+            case "output", "record", "enum", "class", "interface", "trait":
+                let open = Self.next(tokens, position + (next?.name == nil ? 1 : 2))
+                position = at(open)?.isSymbol("{") == true ? Self.close(tokens, open) : position + 1
+            case "include":
+                position = include(script, position)
+            case "params" where Self.opens(tokens, position + 1):
+                let open = Self.next(tokens, position + 1)
+                position = Self.close(tokens, open)
+                var parser = NextflowParser(
+                    tokens,
+                    open + 1..<max(open + 1, position - 1),
+                    isConfiguration: true
+                )
+                for statement in parser.statements(inBlock: false) { parameter([], statement, script) }
+            case "if", "else", "try", "catch", "finally":
+                position = conditional(script, position)
+            default:
+                if let function = functionHead(tokens, position) {
+                    position = Self.close(tokens, function.open)
+                    script.add(
+                        .function(function.parameters),
+                        name: function.name,
+                        body: function.open + 1..<max(function.open + 1, position - 1),
+                        line: token.line
+                    )
+                } else {
+                    position = statement(script, position)
+                }
+            }
+            if position <= start { position = start + 1 }
+        }
+    }
+
+    private static func bodyName(_ token: NextflowToken?) -> String? {
+        switch token?.kind {
+        case .name(let name)?, .string(let name)?: name
+        default: nil
+        }
+    }
+
+    /// The next word that is no newline.
+    static func next(_ tokens: [NextflowToken], _ index: Int) -> Int {
+        var index = index
+        while index < tokens.count, tokens[index].isNewline { index += 1 }
+        return index
+    }
+
+    private static func opens(_ tokens: [NextflowToken], _ index: Int) -> Bool {
+        let index = next(tokens, index)
+        return index < tokens.count && tokens[index].isSymbol("{")
+    }
+
+    /// Behind the bracket that closes the one at an index.
+    static func close(_ tokens: [NextflowToken], _ index: Int) -> Int {
+        var open = 0
+        var index = index
+        while index < tokens.count {
+            switch tokens[index].kind {
+            case .symbol("("), .symbol("["), .symbol("{"): open += 1
+            case .symbol(")"), .symbol("]"), .symbol("}"): open -= 1
+            default: break
+            }
+            index += 1
+            if open <= 0 { break }
+        }
+        return index
+    }
+
+    /// Behind the line's end, brackets closed.
+    static func lineEnd(_ tokens: [NextflowToken], _ index: Int) -> Int {
+        var open = 0
+        var index = index
+        while index < tokens.count {
+            switch tokens[index].kind {
+            case .symbol("("), .symbol("["), .symbol("{"): open += 1
+            case .symbol(")"), .symbol("]"), .symbol("}"):
+                open -= 1
+                if open < 0 { return index }
+            case .newline where open <= 0: return index + 1
+            default: break
+            }
+            index += 1
+        }
+        return index
+    }
+
+    /// `def name(…) {`, `Type name(…) {`.
+    private func functionHead(
+        _ tokens: [NextflowToken],
+        _ position: Int
+    ) -> (name: String, parameters: [String], open: Int)? {
+        var index = position
+        var previous = 0
+        while index < tokens.count, index < position + 30, !tokens[index].isNewline {
+            if tokens[index].isSymbol("("), previous > position, !tokens[previous - 1].isSymbol("."),
+                let name = tokens[previous].name ?? Self.bodyName(tokens[previous])
+            {
+                let after = Self.close(tokens, index)
+                var open = Self.next(tokens, after)
+                // `-> Type` of 2026.
+                if open < tokens.count, tokens[open].isSymbol("->") {
+                    while open < tokens.count, !tokens[open].isSymbol("{"), !tokens[open].isNewline { open += 1 }
+                }
+                guard open < tokens.count, tokens[open].isSymbol("{") else { return nil }
+                return (name, Self.parameters(tokens, index + 1..<max(index + 1, after - 1)), open)
+            }
+            switch tokens[index].kind {
+            case .name, .symbol("<"), .symbol(">"), .symbol(","), .symbol("."), .symbol("["), .symbol("]"),
+                .symbol("?"),
+                .string:
+                previous = index
+            default: return nil
+            }
+            index += 1
+        }
+        return nil
+    }
+
+    private static func parameters(_ tokens: [NextflowToken], _ range: Range<Int>) -> [String] {
+        var names: [String] = []
+        var last: String?
+        var open = 0
+        var isClosed = false
+        for index in range {
+            switch tokens[index].kind {
+            case .symbol("("), .symbol("["), .symbol("{"), .symbol("<"): open += 1
+            case .symbol(")"), .symbol("]"), .symbol("}"), .symbol(">"): open -= 1
+            case .symbol("="), .symbol(":"): isClosed = true
+            case .symbol(",") where open == 0:
+                if let last { names.append(last) }
+                last = nil
+                isClosed = false
+            case .name(let name) where open == 0 && !isClosed: last = name
+            default: break
+            }
+        }
+        if let last { names.append(last) }
+        return names
+    }
+
+    /// An `if` that holds definitions is passed through; any other is carried out.
+    private func conditional(_ script: NextflowScript, _ position: Int) -> Int {
+        let tokens = script.tokens
+        var index = position + 1
+        if index < tokens.count, tokens[index].isSymbol("(") { index = Self.close(tokens, index) }
+        let open = Self.next(tokens, index)
+        let words: Set<String> = ["process", "include", "workflow"]
+        var depth = 0
+        var last = open
+        // To the end of the whole chain.
+        var scan = open
+        while scan < tokens.count {
+            if tokens[scan].isSymbol("{") { depth += 1 }
+            if tokens[scan].isSymbol("}") { depth -= 1 }
+            if let name = tokens[scan].name, words.contains(name), scan > 0,
+                tokens[scan - 1].isNewline || tokens[scan - 1].isSymbol("{"),
+                scan + 1 < tokens.count, tokens[scan + 1].name != nil || tokens[scan + 1].isSymbol("{")
+            {
+                return open
+            }
+            last = scan
+            if depth <= 0, tokens[scan].isNewline || tokens[scan].isSymbol("}") {
+                let after = Self.next(tokens, scan + 1)
+                guard after < tokens.count, tokens[after].isName("else") else { break }
+                scan = after
+            }
+            scan += 1
+        }
+        guard tokens[position].isName("if") else { return last + 1 }
+        return statement(script, position)
+    }
+
+    /// Carries out one statement of the top level.
+    private func statement(_ script: NextflowScript, _ position: Int) -> Int {
+        var parser = NextflowParser(script.tokens, position..<script.tokens.count)
+        guard let statement = parser.one() else { return max(parser.position, position + 1) }
+        parameter(nil, statement, script)
+        return max(parser.position, position + 1)
+    }
+
+    /// `params.x = …` holds where neither run nor configuration set it; in a block (`prefix` given) without `params`.
+    private func parameter(_ prefix: [String]?, _ statement: NextflowStatement, _ script: NextflowScript) {
+        let place = Evidence.source(file: script.path, line: Int(statement.line))
+        switch statement.kind {
+        case .assign(let path, "=", let expression) where prefix != nil || (path.first == "params" && path.count > 1):
+            let full = prefix == nil ? path : ["params"] + (prefix ?? []) + path
+            guard
+                configuration.root["params"]?.map?[full[1]] == nil || full.count > 2 && configuration.value(full) == nil
+            else { return }
+            configuration.set(full, evaluator.evaluate(expression, script.scope).at(place))
+        case .scope(let path, let body) where prefix != nil:
+            guard (prefix?.count ?? 0) < 20 else { return }
+            for inner in body { parameter((prefix ?? []) + path, inner, script) }
+        case .define where prefix != nil, .broken: break
+        default: _ = evaluator.run([statement], script.scope)
+        }
+    }
+}

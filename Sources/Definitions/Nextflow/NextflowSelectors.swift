@@ -1,0 +1,116 @@
+/// The selectors of a configuration, in the order in which they first appear.
+final class NextflowSelectors {
+    private struct Selector {
+        var pattern: NextflowSelectorPattern
+        var isLabel: Bool
+        var isInverted: Bool
+        var settings: NextflowMap
+        var known: [String: Bool] = [:]
+    }
+
+    private var selectors: [Selector] = []
+
+    init(_ configuration: NextflowConfiguration, sources: NextflowSources) {
+        guard let process = configuration.root["process"]?.map else { return }
+        for key in process.keys {
+            let isLabel = key.utf8.starts(with: "withLabel:".utf8)
+            guard isLabel || key.utf8.starts(with: "withName:".utf8), let value = process[key], let settings = value.map
+            else { continue }
+            guard !settings.keys.isEmpty else { continue }
+            var pattern = String(decoding: key.utf8.dropFirst(isLabel ? 10 : 9), as: UTF8.self)
+            let isInverted = pattern.utf8.first == UInt8(ascii: "!")
+            if isInverted { pattern = String(decoding: pattern.utf8.dropFirst(), as: UTF8.self) }
+            guard let compiled = NextflowSelectorPattern(pattern) else {
+                sources.note(nil, "the selector \(pattern) is not understood and selects nothing")
+                continue
+            }
+            selectors.append(
+                Selector(pattern: compiled, isLabel: isLabel, isInverted: isInverted, settings: settings)
+            )
+        }
+    }
+
+    func `default`(_ name: String, _ configuration: NextflowConfiguration) -> NextflowTask.Setting? {
+        configuration.value(["process", name]).map(configuration.setting)
+    }
+
+    /// Settings that hold for a process, the strongest last.
+    ///
+    /// - Parameter names: The defined name, the alias and the qualified name.
+    func matching(labels: [String], names: [String]) -> [NextflowMap] {
+        var found: [NextflowMap] = []
+        for index in selectors.indices where selectors[index].isLabel {
+            let isHit = labels.contains { matches(index, $0) }
+            if isHit != selectors[index].isInverted { found.append(selectors[index].settings) }
+        }
+        var seen: [String] = []
+        for name in names where !seen.contains(name) {
+            seen.append(name)
+            for index in selectors.indices where !selectors[index].isLabel {
+                if matches(index, name) != selectors[index].isInverted { found.append(selectors[index].settings) }
+            }
+        }
+        return found
+    }
+
+    private func matches(_ index: Int, _ text: String) -> Bool {
+        if let known = selectors[index].known[text] { return known }
+        let isHit = selectors[index].pattern.matches(text)
+        selectors[index].known[text] = isHit
+        return isHit
+    }
+}
+
+/// The pattern of a selector, which has to match a whole name (nextflow.io/docs/latest/config.html, "Selector
+/// expressions"). Nearly all are names with `.*` and `|`, for which no regular expression has to be run.
+private enum NextflowSelectorPattern {
+    /// Any of these; each is the texts between its `.*`.
+    case names([[[UInt8]]])
+    case expression(WDLPattern)
+
+    /// - Returns: nil for a pattern that is not understood.
+    init?(_ pattern: String) {
+        let bytes = Array(pattern.utf8)
+        var names: [[[UInt8]]] = [[[]]]
+        var index = 0
+        while index < bytes.count {
+            switch bytes[index] {
+            case UInt8(ascii: "|"): names.append([[]])
+            case UInt8(ascii: ".") where index + 1 < bytes.count && bytes[index + 1] == UInt8(ascii: "*"):
+                names[names.count - 1].append([])
+                index += 1
+            case let byte where "\\^$.?*+()[]{}".utf8.contains(byte):
+                guard let expression = WDLPattern(pattern) else { return nil }
+                self = .expression(expression)
+                return
+            case let byte: names[names.count - 1][names[names.count - 1].count - 1].append(byte)
+            }
+            index += 1
+        }
+        self = .names(names)
+    }
+
+    func matches(_ name: String) -> Bool {
+        let text = Array(name.utf8)
+        switch self {
+        case .names(let names): return names.contains { Self.matches($0[...], text[...]) }
+        case .expression(let expression): return expression.matchesWhole(text) == true
+        }
+    }
+
+    private static func matches(_ parts: ArraySlice<[UInt8]>, _ text: ArraySlice<UInt8>) -> Bool {
+        guard let first = parts.first, let last = parts.last, text.starts(with: first) else { return false }
+        if parts.count == 1 { return text.count == first.count }
+        var rest = text.dropFirst(first.count)
+        guard rest.count >= last.count, rest.suffix(last.count).elementsEqual(last) else { return false }
+        rest = rest.dropLast(last.count)
+        for part in parts.dropFirst().dropLast() where !part.isEmpty {
+            while !rest.starts(with: part) {
+                if rest.isEmpty { return false }
+                rest = rest.dropFirst()
+            }
+            rest = rest.dropFirst(part.count)
+        }
+        return true
+    }
+}
