@@ -137,7 +137,9 @@ package struct RegistryError: Error, Hashable, Sendable, CustomStringConvertible
         case .tagImmutable: "delete the tag at the destination, or clone to another tag"
         case .refused: "see the registry's message"
         case .uploadGone: "nothing: it is tried again"
-        case .addressRefused: "if the address is right, list it in network.trustedHosts or network.trustedNetworks"
+        case .addressRefused:
+            "if the address is right, list it in network.trustedHosts or network.trustedNetworks; link-local and "
+                + "metadata addresses are never trusted"
         }
     }
 }

@@ -2,16 +2,20 @@
 """Measures `preclone copy` beside skopeo, and beside crane and regctl where they are on PATH.
 
 Two of Debian's docker-registry on loopback, one to copy from and one to copy to; the tools take turns, and what counts
-is the median. Prints wall time, CPU and peak memory of the client, and ratios.
+is the median. Prints wall time, CPU and peak memory of the client, the requests that the destination and the
+counted ones that the source got in one run more, and ratios to the best peer. Cases that begin with `far-` go through a
+link of 20 ms round trip and 1 Gbit/s each way, made by a relay in front of both registries.
 
-    Tests/Benchmarks/copy.py [--preclone .build/release/preclone] [--runs 5] [--cases small,mid,big,index,shared,warm,sink]
+    Tests/Benchmarks/copying.py [--preclone .build/release/preclone] [--runs 5] [--cases small,mid,…]
 """
 
 import argparse
+import asyncio
 import hashlib
 import http.server
 import json
 import os
+import re
 import resource
 import shutil
 import socket
@@ -38,13 +42,14 @@ class Registry:
     def __init__(self, root, name):
         self.root = os.path.join(root, name)
         os.makedirs(self.root)
-        self.port = free_port()
+        self.port, self.counter_port = free_port(), free_port()
         config = os.path.join(root, name + ".yml")
         with open(config, "w") as f:
             f.write(
                 "version: 0.1\nlog: {level: error, accesslog: {disabled: true}}\n"
                 f"storage: {{filesystem: {{rootdirectory: {self.root}}}}}\n"
-                f'http: {{addr: "127.0.0.1:{self.port}"}}\n'
+                f'http: {{addr: "127.0.0.1:{self.port}", debug: {{addr: "127.0.0.1:{self.counter_port}", '
+                "prometheus: {enabled: true, path: /metrics}}}\n"
             )
         self.process = subprocess.Popen(
             ["docker-registry", "serve", config], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -56,6 +61,18 @@ class Registry:
             except OSError:
                 time.sleep(0.05)
         sys.exit("docker-registry does not start; apt install docker-registry")
+
+    def requests(self):
+        """Requests so far, by handler and method."""
+        text = urllib.request.urlopen(f"http://127.0.0.1:{self.counter_port}/metrics").read().decode()
+        counts = {}
+        for line in text.splitlines():
+            match = re.match(r'registry_http_requests_total\{(.*)\} (\S+)', line)
+            if match:
+                labels = dict(re.findall(r'(\w+)="([^"]*)"', match[1]))
+                key = labels["handler"], labels["method"].upper()
+                counts[key] = counts.get(key, 0) + int(float(match[2]))
+        return counts
 
     def empty(self):
         shutil.rmtree(os.path.join(self.root, "docker"), ignore_errors=True)
@@ -177,6 +194,67 @@ def sink_process(port):
     Server(("127.0.0.1", port), Sink).serve_forever()
 
 
+async def relay(routes, delay=0.010, rate=125e6):
+    """Serves `routes` (port to port); one link for all of them, each way."""
+    free = {"up": 0.0, "down": 0.0}
+
+    async def carry(way, reader, writer, start):
+        queue = asyncio.Queue()
+
+        async def deliver():
+            while (item := await queue.get()) is not None:
+                at, data = item
+                wait = at - time.monotonic()
+                if wait > 0:
+                    await asyncio.sleep(wait)
+                writer.write(data)
+                await writer.drain()
+            if writer.can_write_eof():
+                writer.write_eof()
+
+        task = asyncio.create_task(deliver())
+        try:
+            while data := await reader.read(1 << 18):
+                now = max(time.monotonic(), start)
+                free[way] = max(now, free[way]) + len(data) / rate
+                queue.put_nowait((free[way] + delay, data))
+                # No more is under way than a window of 4 MiB.
+                while queue.qsize() > 16:
+                    await asyncio.sleep(0.001)
+        except OSError:
+            pass
+        queue.put_nowait(None)
+        try:
+            await task
+        except OSError:
+            pass
+
+    def accept(target):
+        async def serve(reader, writer):
+            # The handshake of TCP takes a round trip as well.
+            start = time.monotonic() + 2 * delay
+            up_reader, up_writer = await asyncio.open_connection("127.0.0.1", target, limit=1 << 19)
+            await asyncio.gather(
+                carry("up", reader, up_writer, start), carry("down", up_reader, writer, start))
+            for end in (writer, up_writer):
+                end.close()
+        return serve
+
+    servers = [await asyncio.start_server(accept(to), "127.0.0.1", port, limit=1 << 19) for port, to in routes.items()]
+    await asyncio.gather(*(server.serve_forever() for server in servers))
+
+
+def forked(function, *arguments):
+    child = os.fork()
+    if child == 0:
+        try:
+            function(*arguments)
+            os._exit(0)
+        finally:
+            os._exit(1)
+    return child
+
+
 def measure(commands, environment):
     """Runs commands one after another; wall, CPU and peak memory (KiB)."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -223,24 +301,35 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--preclone", default=".build/release/preclone")
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--cases", default="small,mid,big,index,sink,shared,warm")
+    parser.add_argument("--cases", default="small,mid,big,index,sink,shared,far-shared,far-small,far-index,warm")
     options = parser.parse_args()
     folder = tempfile.mkdtemp(prefix="preclone-bench-")
     environment = {**os.environ, "HOME": folder, "XDG_RUNTIME_DIR": folder}
     source = Registry(folder, "source")
     destination = Registry(folder, "destination")
-    sink_port = free_port()
-    sink = os.fork()
-    if sink == 0:
-        sink_process(sink_port)
+    sink_port, far_source, far_destination = free_port(), free_port(), free_port()
+    children = [
+        forked(sink_process, sink_port),
+        forked(lambda: asyncio.run(relay({far_source: source.port, far_destination: destination.port}))),
+    ]
     try:
-        fill(source.host)
-        shared = [(f"{source.host}/bench/shared{n}:1", f"{destination.host}/x/shared{n}:1") for n in range(30)]
-        one = lambda name, host: [(f"{source.host}/bench/{name}:1", f"{host}/x/{name}:1")]
+        # In another process: what this one ever held would count as the peak of every program it starts.
+        if os.waitpid(forked(fill, source.host), 0)[1] != 0:
+            sys.exit("the images can't be pushed")
+
+        def pairs_of(names, source_host, destination_host):
+            return [(f"{source_host}/bench/{n}:1", f"{destination_host}/x/{n}:1") for n in names]
+
+        near, far = (source.host, destination.host), (f"127.0.0.1:{far_source}", f"127.0.0.1:{far_destination}")
+        thirty = [f"shared{n}" for n in range(30)]
+        # What is copied, and whether the destination is emptied before each run.
         cases = {
-            "small": (one("small", destination.host), True), "mid": (one("mid", destination.host), True),
-            "big": (one("big", destination.host), True), "index": (one("index", destination.host), True),
-            "sink": (one("big", f"127.0.0.1:{sink_port}"), False), "shared": (shared, True), "warm": (shared, False)}
+            "small": (pairs_of(["small"], *near), True), "mid": (pairs_of(["mid"], *near), True),
+            "big": (pairs_of(["big"], *near), True), "index": (pairs_of(["index"], *near), True),
+            "sink": (pairs_of(["big"], source.host, f"127.0.0.1:{sink_port}"), False),
+            "shared": (pairs_of(thirty, *near), True), "far-shared": (pairs_of(thirty, *far), True),
+            "far-small": (pairs_of(["small"], *far), True), "far-index": (pairs_of(["index"], *far), True),
+            "warm": (pairs_of(thirty, *near), False)}
         for name in options.cases.split(","):
             pairs, is_cold = cases[name]
             found = tools(options.preclone)
@@ -252,11 +341,22 @@ def main():
                     if is_cold:
                         destination.empty()
                     results[tool].append(measure(command(pairs, folder), environment))
+            counted = {}
+            for tool, command in found.items():
+                if is_cold:
+                    destination.empty()
+                before = source.requests(), destination.requests()
+                measure(command(pairs, folder), environment)
+                after = source.requests(), destination.requests()
+                counted[tool] = (
+                    sum(after[1].values()) - sum(before[1].values()),
+                    after[0].get(("manifest", "GET"), 0) - before[0].get(("manifest", "GET"), 0))
             medians = {tool: [statistics.median(x) for x in zip(*runs)] for tool, runs in results.items()}
             peers = [m for tool, m in medians.items() if tool != "preclone"]
             print(f"{name}:")
             for tool, (wall, cpu, peak) in medians.items():
-                print(f"  {tool:9} wall {wall:7.3f} s   cpu {cpu:6.2f} s   peak {peak / 1024:6.1f} MiB")
+                print(f"  {tool:9} wall {wall:7.3f} s   cpu {cpu:6.2f} s   peak {peak / 1024:6.1f} MiB   "
+                      f"requests at the destination {counted[tool][0]}, manifests read {counted[tool][1]}")
             if peers:
                 ours = medians["preclone"]
                 print(f"  ratio     wall {ours[0] / min(p[0] for p in peers):7.2f}     "
@@ -264,7 +364,8 @@ def main():
     finally:
         source.stop()
         destination.stop()
-        os.kill(sink, 15)
+        for child in children:
+            os.kill(child, 15)
         shutil.rmtree(folder, ignore_errors=True)
 
 
