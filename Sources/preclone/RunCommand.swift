@@ -12,8 +12,8 @@ struct RunCommand: AsyncParsableCommand {
         commandName: "run",
         abstract: "Watch HealthOmics and clone what its runs will need, until stopped.",
         discussion: """
-            With --once: does all that is due, waits for its clones, and exits: 0 all ready, 4 some are not, 75 some \
-            wait. A second process on the same record exits with 75 and names the first.
+            With --once: does all that is due, waits for its clones, and exits: 0 all ready, 4 some are not or are \
+            not known, 75 some wait. A second process on the same record exits with 75 and names the first.
             """
     )
 
@@ -109,7 +109,14 @@ struct RunCommand: AsyncParsableCommand {
             metadata: Dictionary(uniqueKeysWithValues: counts.map { ("images.\($0.key)", "\($0.value)") })
         )
         if counts["retrying", default: 0] + counts["pending", default: 0] > 0 { throw Ending.temporary.code }
-        if counts["blocked", default: 0] > 0 { throw Ending.someNotReady.code }
+        let runs = try StatusReport.read(
+            from: RecordReader(works.ledger),
+            now: composition.timeline.now(),
+            isAlive: { _ in true }
+        ).runs
+        // Those that are not ready come first.
+        let isShort = runs.shown.first.map { !$0.standing.isReady } ?? false
+        if isShort || counts["blocked", default: 0] > 0 { throw Ending.someNotReady.code }
     }
 
     private func serve(

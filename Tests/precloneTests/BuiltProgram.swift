@@ -1,15 +1,18 @@
 import Foundation
 
-/// The built `preclone`, run as a person would run it, with an environment of the test's own.
+/// The programs that were built, run as a person would run them, with an environment of the test's own.
 struct BuiltProgram {
     struct Answer {
+        /// The exit code; for a process that a signal ended, the signal's number below zero.
         var code: Int32
         var standardOutput: String
         var standardError: String
     }
 
     /// In the build folder, where the test bundle is too.
-    static var executable: URL { Bundle(for: Marker.self).bundleURL.appendingPathComponent("preclone") }
+    static var executable: URL { built("preclone") }
+
+    static func built(_ name: String) -> URL { Bundle(for: Marker.self).bundleURL.appendingPathComponent(name) }
 
     private final class Marker {}
 
@@ -31,26 +34,70 @@ struct BuiltProgram {
     }
 
     static func run(_ arguments: [String], environment: [String: String] = [:]) throws -> Answer {
-        let process = Process()
-        process.executableURL = executable
+        let process = try RunningProgram(arguments, environment: environment)
+        return process.waitHere()
+    }
+}
+
+/// A process of a built program. It ends at the latest with this value.
+final class RunningProgram {
+    private let process = Process()
+    private let folder: URL
+    private let ended: AsyncStream<Never>
+
+    init(
+        _ arguments: [String],
+        program: URL = BuiltProgram.executable,
+        environment: [String: String] = [:]
+    ) throws {
+        // Files, not pipes: a full pipe nobody reads yet would stop the program.
+        folder = FileManager.default.temporaryDirectory.appendingPathComponent("preclone-" + UUID().uuidString)
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        for name in ["output", "error"] { try Data().write(to: folder.appendingPathComponent(name)) }
+        process.executableURL = program
         process.arguments = arguments
         process.environment = ["PATH": "/usr/bin:/bin", "HOME": "/nonexistent"].merging(environment) { $1 }
         process.standardInput = FileHandle.nullDevice
-        // Files, not pipes: a full pipe nobody reads yet would stop the program.
-        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("preclone-" + UUID().uuidString)
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: folder) }
-        let output = folder.appendingPathComponent("output")
-        let error = folder.appendingPathComponent("error")
-        for file in [output, error] { try Data().write(to: file) }
-        process.standardOutput = try FileHandle(forWritingTo: output)
-        process.standardError = try FileHandle(forWritingTo: error)
+        process.standardOutput = try FileHandle(forWritingTo: folder.appendingPathComponent("output"))
+        process.standardError = try FileHandle(forWritingTo: folder.appendingPathComponent("error"))
+        let (ended, continuation) = AsyncStream.makeStream(of: Never.self)
+        self.ended = ended
+        process.terminationHandler = { _ in continuation.finish() }
         try process.run()
+    }
+
+    deinit {
+        if process.isRunning { kill(process.processIdentifier, SIGKILL) }
+        try? FileManager.default.removeItem(at: folder)
+    }
+
+    var id: Int32 { process.processIdentifier }
+
+    var isRunning: Bool { process.isRunning }
+
+    func signal(_ number: Int32) { kill(process.processIdentifier, number) }
+
+    var standardOutput: String { text("output") }
+
+    var standardError: String { text("error") }
+
+    /// Waits until the process has ended, with no thread held.
+    func end() async -> BuiltProgram.Answer {
+        for await _ in ended {}
+        return waitHere()
+    }
+
+    /// Waits until the process has ended, on this thread.
+    func waitHere() -> BuiltProgram.Answer {
         process.waitUntilExit()
-        return Answer(
+        return BuiltProgram.Answer(
             code: process.terminationReason == .exit ? process.terminationStatus : -process.terminationStatus,
-            standardOutput: String(decoding: try Data(contentsOf: output), as: UTF8.self),
-            standardError: String(decoding: try Data(contentsOf: error), as: UTF8.self)
+            standardOutput: standardOutput,
+            standardError: standardError
         )
+    }
+
+    private func text(_ name: String) -> String {
+        String(decoding: (try? Data(contentsOf: folder.appendingPathComponent(name))) ?? Data(), as: UTF8.self)
     }
 }

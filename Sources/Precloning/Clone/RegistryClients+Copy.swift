@@ -124,11 +124,11 @@ extension RegistryClients {
 extension ECRHolding {
     /// What a copy needs to know of what is held, so that it neither asks again nor takes a damaged image for whole.
     func standing(at location: ECRLocation) -> ImageCopy.Standing {
-        // It was looked for by digest, and says nothing of the tag.
-        guard location.tag == nil || location.digest == nil else { return missingBlobs.isEmpty ? .unasked : .damaged }
-        return switch presence {
+        switch presence {
         case .noRepository, .noImage, .archived: .absent
         case .held where !missingBlobs.isEmpty: .damaged
+        // It was looked for by digest, which says nothing of the tag.
+        case .held where location.tag != nil && location.digest != nil: .unasked
         case .held: digest.map { .whole($0) } ?? .unasked
         }
     }

@@ -6,7 +6,7 @@ package final class Bell: Sendable {
     private struct State {
         var isRung = false
         var nextID: UInt64 = 0
-        var waiters: [UInt64: CheckedContinuation<Void, Never>] = [:]
+        var waiters: [UInt64: CheckedContinuation<Bool, Never>] = [:]
         var gone: Set<UInt64> = []
     }
 
@@ -15,7 +15,7 @@ package final class Bell: Sendable {
     package init() {}
 
     package func ring() {
-        let waiters = state.withLock { state -> [CheckedContinuation<Void, Never>] in
+        let waiters = state.withLock { state -> [CheckedContinuation<Bool, Never>] in
             if state.waiters.isEmpty {
                 state.isRung = true
                 return []
@@ -23,7 +23,7 @@ package final class Bell: Sendable {
             defer { state.waiters = [:] }
             return Array(state.waiters.values)
         }
-        for waiter in waiters { waiter.resume() }
+        for waiter in waiters { waiter.resume(returning: true) }
     }
 
     /// Waits for a ring, for at most `limit`; returns at once when the task is cancelled.
@@ -32,45 +32,45 @@ package final class Bell: Sendable {
     @discardableResult
     package func wait(atMost limit: Duration, on timeline: Timeline) async -> Bool {
         await withTaskGroup(of: Bool.self) { group in
-            group.addTask {
-                await self.wait()
-                return !Task.isCancelled
-            }
+            group.addTask { await self.wait() }
             group.addTask {
                 try? await timeline.sleep(limit)
                 return false
             }
-            let wasRung = await group.next() ?? false
+            var wasRung = await group.next() ?? false
             group.cancelAll()
+            // A ring that came together with the end of the time is not lost.
+            for await late in group { wasRung = wasRung || late }
             return wasRung
         }
     }
 
-    private func wait() async {
+    /// Whether it was rung; false when the task is cancelled first.
+    private func wait() async -> Bool {
         let id = state.withLock { state in
             state.nextID += 1
             return state.nextID
         }
-        await withTaskCancellationHandler {
+        return await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
-                let resumesNow = state.withLock { state in
+                let answer = state.withLock { state -> Bool? in
+                    if state.gone.remove(id) != nil { return false }
                     if state.isRung {
                         state.isRung = false
                         return true
                     }
-                    if state.gone.remove(id) != nil { return true }
                     state.waiters[id] = continuation
-                    return false
+                    return nil
                 }
-                if resumesNow { continuation.resume() }
+                if let answer { continuation.resume(returning: answer) }
             }
         } onCancel: {
-            let waiter = state.withLock { state -> CheckedContinuation<Void, Never>? in
+            let waiter = state.withLock { state -> CheckedContinuation<Bool, Never>? in
                 if let waiter = state.waiters.removeValue(forKey: id) { return waiter }
                 state.gone.insert(id)
                 return nil
             }
-            waiter?.resume()
+            waiter?.resume(returning: false)
         }
     }
 }

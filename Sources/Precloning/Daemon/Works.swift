@@ -71,12 +71,23 @@ package struct Works: Sendable {
             ended: { image, outcome in await recorder.keep(image, outcome) }
         )
         let demanded: @Sendable () -> Void = { dispatcher.bell.ring() }
+        let verifier = Verifier(
+            ledger: ledger,
+            cloner: cloner,
+            timeline: timeline,
+            callsPerMinute: { settings.current.watch.verifyCallsPerMinute },
+            reopened: demanded
+        )
         let surveys = RunSurveyLoop(
             ledger: ledger,
             surveyor: surveyor,
             timeline: timeline,
             choices: choices,
-            demanded: demanded
+            demanded: {
+                demanded()
+                // What was ready before the run came is looked at again at once.
+                verifier.bell.ring()
+            }
         )
         let definitions = VersionSurveyLoop(
             ledger: ledger,
@@ -110,13 +121,6 @@ package struct Works: Sendable {
             timeline: timeline,
             callsPerMinute: { settings.current.watch.versionCallsPerMinute },
             changed: { definitions.bell.ring() }
-        )
-        let verifier = Verifier(
-            ledger: ledger,
-            cloner: cloner,
-            timeline: timeline,
-            callsPerMinute: { settings.current.watch.verifyCallsPerMinute },
-            reopened: demanded
         )
         let learner = Learner(
             ledger: ledger,

@@ -100,6 +100,9 @@ package final class HostLimits: RequestPacer {
         let retryAfter = headers.first(name: "retry-after").flatMap { RetryAfter.parse($0, now: timeline.now()) }
         switch status {
         case 429: throttled(host, gate, retryAfter)
+        case 500... where limit(kind, host).isPerKind && (kind == .manifestGet || kind == .manifestHead):
+            // Below a pull-through prefix ECR answers so for an upstream that fails; ECR itself is well.
+            _ = gate.breaker { $0.abandoned() }
         case 500...:
             if status == 503, let retryAfter {
                 pause(host, gate, for: retryAfter, reason: "it is overloaded and named the time")

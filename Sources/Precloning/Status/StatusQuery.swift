@@ -36,7 +36,8 @@ struct StatusQuery {
         let rows = try Row.fetchAll(
             database,
             sql: """
-                SELECT key, id, name, status, workflowID, versionName, createdAt, surveyedAt, trouble FROM run
+                SELECT key, id, name, status, workflowID, workflowType, versionName, createdAt, surveyedAt, trouble
+                FROM run
                 WHERE endedAt IS NULL ORDER BY createdAt DESC
                 """
         )
@@ -47,7 +48,10 @@ struct StatusQuery {
 
     static func runStatus(_ row: Row, _ standing: StatusReport.Standing?) -> StatusReport.RunStatus {
         var standing = standing ?? StatusReport.Standing()
-        standing.isUnknown = row["surveyedAt"] as Milliseconds? == nil
+        let isOurs = row["workflowType"] as String? != "READY2RUN"
+        // A definition that could not be read says nothing; that nothing else is needed is not known.
+        let isUnread = isOurs && row["trouble"] as String? != nil && standing.total == 0 && standing.unresolved == 0
+        standing.isUnknown = row["surveyedAt"] as Milliseconds? == nil || isUnread
         let version: String = row["versionName"]
         return StatusReport.RunStatus(
             id: row["id"],

@@ -104,6 +104,10 @@ extension StatusReport {
             ].compactMap(\.self).joined(separator: " and ")
             reasons.append("\(Phrase.count(stuckRuns.count, "live run")) cannot go on: \(what)")
         }
+        let unread = runs.shown.filter { $0.standing.isUnknown && $0.trouble != nil }
+        if let trouble = unread.first?.trouble {
+            reasons.append("the images of \(Phrase.count(unread.count, "live run")) are not known: \(trouble)")
+        }
         if let trouble = daemon.lastPollTrouble { reasons.append("the last poll failed: \(trouble)") }
         if let trouble = daemon.configurationTrouble {
             reasons.append("the changed configuration is not in force: \(trouble)")

@@ -103,7 +103,7 @@ package struct StatusReport: Codable, Sendable, Equatable {
         package var unresolved = 0
         /// Images that wait for a time, by what they wait for.
         package var waits: [Wait] = []
-        /// The definition was not read yet.
+        /// The definition was not read yet, or cannot be read.
         package var isUnknown = false
 
         package var isReady: Bool { !isUnknown && ready == total && unresolved == 0 }

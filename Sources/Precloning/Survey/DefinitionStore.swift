@@ -129,6 +129,13 @@ package actor DefinitionStore {
     }
 
     private func fetch(_ version: VersionRow, key: String, exported: String?) async throws -> String {
+        guard version.ownerID.isEmpty else {
+            // GetWorkflow's documentation: whoever a workflow is shared with cannot export it.
+            throw DefinitionError(
+                "workflow \(version.label) is shared by account \(version.ownerID), and HealthOmics gives its definition "
+                    + "to that account alone; its images are learned from the tasks of finished runs"
+            )
+        }
         let address: String
         if let exported {
             address = exported
@@ -147,6 +154,10 @@ package actor DefinitionStore {
             // The presigned address ran out; one fresh one.
             guard let fresh = try await export(version) else { throw error }
             bytes = try await healthOmics.downloadDefinition(fresh)
+        } catch let error as AWSError where error.code == "TooLarge" {
+            let trouble = "the definition of workflow \(version.label): \(error.message)"
+            try ledger.storeDefinition(key, file: nil, bytes: nil, trouble: trouble, now: now())
+            throw DefinitionError(trouble)
         }
         do {
             _ = try ZipFiles(bytes)

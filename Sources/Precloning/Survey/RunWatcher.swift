@@ -74,7 +74,9 @@ package struct RunWatcher: WorkLoop {
         let every = await sweepInterval()
         if let last, now.timeIntervalSince(last) < every.seconds, now >= last { return }
         let items = try await healthOmics.allRuns(status: nil)
-        try ledger.saw(items.map(Self.sighting), now: timeline.now())
+        // A run that began after the lists above is seen here first, and by no later poll as new.
+        let new = try ledger.saw(items.map(Self.sighting), now: timeline.now())
+        if new > 0 { foundNew(new) }
         try ledger.sweepFinished("allRuns", started: now, trouble: nil, now: timeline.now())
     }
 

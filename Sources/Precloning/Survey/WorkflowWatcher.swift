@@ -125,6 +125,9 @@ package struct VersionSurveyLoop: WorkLoop {
     package let name = "definitions"
     package let bell = Bell()
 
+    /// So many versions in one pass that cannot be read end it.
+    private static let mostFailures = 5
+
     let ledger: Ledger
     let surveyor: Surveyor
     let timeline: Timeline
@@ -151,19 +154,37 @@ package struct VersionSurveyLoop: WorkLoop {
     package func pass() async throws -> Duration {
         let window = await selection().usedWithin
         let firstStart = try ledger.firstStart(now: timeline.now())
+        var failed: Set<String> = []
+        var failure: (any Error)?
         while true {
             try Task.checkCancellation()
             let due = try ledger.versionsToSurvey(
                 usedSince: timeline.now().addingTimeInterval(-window.seconds),
                 createdSince: firstStart,
-                limit: 20
-            )
-            guard !due.isEmpty else { return .seconds(300) }
+                limit: 20 + failed.count
+            ).filter { !failed.contains($0.label) }
+            guard !due.isEmpty else { break }
             for version in due {
-                try await survey(version)
+                do {
+                    try await survey(version)
+                } catch is CancellationError {
+                    throw CancellationError()
+                } catch {
+                    // One that cannot be read now holds up no other; many are the service's own trouble.
+                    failed.insert(version.label)
+                    failure = error
+                    if failed.count >= Self.mostFailures { throw error }
+                    Logger.current.warning(
+                        "A workflow could not be read",
+                        metadata: ["workflow.id": "\(version.label)", "error": "\(error)"]
+                    )
+                }
                 demanded()
             }
         }
+        // The loop's own pause grows from failure to failure.
+        if let failure { throw failure }
+        return .seconds(300)
     }
 
     private func survey(_ version: VersionRow) async throws {

@@ -1,7 +1,11 @@
 package import Foundation
 
 extension AWSClient {
-    /// A REST-JSON operation (HealthOmics). Timestamps are ISO 8601 texts.
+    /// How often a read is sent when its answer cannot be read.
+    private static let readings = 3
+
+    /// A REST-JSON read (HealthOmics). Timestamps are ISO 8601 texts. An answer that cannot be read is asked for again,
+    /// since asking changes nothing.
     package func rest<Output: Decodable>(
         _ operation: String,
         method: String = "GET",
@@ -9,8 +13,16 @@ extension AWSClient {
         query: [(name: String, value: String)] = [],
         as type: Output.Type = Output.self
     ) async throws -> Output {
-        let answer = try await call(operation, method: method, path: path, query: query)
-        return try decode(operation, answer, dates: .custom(AWSDates.iso8601))
+        var attempt = 0
+        while true {
+            attempt += 1
+            let answer = try await call(operation, method: method, path: path, query: query)
+            do {
+                return try decode(operation, answer, dates: .custom(AWSDates.iso8601))
+            } catch let error as AWSError where error.kind == .brokenAnswer && attempt < Self.readings {
+                try await timeline.sleep(Self.delay(after: error, attempt: attempt, random: timeline.random()))
+            }
+        }
     }
 
     /// An AWS JSON operation (ECR, SQS, Secrets Manager). Timestamps are epoch seconds with fraction.

@@ -8,6 +8,8 @@ package struct HealthOmicsClient: Sendable {
     let client: AWSClient
     let transport: any HTTPTransport
     private static let largestDefinition = 256 << 20
+    /// How often a definition is asked for before whoever wants it waits.
+    private static let downloads = 3
 
     package init(client: AWSClient, transport: any HTTPTransport) {
         self.client = client
@@ -124,6 +126,22 @@ package struct HealthOmicsClient: Sendable {
 
     /// Fetches an exported definition: a plain, unsigned GET. The address is a secret: errors show its host only.
     package func downloadDefinition(_ address: String) async throws -> [UInt8] {
+        var attempt = 0
+        while true {
+            attempt += 1
+            do {
+                return try await download(address)
+            } catch let error as AWSError where error.isWorthRetrying && attempt < Self.downloads {
+                try await client.timeline.sleep(
+                    AWSClient.delay(after: error, attempt: attempt, random: client.timeline.random())
+                )
+            } catch let error as TransportError where error.isWorthRetrying && attempt < Self.downloads {
+                try await client.timeline.sleep(.milliseconds(Int64(500 * attempt)))
+            }
+        }
+    }
+
+    private func download(_ address: String) async throws -> [UInt8] {
         let host = URLComponents(string: address)?.host ?? "the definition's host"
         let response = try await transport.send(HTTPClientRequest(url: address), patience: Patience())
         guard response.status == .ok else {

@@ -18,6 +18,8 @@ package struct Fault: Sendable, Hashable, Codable {
         case expiredToken
         /// The connection ends before the request's body was read to `bytes` bytes.
         case cutUpload
+        /// The answer's body comes at `bytes` bytes a second for as long as the fault is in force; it is never used up.
+        case slow
 
         /// Those that come instead of the service's answer, or before it.
         static let before: Set<Effect> = [.throttle, .error, .delay, .expiredToken]

@@ -73,6 +73,8 @@ struct Reply: Sendable {
     var cutAfter: Int64?
     /// Flips a bit of the first byte of the body.
     var isCorrupt = false
+    /// Waits as long as this many bytes of the body are to take.
+    var pace: (@Sendable (Int) async throws -> Void)?
 
     init(_ status: Int, headers: [(name: String, value: String)] = [], body: Body = .none) {
         self.status = status
@@ -102,7 +104,7 @@ struct Reply: Sendable {
         }
         let status = HTTPResponse.Status(code: status)
         let length = body.length
-        let (cutAfter, isCorrupt) = (cutAfter, isCorrupt)
+        let (cutAfter, isCorrupt, pace) = (cutAfter, isCorrupt, pace)
         switch body {
         case .none:
             return Response(status: status, headers: fields)
@@ -118,7 +120,15 @@ struct Reply: Sendable {
                 status: status,
                 headers: fields,
                 body: .init(contentLength: Int(length)) {
-                    try await Self.write(content, 0, length, cutAfter: cutAfter, isCorrupt: isCorrupt, to: &$0)
+                    try await Self.write(
+                        content,
+                        0,
+                        length,
+                        cutAfter: cutAfter,
+                        isCorrupt: isCorrupt,
+                        pace: pace,
+                        to: &$0
+                    )
                 }
             )
         case .content(let content, let offset, _):
@@ -126,7 +136,15 @@ struct Reply: Sendable {
                 status: status,
                 headers: fields,
                 body: .init(contentLength: Int(length)) {
-                    try await Self.write(content, offset, length, cutAfter: cutAfter, isCorrupt: isCorrupt, to: &$0)
+                    try await Self.write(
+                        content,
+                        offset,
+                        length,
+                        cutAfter: cutAfter,
+                        isCorrupt: isCorrupt,
+                        pace: pace,
+                        to: &$0
+                    )
                 }
             )
         }
@@ -140,16 +158,21 @@ struct Reply: Sendable {
         _ length: Int64,
         cutAfter: Int64?,
         isCorrupt: Bool,
+        pace: (@Sendable (Int) async throws -> Void)?,
         to writer: inout any ResponseBodyWriter
     ) async throws {
         let end = min(length, cutAfter ?? length)
         var position: Int64 = 0
         while position < end {
-            var piece = content.piece(at: offset + position, atMost: Int(min(end - position, 1 << 18)))
+            var piece = content.piece(
+                at: offset + position,
+                atMost: Int(min(end - position, pace == nil ? 1 << 18 : 1 << 14))
+            )
             if isCorrupt, position == 0, let first: UInt8 = piece.getInteger(at: piece.readerIndex) {
                 piece.setInteger(first ^ 1, at: piece.readerIndex)
             }
             position += Int64(piece.readableBytes)
+            try await pace?(piece.readableBytes)
             try await writer.write(piece)
         }
         // Throwing here ends the connection: the client sees fewer bytes than were promised.

@@ -39,7 +39,7 @@ final class World: Sendable {
                     throw failure
                 case .expiredToken:
                     throw expired ?? wire.expired
-                case .cut, .corrupt, .wrongDigest, .cutUpload:
+                case .cut, .corrupt, .wrongDigest, .cutUpload, .slow:
                     continue
                 }
             }
@@ -65,10 +65,18 @@ final class World: Sendable {
                     header.name == "Docker-Content-Digest"
                         ? (header.name, SandboxDigest.of(Array("not \(header.value)".utf8))) : header
                 }
-            case .delay, .throttle, .error, .expiredToken, .cutUpload: continue
+            case .delay, .throttle, .error, .expiredToken, .cutUpload, .slow: continue
             }
         }
         let status = reply.status
+        if status < 300, with({ $0.pace(of: call) }) != nil {
+            let timeline = configuration.timeline
+            // Asked again for every piece: the rest comes at once when the fault is taken back.
+            reply.pace = { [self] bytes in
+                guard let rate = with({ $0.pace(of: call) }), rate > 0 else { return }
+                try await timeline.sleep(.microseconds(Int64(bytes) * 1_000_000 / rate))
+            }
+        }
         with { $0.log.add(call, status: status) }
         return reply
     }
@@ -157,6 +165,11 @@ struct WorldState: Sendable {
 
     /// The faults still in force, for the admin page.
     var activeFaults: [Fault] { active.map(\.fault) }
+
+    /// How many bytes a second the body of an answer may have; nil: as many as go.
+    func pace(of call: Call) -> Int64? {
+        active.first { $0.fault.effect == .slow && $0.fault.matches(call) }?.fault.bytes
+    }
 
     /// Takes the faults that this request meets; each counts its own requests.
     mutating func faults(for call: Call, effects: Set<Fault.Effect>) -> [Fault] {

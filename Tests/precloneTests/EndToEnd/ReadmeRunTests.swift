@@ -1,0 +1,115 @@
+import Foundation
+import Precloning
+import Sandbox
+import Testing
+
+/// Every `preclone` line of README is run, in README's order, with its placeholders filled in.
+@Suite("README's commands, end to end")
+struct ReadmeRunTests {
+    @Test("each does what README says, against a sandbox")
+    func commands() async throws {
+        let data = try Data(contentsOf: BuiltProgram.project.appendingPathComponent("README.md"))
+        let text = String(decoding: data, as: UTF8.self)
+        let lines = text.split(separator: "\n").filter { $0.hasPrefix("    preclone ") }
+        try await RunningSandbox.with { world in
+            let image = "quay.io/biocontainers/samtools:1.17--h00cdaf9_0"
+            try world.put(image)
+            let recipe = RunningSandbox.wdl("one", [image])
+            let run = try world.sandbox.startRun(workflow: world.sandbox.addWorkflow(recipe), name: "one")
+            #expect(try await world.run("run", "--once").code == 0)
+            let zip = world.folder.appending(path: "workflow.zip")
+            try Data(StoredZip.archive(recipe.files)).write(to: zip)
+            func host(_ address: String?) -> String { (address ?? "").replacing("http://", with: "") }
+            let ecr = host(world.sandbox.addresses.ecr)
+            let token = try world.sandbox.ecr("GetAuthorizationToken", [:])["authorizationData"]?.array?.first?[
+                "authorizationToken"
+            ]
+            let logins = SandboxJSON.object(["auths": .object([ecr: ["auth": token ?? ""]])])
+            let authfile = world.folder.appending(path: "auth.json")
+            try logins.data.write(to: authfile)
+            try world.sandbox.ecr("CreateRepository", ["repositoryName": "copied/samtools"])
+            let filled = [
+                "1234567": run, "IMAGE": image, "workflow.zip": zip.path,
+                "SOURCE":
+                    "\(host(world.sandbox.addresses.registries["quay.io"]))/biocontainers/samtools:1.17--h00cdaf9_0",
+                "DESTINATION": "\(ecr)/copied/samtools:1",
+            ]
+            // Beside `status`, which tells that no daemon runs, all are well.
+            for line in lines {
+                let words = line.prefix { $0 != "#" }.split(separator: " ").dropFirst().map {
+                    filled[String($0)] ?? String($0)
+                }
+                let isCopy = words.first == "copy"
+                let answer = try await world.start(
+                    words + (isCopy ? ["--plain-http", "--authfile", authfile.path] : [])
+                ).end()
+                #expect(
+                    answer.code == (words == ["status"] ? 3 : 0),
+                    "\(line): \(answer.standardOutput)\(answer.standardError)"
+                )
+            }
+            #expect(world.sandbox.isWhole("copied/samtools", "1"))
+            // The query of the record that README shows.
+            let query = try #require(text.split(separator: "\n").first { $0.hasPrefix("    sqlite3 -readonly ") })
+            let sql = query.split(separator: "\"")[1]
+            #expect(try world.rows(String(sql)).isEmpty)
+            #expect(try world.rows(String(sql).replacing("'blocked'", with: "'ready'")).map { $0["source"] } == [image])
+        }
+    }
+
+    @Test("every other line of README's command blocks is one that CI or the package's own test runs")
+    func others() throws {
+        func script(_ path: String) throws -> String {
+            String(decoding: try Data(contentsOf: BuiltProgram.project.appendingPathComponent(path)), as: UTF8.self)
+        }
+        let lines = try script("README.md").split(separator: "\n").filter { line in
+            line.hasPrefix("    .ci/") || line.hasPrefix("    ") && line.dropFirst(4).first?.isLetter == true
+        }.map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.hasPrefix("preclone ") }
+        #expect(lines.count >= 10)
+        let checks = try [".ci/run", "Tests/service-test"].map(script).joined()
+        // What the checks run for a line that they cannot take as it stands.
+        let instead = [
+            "apt install ./preclone_*.deb": "inside dpkg -i", "install -D": "/^    install -D/",
+            "systemd-sysusers": "inside systemctl daemon-reload", "sqlite3 -readonly": "Tests/service-test",
+        ]
+        for line in lines {
+            let words = line.split(separator: " ").prefix(2).joined(separator: " ")
+            let taken = instead.first { line.hasPrefix($0.key) }?.value ?? words
+            #expect(checks.contains(taken), "\(line) is run nowhere")
+        }
+    }
+
+    @Test(
+        "README's plain install puts every file where the unit looks for it",
+        .enabled(if: FileManager.default.isExecutableFile(atPath: "/usr/bin/systemd-sysusers"), "needs systemd")
+    )
+    func plainInstall() async throws {
+        let data = try Data(contentsOf: BuiltProgram.project.appendingPathComponent("README.md"))
+        let lines = String(decoding: data, as: UTF8.self).split(separator: "\n")
+        let root = FileManager.default.temporaryDirectory.appending(path: "preclone-root-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: root, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: root) }
+        for line in lines where line.hasPrefix("    install -D ") {
+            var words = line.split(separator: " ").map(String.init)
+            let source =
+                words[words.count - 2] == ".build/release/preclone"
+                ? BuiltProgram.executable.path
+                : BuiltProgram.project.appendingPathComponent(words[words.count - 2]).path
+            words[words.count - 2] = source
+            words[words.count - 1] = root.path + words[words.count - 1]
+            let program = URL(filePath: "/usr/bin/install")
+            let answer = try await RunningProgram(Array(words.dropFirst()), program: program).end()
+            #expect(answer.code == 0, "\(line): \(answer.standardError)")
+        }
+        let users = try await RunningProgram(
+            ["--root=\(root.path)"],
+            program: URL(filePath: "/usr/bin/systemd-sysusers")
+        ).end()
+        #expect(users.code == 0, "\(users.standardError)")
+        let accounts = try String(contentsOf: root.appending(path: "etc/passwd"), encoding: .utf8)
+        #expect(accounts.contains("preclone:"))
+        for path in ["usr/bin/preclone", "usr/lib/systemd/system/preclone.service", "etc/preclone/config.json"] {
+            #expect(FileManager.default.fileExists(atPath: root.appending(path: path).path), "\(path)")
+        }
+    }
+}
