@@ -20,6 +20,7 @@ package struct RecordReader: Sendable {
             let queue = try DatabaseQueue(path: path, configuration: configuration)
             let version = try queue.read { try Int.fetchOne($0, sql: "PRAGMA user_version") ?? 0 }
             if version > LedgerSchema.version { throw Ledger.newer(version, path: path) }
+            if version == 0 { throw Self.missing(path) }
             if version < LedgerSchema.version {
                 throw LedgerError(
                     "\(path) was written by an older preclone (record version \(version), this program reads "
@@ -62,15 +63,20 @@ package struct RecordReader: Sendable {
         case EACCES, EPERM: throw notPermitted(path)
         case ENOENT, ENOTDIR:
             if let reason = Self.reason(folder, mode: X_OK), reason == EACCES { throw notPermitted(path) }
-            throw LedgerError(
-                "there is no record at \(path): preclone has not run with this configuration yet; "
-                    + "start it (`systemctl start preclone`), or name its configuration with --config"
-            )
+            throw missing(path)
         case let code?: throw LedgerError("\(path): \(String(cString: strerror(code)))")
         }
     }
 
     private static func reason(_ path: String, mode: CInt) -> CInt? { access(path, mode) == 0 ? nil : errno }
+
+    /// No file, or one that is only just being made.
+    private static func missing(_ path: String) -> LedgerError {
+        LedgerError(
+            "there is no record at \(path): preclone has not run with this configuration yet; "
+                + "start it (`systemctl start preclone`), or name its configuration with --config"
+        )
+    }
 
     private static func notPermitted(_ path: String) -> LedgerError {
         LedgerError(
