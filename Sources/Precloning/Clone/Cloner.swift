@@ -106,6 +106,9 @@ package struct Cloner: Sendable {
         // Below a pull-through prefix ECR follows by itself.
         facts.followsMovedTag =
             image.movedDigest != nil && destination.rule == nil && settings.current.clone.onTagMove != .report
+        if let rule = destination.rule, destination.isOurs, destination.source != nil, !holding.isComplete {
+            facts.ruleFault = await account.fault(of: rule, makesRepository: holding.presence == .noRepository)
+        }
         var decision: PolicyGate.Decision?
         if let source = destination.source {
             let found = try await policy.byName(source, caller: caller, home: try await account.home())

@@ -45,7 +45,9 @@ package struct LoopRunner: Sendable {
             } catch {
                 if Task.isCancelled { return }
                 failures += 1
-                wait = min(Self.longestPause, .seconds(1 << min(failures, 6)))
+                // What a service asks for is kept, also where it is longer than the pauses of our own.
+                let asked = (error as? AWSError)?.retryAfter ?? .zero
+                wait = max(asked, min(Self.longestPause, .seconds(1 << min(failures, 6))))
                 logger.warning(
                     "A loop could not do its work",
                     metadata: ["loop": "\(loop.name)", "error": "\(error)", "retry.delay": "\(wait)"]

@@ -28,7 +28,7 @@ package enum Route: Sendable, Hashable {
 /// What was found out about one image before its route is chosen.
 package struct RouteFacts: Sendable {
     package var holding: ECRHolding
-    /// Why an earlier attempt found that the rule cannot serve this image.
+    /// Why the rule cannot serve this image, as the registry's settings tell beforehand.
     package var ruleFault: String?
     /// Nothing is asked of the source's host before this time.
     package var sourcePausedUntil: (Date, why: String)?

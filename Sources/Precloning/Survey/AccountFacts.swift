@@ -1,4 +1,5 @@
 package import Foundation
+import Logging
 package import Remotes
 
 /// What the account's ECR says of itself: who it belongs to and which pull-through cache rules it has. Asked again every
@@ -11,7 +12,9 @@ package actor AccountFacts {
     private let region: String
     private let suffix: String
     private let now: @Sendable () -> Date
-    private var account: String?
+    private var identity: STSClient.Identity?
+    private var settings: (at: Date, policy: String?, templates: [RepositoryCreationTemplate])?
+    private var credentialFaults: [String: (at: Date, fault: String?)] = [:]
     private var rules: (at: Date, rules: [PullThroughCacheRule])?
     /// Why the rules are not known, when they are not permitted to be read.
     package private(set) var rulesTrouble: String?
@@ -33,10 +36,14 @@ package actor AccountFacts {
 
     /// The account's own registry. Throws `AWSError` while STS does not answer.
     package func home() async throws -> HomeRegistry {
-        if let account { return HomeRegistry(account: account, region: region, suffix: suffix) }
-        let identity = try await sts.getCallerIdentity()
-        account = identity.account
-        return HomeRegistry(account: identity.account, region: region, suffix: suffix)
+        HomeRegistry(account: try await caller().account, region: region, suffix: suffix)
+    }
+
+    private func caller() async throws -> STSClient.Identity {
+        if let identity { return identity }
+        let found = try await sts.getCallerIdentity()
+        identity = found
+        return found
     }
 
     /// The pull-through cache rules, at most five minutes old. Without the permission to read them there are none, and
@@ -54,6 +61,74 @@ package actor AccountFacts {
             rulesTrouble = "\(error)"
             return []
         }
+    }
+
+    /// What the registry's settings say of a rule, at most five minutes old.
+    ///
+    /// - Throws: `AWSError` while ECR does not answer. What may not be read is taken for absent.
+    package func verdict(on rule: PullThroughCacheRule) async throws -> PullThroughVerdict {
+        let caller = try await caller()
+        let (policy, templates) = try await registrySettings()
+        let partition = caller.arn.split(separator: ":").dropFirst().first ?? "aws"
+        return try PullThroughVerdict(
+            prefix: rule.ecrRepositoryPrefix,
+            registry: "arn:\(partition):ecr:\(region):\(caller.account)",
+            registryPolicy: policy,
+            templates: templates,
+            caller: caller.arn,
+            credentialFault: try await credentialFault(of: rule)
+        )
+    }
+
+    /// Why a rule cannot serve, as far as that is known before it is tried; nil when nothing is known to be in the way.
+    /// It is advice: where it cannot be had, the rule is tried.
+    ///
+    /// - Parameter makesRepository: the repository does not exist yet, and ECR would make it.
+    package func fault(of rule: PullThroughCacheRule, makesRepository: Bool) async -> String? {
+        do {
+            let verdict = try await verdict(on: rule)
+            return verdict.obstacle ?? (makesRepository ? verdict.obstacleToNew : nil)
+        } catch {
+            Logger.current.info(
+                "Nothing is known of a pull-through cache rule beforehand",
+                metadata: ["rule": "\(rule.ecrRepositoryPrefix)", "error": "\(error)"]
+            )
+            return nil
+        }
+    }
+
+    private func registrySettings() async throws -> (policy: String?, templates: [RepositoryCreationTemplate]) {
+        let at = now()
+        if let settings, at.timeIntervalSince(settings.at) < Self.freshFor, at >= settings.at {
+            return (settings.policy, settings.templates)
+        }
+        let policy = try await Self.unlessDenied { try await ecr.getRegistryPolicy() } ?? nil
+        let templates = try await Self.unlessDenied { try await ecr.describeRepositoryCreationTemplates() } ?? []
+        settings = (at, policy, templates)
+        return (policy, templates)
+    }
+
+    /// Only a rule with a secret or a role has something that can be wrong in it while its upstream is well.
+    private func credentialFault(of rule: PullThroughCacheRule) async throws -> String? {
+        guard rule.credentialArn != nil || rule.customRoleArn != nil else { return nil }
+        let at = now()
+        if let known = credentialFaults[rule.ecrRepositoryPrefix], at.timeIntervalSince(known.at) < Self.freshFor,
+            at >= known.at
+        {
+            return known.fault
+        }
+        let answer = try await Self.unlessDenied {
+            try await ecr.validatePullThroughCacheRule(prefix: rule.ecrRepositoryPrefix)
+        }
+        let fault = answer.flatMap { answer in
+            answer.isValid ? nil : "ECR says of its credential: \(answer.failure ?? "not valid")"
+        }
+        credentialFaults[rule.ecrRepositoryPrefix] = (at, fault)
+        return fault
+    }
+
+    private static func unlessDenied<Value: Sendable>(_ call: () async throws -> Value) async throws -> Value? {
+        do { return try await call() } catch let error as AWSError where error.isAccessDenied { return nil }
     }
 
     /// What placing an image depends on, with the two choices of the configuration.

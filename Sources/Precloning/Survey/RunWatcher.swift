@@ -166,7 +166,8 @@ package struct RunSurveyLoop: WorkLoop {
             throw CancellationError()
         } catch {
             // One run that cannot be read must not hold up the others.
-            let pause = min(3600, 15 * (1 << min(run.surveyAttempts, 8)))
+            let asked = (error as? AWSError)?.retryAfter?.seconds ?? 0
+            let pause = max(min(3600, 15 * (1 << min(run.surveyAttempts, 8))), Int(asked.rounded(.up)))
             try ledger.surveyFailed(
                 run,
                 trouble: "\(error)",

@@ -58,7 +58,7 @@ package struct Surveyor: Sendable {
         try await record(
             row,
             Setting(
-                parameters: details.parameters,
+                parameters: Self.parameters(details.parameters, in: details.text, at: ["parameters"]),
                 engineSettings: details.engineSettings,
                 engineVersion: details.engineVersion
             ),
@@ -70,7 +70,10 @@ package struct Surveyor: Sendable {
     /// One call for a batch of any size: every run of it is recorded with the batch's own setting, and each is looked at
     /// for itself later, since a run may override parameters.
     package func survey(batch batchID: String, runs: [RunRow], choices: Choices) async throws {
-        guard let setting = try await healthOmics.getBatch(id: batchID)?.defaultRunSetting else { return }
+        guard let batch = try await healthOmics.getBatch(id: batchID), let setting = batch.defaultRunSetting else {
+            return
+        }
+        let parameters = Self.parameters(setting.parameters, in: batch.text, at: ["defaultRunSetting", "parameters"])
         let home = try await account.home()
         for run in runs {
             var row = run
@@ -80,7 +83,7 @@ package struct Surveyor: Sendable {
             try await record(
                 row,
                 Setting(
-                    parameters: setting.parameters,
+                    parameters: parameters,
                     engineSettings: setting.engineSettings,
                     engineVersion: setting.engineVersion
                 ),
@@ -91,7 +94,7 @@ package struct Surveyor: Sendable {
     }
 
     private struct Setting {
-        var parameters: JSONValue?
+        var parameters: [String: ParameterValue]
         var engineSettings: JSONValue?
         var engineVersion: String?
     }
@@ -122,7 +125,7 @@ package struct Surveyor: Sendable {
         do {
             let found = try await definitions.inspection(
                 of: version,
-                parameters: Self.parameters(setting.parameters),
+                parameters: setting.parameters,
                 profiles: Self.profiles(setting.engineSettings),
                 engineVersion: setting.engineVersion
             )
@@ -218,8 +221,15 @@ package struct Surveyor: Sendable {
         version.registryMap.flatMap { try? JSONDecoder().decode(ContainerRegistryMap.self, from: Data($0.utf8)) }
     }
 
-    /// The run's parameters as Definitions reads them.
-    package static func parameters(_ value: JSONValue?) -> [String: ParameterValue] {
+    /// The run's parameters as Definitions reads them: from the answer's text, where numbers stand as written (an image
+    /// tag made of `1.0` is not the one made of `1`), else from the decoded value.
+    package static func parameters(_ value: JSONValue?, in text: Data?, at path: [String]) -> [String: ParameterValue] {
+        var found = text.flatMap { try? ParameterValue(json: Array($0)) }
+        for key in path {
+            guard case .object(let members)? = found else { break }
+            found = members[key]
+        }
+        if case .object(let members)? = found { return members }
         guard let value, case .object(let members) = ParameterValue(value) else { return [:] }
         return members
     }

@@ -13,12 +13,23 @@ extension AWSClient {
         query: [(name: String, value: String)] = [],
         as type: Output.Type = Output.self
     ) async throws -> Output {
+        try await restWithText(operation, method: method, path: path, query: query).value
+    }
+
+    /// The same, with the answer's text: a decoder does not tell `1.0` from `1`, and a parameter may need to.
+    package func restWithText<Output: Decodable>(
+        _ operation: String,
+        method: String = "GET",
+        path: String,
+        query: [(name: String, value: String)] = [],
+        as type: Output.Type = Output.self
+    ) async throws -> (value: Output, text: Data) {
         var attempt = 0
         while true {
             attempt += 1
             let answer = try await call(operation, method: method, path: path, query: query)
             do {
-                return try decode(operation, answer, dates: .custom(AWSDates.iso8601))
+                return (try decode(operation, answer, dates: .custom(AWSDates.iso8601)), answer.body)
             } catch let error as AWSError where error.kind == .brokenAnswer && attempt < Self.readings {
                 try await timeline.sleep(Self.delay(after: error, attempt: attempt, random: timeline.random()))
             }

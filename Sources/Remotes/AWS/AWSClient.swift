@@ -122,6 +122,8 @@ package struct AWSClient: Sendable {
                     kind: error.isWorthRetrying ? .transient : .permanent
                 )
             }
+            // A longer wait is the caller's to plan: it parks the work, and holds no worker.
+            guard (failure.retryAfter ?? .zero) <= Self.longestDelay else { throw failure }
             guard failure.isWorthRetrying, attempt < attempts, let cost = quota.take(afterTimeout: isTimeout) else {
                 throw failure
             }
@@ -135,11 +137,14 @@ package struct AWSClient: Sendable {
         }
     }
 
-    /// Full jitter below `2^(attempt-1)` s and 20 s; at least what the service asked for, but never more than 20 s for
-    /// it: a longer wait is the caller's to plan.
+    private static let longestDelay = Duration.seconds(20)
+    /// Nobody is believed who asks for more.
+    private static let longestParking = Duration.seconds(3600)
+
+    /// Full jitter below `2^(attempt-1)` s and 20 s; at least what the service asked for.
     static func delay(after failure: AWSError, attempt: Int, random: Double) -> Duration {
-        let jitter = random * min(20, Double(1 << min(attempt - 1, 5)))
-        let asked = min(max(failure.retryAfter?.seconds ?? 0, 0), 20)
+        let jitter = random * min(longestDelay.seconds, Double(1 << min(attempt - 1, 5)))
+        let asked = min(max(failure.retryAfter?.seconds ?? 0, 0), longestDelay.seconds)
         return .milliseconds(Int64((max(jitter, asked) * 1000).rounded()))
     }
 
@@ -255,7 +260,9 @@ package struct AWSClient: Sendable {
         code = String(code.prefix { $0 != ":" })
         if let dot = code.lastIndex(of: "."), !code.hasSuffix(".") { code = String(code[code.index(after: dot)...]) }
         var retryAfter = header("x-amz-retry-after").flatMap(Int64.init).map { Duration.milliseconds($0) }
+        // Of the two forms of the header AWS sends seconds; a date would need our clock, which may be wrong.
         if retryAfter == nil { retryAfter = header("retry-after").flatMap(Int64.init).map { .seconds($0) } }
+        retryAfter = retryAfter.map { min(max($0, .zero), longestParking) }
         return AWSError(
             operation: name,
             code: code.isEmpty ? "HTTP\(answer.status)" : code,

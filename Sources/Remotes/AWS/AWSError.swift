@@ -17,7 +17,7 @@ package struct AWSError: Error, Sendable, CustomStringConvertible {
     package var status: Int?
     package var requestID: String?
     package var kind: Kind
-    /// What the service asked us to wait.
+    /// What the service asked us to wait, at most an hour. Waits of up to 20 s were kept before this was thrown.
     package var retryAfter: Duration?
     /// Whole numbers of the answer's body by name, such as `lastValidByteReceived` of ECR's InvalidLayerPartException.
     package var numbers: [String: Int64]

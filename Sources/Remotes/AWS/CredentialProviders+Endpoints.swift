@@ -1,9 +1,5 @@
-import AsyncHTTPClient
 import Crypto
 import Foundation
-import NIOCore
-import NIOFoundationCompat
-import NIOHTTP1
 
 /// The providers that answer over HTTP: IAM Identity Center, container, instance metadata.
 extension CredentialProviders {
@@ -106,7 +102,10 @@ extension CredentialProviders {
         while true {
             attempt += 1
             do {
-                return try CredentialDocument.credentials(try await get(url, headers: headers), provider: "container")
+                return try CredentialDocument.credentials(
+                    try await LocalEndpoint(transport: transport).get(url, headers: headers),
+                    provider: "container"
+                )
             } catch let error as TransportError where error.isWorthRetrying && attempt < 3 {
                 try await timeline.sleep(.seconds(1))
             } catch let error as AWSError where error.isWorthRetrying && attempt < 3 {
@@ -128,55 +127,6 @@ extension CredentialProviders {
 
     /// EC2, by version 2 of the metadata service alone.
     func fromInstance() async throws -> AWSCredentials? {
-        if environment["AWS_EC2_METADATA_DISABLED"]?.lowercased() == "true" { return nil }
-        var base = environment["AWS_EC2_METADATA_SERVICE_ENDPOINT"] ?? ""
-        if base.isEmpty {
-            let isSix = environment["AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE"]?.lowercased() == "ipv6"
-            base = isSix ? "http://[fd00:ec2::254]" : "http://169.254.169.254"
-        }
-        while base.hasSuffix("/") { base.removeLast() }
-        let token: Data
-        do {
-            token = try await get(
-                base + "/latest/api/token",
-                method: .PUT,
-                headers: [("x-aws-ec2-metadata-token-ttl-seconds", "21600")]
-            )
-        } catch is TransportError {
-            // No metadata service: not on EC2.
-            return nil
-        }
-        let header = [("x-aws-ec2-metadata-token", String(decoding: token, as: UTF8.self))]
-        let path = "/latest/meta-data/iam/security-credentials/"
-        let list: Data
-        do {
-            list = try await get(base + path, headers: header)
-        } catch let error as AWSError where error.status == 404 {
-            // An instance without a role.
-            return nil
-        }
-        let role = String(decoding: list, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
-        guard !role.isEmpty, !role.contains("<"), !role.contains(where: \.isNewline) else { return nil }
-        let data = try await get(base + path + SigV4.encoded(role), headers: header)
-        return try CredentialDocument.credentials(data, provider: "instance metadata")
-    }
-
-    private func get(_ url: String, method: HTTPMethod = .GET, headers: [(String, String)] = []) async throws -> Data {
-        var request = HTTPClientRequest(url: url)
-        request.method = method
-        for (name, value) in headers { request.headers.add(name: name, value: value) }
-        let patience = Patience(connect: .seconds(2), idle: .seconds(2), head: .seconds(2))
-        let response = try await transport.send(request, patience: patience)
-        let body = Data(buffer: try await response.body.collect(upTo: 1 << 20))
-        guard response.status == .ok else {
-            throw AWSError(
-                operation: "credentials",
-                code: "HTTP\(response.status.code)",
-                message: "the credential endpoint answered \(response.status.code)",
-                status: Int(response.status.code),
-                kind: AWSError.kind(service: "credentials", code: "", status: Int(response.status.code))
-            )
-        }
-        return body
+        try await InstanceMetadata(environment: environment, transport: transport)?.credentials()
     }
 }

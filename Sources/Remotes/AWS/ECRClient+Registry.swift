@@ -54,6 +54,17 @@ extension ECRClient {
         }
     }
 
+    /// What ECR says when it tries a rule's credential: whether it works, and if not, why.
+    package func validatePullThroughCacheRule(prefix: String) async throws -> (isValid: Bool, failure: String?) {
+        struct Output: Decodable {
+            var isValid: Bool?
+            var failure: String?
+        }
+        let input: [String: JSONValue] = ["ecrRepositoryPrefix": .string(prefix)]
+        let answer = try await ask("ValidatePullThroughCacheRule", input, as: Output.self)
+        return (answer.isValid ?? true, answer.failure)
+    }
+
     /// A setting of the account, such as `BLOB_MOUNTING` or `REGISTRY_POLICY_SCOPE`; nil when the service names none.
     package func getAccountSetting(name: String) async throws -> String? {
         struct Output: Decodable { var value: String? }

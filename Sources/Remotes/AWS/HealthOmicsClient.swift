@@ -34,7 +34,11 @@ package struct HealthOmicsClient: Sendable {
 
     /// A run, or nil when it is gone.
     package func getRun(id: String) async throws -> Run? {
-        try await orNil { try await client.rest("GetRun", path: "/run/\(SigV4.encoded(id))") }
+        try await orNil {
+            var (run, text): (Run, Data) = try await client.restWithText("GetRun", path: "/run/\(SigV4.encoded(id))")
+            run.text = text
+            return run
+        }
     }
 
     package func allRunTasks(runID: String) async throws -> [TaskListItem] {
@@ -121,7 +125,14 @@ package struct HealthOmicsClient: Sendable {
 
     /// A batch of runs, or nil when it is gone.
     package func getBatch(id: String) async throws -> RunBatch? {
-        try await orNil { try await client.rest("GetBatch", path: "/runBatch/\(SigV4.encoded(id))") }
+        try await orNil {
+            var (batch, text): (RunBatch, Data) = try await client.restWithText(
+                "GetBatch",
+                path: "/runBatch/\(SigV4.encoded(id))"
+            )
+            batch.text = text
+            return batch
+        }
     }
 
     /// Fetches an exported definition: a plain, unsigned GET. The address is a secret: errors show its host only.

@@ -57,6 +57,13 @@ package struct Run: Codable, Sendable {
     package var engineSettings: JSONValue?
     package var engineVersion: String?
     package var creationTime: Date?
+    /// The whole answer, in which the numbers of `parameters` stand as they were written.
+    package var text: Data?
+
+    private enum CodingKeys: CodingKey {
+        case id, uuid, status, workflowId, workflowType, workflowVersionName, workflowOwnerId, batchId, name
+        case parameters, engineSettings, engineVersion, creationTime
+    }
 }
 
 /// One task of ListRunTasks. It does not name its image.
@@ -176,4 +183,8 @@ package struct RunBatch: Codable, Sendable {
 
     package var id: String?
     package var defaultRunSetting: RunSetting?
+    /// The whole answer, in which the numbers of `parameters` stand as they were written.
+    package var text: Data?
+
+    private enum CodingKeys: CodingKey { case id, defaultRunSetting }
 }

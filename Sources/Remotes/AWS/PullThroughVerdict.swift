@@ -1,26 +1,35 @@
 import Foundation
 
-/// Whether HealthOmics can pull through a cache rule by itself: the registry's policy lets it create and import, and the
-/// creation template of the prefix lets it read what is created.
+/// Whether a pull-through cache rule can serve: HealthOmics by itself, where the registry's policy lets it create and
+/// import and the creation template of the prefix lets it read what is created; and preclone, which needs less.
 ///
 /// Source: HealthOmics user guide, container images and pull-through cache.
 package struct PullThroughVerdict: Sendable, Hashable {
     package static let actions = ["ecr:CreateRepository", "ecr:BatchImportUpstreamImage"]
 
     package var isUsable: Bool { problems.isEmpty }
-    /// What is missing, each with its mend; empty when usable.
+    /// What HealthOmics lacks to pull through the rule by itself, each with its mend; empty when usable.
     package var problems: [String]
+    /// Why preclone cannot fill the cache by the rule, or nobody could read what it would fill; nil when nothing is
+    /// known to be in the way.
+    package var obstacle: String?
+    /// Likewise, as long as the repository does not exist: ECR makes it with a policy that shuts HealthOmics out.
+    package var obstacleToNew: String?
 
     /// - Parameters:
     ///   - prefix: the rule's `ecrRepositoryPrefix`.
     ///   - registry: the registry itself, `arn:PARTITION:ecr:REGION:ACCOUNT`.
     ///   - registryPolicy: nil when the registry has none.
+    ///   - caller: our own ARN; nil leaves `obstacle` open.
+    ///   - credentialFault: why the rule's credential does not work, where that was asked.
     /// - Throws: `AWSError` when a policy cannot be read.
     package init(
         prefix: String,
         registry: String,
         registryPolicy: String?,
-        templates: [RepositoryCreationTemplate]
+        templates: [RepositoryCreationTemplate],
+        caller: String? = nil,
+        credentialFault: String? = nil
     ) throws {
         var problems: [String] = []
         let name = Self.plain(prefix)
@@ -34,6 +43,8 @@ package struct PullThroughVerdict: Sendable, Hashable {
                     + "\(Self.actions.joined(separator: " and ")) on \(registry):repository/\(name)/*"
             )
         }
+        let denial = caller.flatMap { policy.denial(of: Self.actions, resource: resource, caller: $0) }
+        obstacle = denial.map { "the registry's policy: \($0)" } ?? credentialFault
         let applicable = templates.filter { $0.appliedFor?.contains("PULL_THROUGH_CACHE") ?? true }
         // The longest prefix that covers the rule's; ROOT covers everything.
         let covering = applicable.filter { template in
@@ -46,6 +57,10 @@ package struct PullThroughVerdict: Sendable, Hashable {
         if let template = covering.max(by: { length($0) < length($1) }) {
             let rights = try template.repositoryPolicy.map { try RepositoryPolicy(json: $0) } ?? RepositoryPolicy()
             let verdict = rights.healthOmicsVerdict
+            if !verdict.isAccessible, !verdict.canBeGranted {
+                obstacleToNew =
+                    "the creation template `\(template.prefix)`: \(verdict.reason ?? "HealthOmics is shut out")"
+            }
             if !verdict.isAccessible {
                 problems.append(
                     "the creation template `\(template.prefix)`: \(verdict.reason ?? "not allowed"); add the "

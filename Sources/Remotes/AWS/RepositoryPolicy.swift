@@ -98,6 +98,27 @@ package struct RepositoryPolicy: Sendable {
         )
     }
 
+    /// Why a caller of this account is refused actions whatever its own policies say; nil when no statement does so
+    /// for certain. A statement with a condition may or may not apply, and is left to the service.
+    ///
+    /// - Parameter caller: the ARN of a user, role or session.
+    func denial(of actions: [String], resource: String, caller: String) -> String? {
+        let account = caller.split(separator: ":", omittingEmptySubsequences: false).dropFirst(4).first ?? ""
+        let names: Set<String> = [
+            "*", caller, IAMClient.principal(ofSession: caller), String(account), "arn:aws:iam::\(account):root",
+        ]
+        for statement in statements where Self.text(statement["Effect"]) == "Deny" && statement["Condition"] == nil {
+            var named = Self.text(statement["Principal"]) == "*"
+            if case .object(let principals)? = statement["Principal"] {
+                named = !names.isDisjoint(with: Self.texts(principals["AWS"]) + Self.texts(principals["*"]))
+            }
+            let covered = actions.filter { Self.covers(statement, action: $0) }
+            guard named, !covered.isEmpty, Self.reach(statement, resource) == .all else { continue }
+            return "\(Self.label(statement)) denies \(covered.joined(separator: " and "))"
+        }
+        return nil
+    }
+
     private enum Reach { case all, none }
 
     /// Whether a statement speaks of the resource. One without `Resource` speaks of the repository it is attached to.

@@ -98,12 +98,31 @@ struct AWSClientTests {
         #expect(clock.elapsed == .milliseconds(7500))
     }
 
-    @Test("the wait a service asks for is kept, up to 20 s", arguments: [("3", 3), ("9000", 20)])
-    func retryAfter(asked: String, seconds: Int) async throws {
+    @Test(
+        "the wait a service asks for is kept, up to 20 s",
+        arguments: [("Retry-After", "3", 3.0), ("Retry-After", "20", 20), ("x-amz-retry-after", "1500", 1.5)]
+    )
+    func retryAfter(header: String, asked: String, seconds: Double) async throws {
         let clock = ManualClock()
-        let step = Self.refused(503, "SlowDown", [("Retry-After", asked)])
+        let step = Self.refused(503, "SlowDown", [(header, asked)])
         _ = try await Self.sts(ScriptedTransport([step, Self.identity]), clock: clock).getCallerIdentity()
         #expect(clock.elapsed == .seconds(seconds))
+    }
+
+    @Test(
+        "a longer wait is the caller's: no sleep, no second attempt, the wait in the error, an hour at most",
+        arguments: [("21", 21), ("600", 600), ("999999", 3600)]
+    )
+    func longRetryAfter(asked: String, seconds: Int) async {
+        let clock = ManualClock()
+        let transport = ScriptedTransport([Self.refused(503, "SlowDown", [("Retry-After", asked)]), Self.identity])
+        let error = await #expect(throws: AWSError.self) {
+            try await Self.sts(transport, clock: clock).getCallerIdentity()
+        }
+        #expect(error?.retryAfter == .seconds(seconds))
+        #expect(error?.isWorthRetrying == true)
+        #expect(transport.sent.count == 1)
+        #expect(clock.elapsed == .zero)
     }
 
     @Test("a service that fails everybody runs out of retries, and success gives them back")
