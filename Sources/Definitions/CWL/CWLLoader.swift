@@ -161,7 +161,13 @@ struct CWLLoader {
 
     /// `#main` and `file.cwl#main` are `main`.
     static func shortID(_ id: String) -> String {
-        String(id[(id.lastIndex(of: "#").map { id.index(after: $0) } ?? id.startIndex)...])
+        part(of: id, behindLast: UInt8(ascii: "#"))
+    }
+
+    /// What stands behind the last of an ASCII character, or all.
+    static func part(of text: String, behindLast mark: UInt8) -> String {
+        guard let place = text.utf8.lastIndex(of: mark) else { return text }
+        return String(text[text.utf8.index(after: place)...])
     }
 
     /// The file that a reference names, and the part of it.

@@ -17,12 +17,12 @@ extension CWLWalker {
         guard let step = steps.last(where: { $0.name == stepName })?.value, step["scatter"] == nil, step["when"] == nil,
             let run = step["run"], let process = process(of: run)
         else { return nil }
-        let bound = stepInputs(of: step, in: workflow, scope)
-        let inner = CWLScope(inputs: inputs(of: process, bound: bound, isMain: false))
+        // The step's inputs, which may be outputs of other steps, only where something is made of them: nearly every
+        // output is a file that a tool writes.
         switch process["class"]?.string {
         case "ExpressionTool":
             guard let node = process["expression"], let text = loader.text(node) else { return nil }
-            let value = evaluate(text, inner)
+            let value = evaluate(text, self.scope(of: process, at: step, in: workflow, scope))
             guard value.missing == nil else { return nil }
             let result = value.map(
                 { value in
@@ -37,6 +37,7 @@ extension CWLWalker {
             guard let output = outputs.last(where: { $0.name == name })?.value,
                 let source = output["outputSource"] ?? output["source"]
             else { return nil }
+            let inner = self.scope(of: process, at: step, in: workflow, scope)
             let value = value(ofSource: source, output, in: process, inner)
             return value.missing == nil ? value : nil
         case "CommandLineTool":
@@ -44,10 +45,21 @@ extension CWLWalker {
             guard let binding = outputs.last(where: { $0.name == name })?.value["outputBinding"],
                 binding["glob"] == nil, let node = binding["outputEval"], let text = loader.text(node)
             else { return nil }
-            let value = evaluate(text, inner)
+            let value = evaluate(text, self.scope(of: process, at: step, in: workflow, scope))
             return value.missing == nil ? value : nil
         default: return nil
         }
+    }
+
+    /// What a step's process sees.
+    private mutating func scope(
+        of process: CWLNode,
+        at step: CWLNode,
+        in workflow: CWLNode,
+        _ scope: CWLScope
+    ) -> CWLScope {
+        let bound = stepInputs(of: step, in: workflow, scope)
+        return CWLScope(inputs: inputs(of: process, bound: bound, isMain: false))
     }
 
     /// The process that `run` names or is; what is wrong with it is reported where the step is walked.

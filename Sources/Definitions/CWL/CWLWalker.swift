@@ -12,6 +12,7 @@ struct CWLWalker {
     private var visits = 0
     private var work = Self.maximumWork
     private var dockers: [CWLNode.Identity: CWLDocker] = [:]
+    private var memberLists: [CWLNode.Identity: [(name: String, value: CWLNode)]] = [:]
     /// Outputs that may still be worked out before the run, and how many are being worked out.
     var outputBudget = 2_000
     var outputDepth = 0
@@ -279,22 +280,29 @@ struct CWLWalker {
     }
 
     /// Entries of a list with ids or of a map, by short name (CWL 1.2, "Document preprocessing", identifier maps).
+    ///
+    /// Each list is made once: every source of every step looks through the steps of its workflow.
     mutating func members(of node: CWLNode?, key: String) -> [(name: String, value: CWLNode)] {
-        guard let node, let node = loader.resolved(node), charge(node.count * 20) else { return [] }
-        if let elements = node.elements {
-            return elements.compactMap { element in
-                guard let element = loader.resolved(element), let id = element["id"]?.string else { return nil }
-                return (Self.lastName(of: id), element)
+        guard let node else { return [] }
+        if let known = memberLists[node.identity] { return charge(known.count) ? known : [] }
+        guard let list = loader.resolved(node), charge(list.count * 20) else { return [] }
+        let found: [(name: String, value: CWLNode)] =
+            if let elements = list.elements {
+                elements.compactMap { element in
+                    guard let element = loader.resolved(element), let id = element["id"]?.string else { return nil }
+                    return (Self.lastName(of: id), element)
+                }
+            } else {
+                (list.entries ?? []).compactMap { entry in
+                    loader.resolved(entry.value).map { (Self.lastName(of: entry.key), $0) }
+                }
             }
-        }
-        return (node.entries ?? []).compactMap { entry in
-            loader.resolved(entry.value).map { (Self.lastName(of: entry.key), $0) }
-        }
+        memberLists[node.identity] = found
+        return found
     }
 
     /// `#main/step/name` is `name`.
     static func lastName(of id: String) -> String {
-        let short = CWLLoader.shortID(id)
-        return String(short[(short.lastIndex(of: "/").map { short.index(after: $0) } ?? short.startIndex)...])
+        CWLLoader.part(of: CWLLoader.shortID(id), behindLast: UInt8(ascii: "/"))
     }
 }

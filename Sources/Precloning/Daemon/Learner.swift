@@ -1,4 +1,3 @@
-import Definitions
 import Foundation
 import Logging
 package import Remotes
@@ -39,40 +38,63 @@ package struct Learner: WorkLoop {
         do {
             try await learn(from: run)
         } catch let error as AWSError where error.isNotFound || error.isAccessDenied {
-            try ledger.learned(run, predicted: 0, used: 0, missed: [], counts: false, now: timeline.now())
+            try skip(run)
         }
         return .seconds(1)
     }
 
+    /// Not looked at again, and not counted as one of the first three.
+    private func skip(_ run: RunRow) throws {
+        try ledger.learned(run, foretold: 0, used: 0, missed: [], counts: false, now: timeline.now())
+    }
+
     private func learn(from run: RunRow) async throws {
-        let limit = await tasksPerRun()
         let tasks = try await healthOmics.allRunTasks(runID: run.id)
-        var seen: Set<String> = []
+        // A list that missed the run made it look finished.
+        if tasks.contains(where: { ["PENDING", "STARTING", "RUNNING"].contains($0.status) }) { return try skip(run) }
+        let foretold = try ledger.foretoldImages(runKey: run.key)
         var used: Set<String> = []
-        for task in tasks where task.cacheHit != true {
-            let process = Self.process(of: task.name ?? task.taskId)
-            guard seen.count < limit, seen.insert(process).inserted else { continue }
-            let details = try await healthOmics.getRunTask(runID: run.id, taskID: task.taskId)
-            guard let image = details?.imageDetails?.sourceImage ?? details?.imageDetails?.image else { continue }
+        var missed: Set<String> = []
+        for task in Self.samples(of: tasks, limit: await tasksPerRun()) {
+            let details = try await healthOmics.getRunTask(runID: run.id, taskID: task.taskId)?.imageDetails
+            let names = [details?.sourceImage, details?.image].compactMap(\.self).filter { !$0.isEmpty }
+            guard let name = names.first else { continue }
+            let image = (try? ImageReference(name))?.description ?? name
             used.insert(image)
+            if !foretold.covers(names) { missed.insert(image) }
         }
-        let predicted = try ledger.predictedImages(runKey: run.key)
-        let missed = used.filter { !Self.isPredicted($0, predicted) }.sorted()
         if !missed.isEmpty, let workflowID = run.workflowID {
-            try await want(missed, workflowID: workflowID, versionName: run.versionName)
+            try await want(missed.sorted(), workflowID: workflowID, versionName: run.versionName)
             Logger.current.notice(
                 "A run used images that its definition did not foretell",
-                metadata: ["run.id": "\(run.id)", "images": "\(missed.joined(separator: ", "))"]
+                metadata: ["run.id": "\(run.id)", "images": "\(missed.sorted().joined(separator: ", "))"]
             )
         }
         try ledger.learned(
             run,
-            predicted: predicted.count,
+            foretold: foretold.count,
             used: used.count,
-            missed: missed,
+            missed: missed.sorted(),
             counts: !used.isEmpty,
             now: timeline.now()
         )
+    }
+
+    /// One task of each process, in the order of the list: one that ran to its end before one that failed. Tasks whose
+    /// result came from a run cache used no image.
+    static func samples(of tasks: [TaskListItem], limit: Int) -> [TaskListItem] {
+        var order: [String] = []
+        var chosen: [String: TaskListItem] = [:]
+        for task in tasks where task.cacheHit != true {
+            let process = process(of: task.name ?? task.taskId)
+            if let known = chosen[process] {
+                if known.status != "COMPLETED", task.status == "COMPLETED" { chosen[process] = task }
+            } else {
+                order.append(process)
+                chosen[process] = task
+            }
+        }
+        return order.prefix(max(0, limit)).compactMap { chosen[$0] }
     }
 
     private func want(_ missed: [String], workflowID: String, versionName: String) async throws {
@@ -92,18 +114,19 @@ package struct Learner: WorkLoop {
         learned()
     }
 
-    /// The process of a task's name: Nextflow and scattered tasks append what they work on, `ALIGN (sample 1)`,
-    /// `align-3`.
+    /// The process of a task's name: Nextflow appends what a task works on, `ALIGN (sample 1)`, scattered tasks their
+    /// place, `align-3` or `align_2-1`. A digit that belongs to the name stays: `hisat2` is not `hisat`.
     static func process(of name: String) -> String {
+        if let open = name.firstIndex(of: "(") {
+            let process = name[..<open].trimmingCharacters(in: .whitespaces)
+            return process.isEmpty ? name : process
+        }
         var text = Substring(name)
-        if let open = text.firstIndex(of: "(") { text = text[..<open] }
-        while let last = text.last, last.isNumber || last == "-" || last == "_" || last == " " { text.removeLast() }
-        return text.isEmpty ? name : String(text)
-    }
-
-    private static func isPredicted(_ text: String, _ predicted: Set<String>) -> Bool {
-        if predicted.contains(text) { return true }
-        guard let reference = try? ImageReference(text) else { return false }
-        return predicted.contains(reference.description)
+        while let mark = text.lastIndex(where: { !$0.isNumber }), text.index(after: mark) < text.endIndex,
+            "-_ ".contains(text[mark]), mark > text.startIndex
+        {
+            text = text[..<mark]
+        }
+        return String(text)
     }
 }

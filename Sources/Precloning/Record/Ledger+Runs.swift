@@ -209,20 +209,6 @@ extension Ledger {
         }
     }
 
-    /// The images that finished runs of a version used and the definition did not foretell.
-    package func learnedSources(workflowID: String, name: String) throws -> [String] {
-        try database.read {
-            try String.fetchAll(
-                $0,
-                sql: """
-                    SELECT DISTINCT mention FROM demand WHERE kind = 'learned' AND subject = ? AND endedAt IS NULL
-                    ORDER BY mention
-                    """,
-                arguments: [DemandSubject.learned(workflowID: workflowID, name: name).text]
-            )
-        }
-    }
-
     /// A run's images could not be worked out; tried again at `due`.
     package func surveyFailed(_ run: RunRow, trouble: String, due: Date?) throws {
         try database.write {
@@ -259,71 +245,6 @@ extension Ledger {
     package func runs(id: String) throws -> [RunRow] {
         try database.read {
             try RunRow.fetchAll($0, sql: "SELECT * FROM run WHERE id = ? ORDER BY createdAt DESC", arguments: [id])
-        }
-    }
-
-    /// Finished runs whose tasks were not compared with the prediction yet, for the first three of an inspection.
-    package func runsToLearn(limit: Int) throws -> [RunRow] {
-        try database.read {
-            try RunRow.fetchAll(
-                $0,
-                sql: """
-                    SELECT * FROM run WHERE endedAt IS NOT NULL AND learnedAt IS NULL AND surveyedAt IS NOT NULL
-                    AND status NOT IN ('DELETED', 'CANCELLED') AND COALESCE(workflowType, '') <> 'READY2RUN'
-                    AND (SELECT COUNT(*) FROM coverage WHERE coverage.inspection IS run.inspection
-                        AND coverage.workflowID = run.workflowID AND coverage.versionName = run.versionName) < 3
-                    ORDER BY endedAt LIMIT ?
-                    """,
-                arguments: [limit]
-            )
-        }
-    }
-
-    /// Every name under which images were foretold for a run: as mentioned, canonical, and at their destination.
-    package func predictedImages(runKey: String) throws -> Set<String> {
-        try database.read { database in
-            let rows = try Row.fetchAll(
-                database,
-                sql: """
-                    SELECT mention, source, destination FROM demand JOIN image ON image.id = demand.imageID
-                    WHERE kind = 'run' AND subject = ?
-                    """,
-                arguments: [runKey]
-            )
-            var names: Set<String> = []
-            for row in rows {
-                names.formUnion([row["mention"], row["source"], row["destination"]])
-            }
-            names.remove("")
-            return names
-        }
-    }
-
-    /// A finished run was compared with what was predicted for it.
-    package func learned(
-        _ run: RunRow,
-        predicted: Int,
-        used: Int,
-        missed: [String],
-        counts: Bool,
-        now: Date
-    ) throws {
-        try database.write { database in
-            try database.execute(
-                sql: "UPDATE run SET learnedAt = ? WHERE key = ?",
-                arguments: [now.milliseconds, run.key]
-            )
-            guard counts else { return }
-            try database.execute(
-                sql: """
-                    INSERT INTO coverage (workflowID, versionName, inspection, runKey, predicted, used, missed, at)
-                    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-                    """,
-                arguments: [
-                    run.workflowID ?? "", run.versionName, run.inspection, run.key, predicted, used,
-                    JSONColumn.array(missed), now.milliseconds,
-                ]
-            )
         }
     }
 }

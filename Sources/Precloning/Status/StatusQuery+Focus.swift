@@ -94,7 +94,8 @@ extension StatusQuery {
             isReady: total.isReady,
             images: images,
             unresolved: unresolved,
-            attempts: []
+            attempts: [],
+            coverage: try coverage(workflow: text)
         )
     }
 

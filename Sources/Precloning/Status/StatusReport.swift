@@ -78,6 +78,8 @@ package struct StatusReport: Codable, Sendable, Equatable {
         package var unresolved: [UnresolvedStatus]
         /// The last attempts, newest first; for an image only.
         package var attempts: [AttemptStatus]
+        /// For a workflow only.
+        package var coverage: Coverage?
     }
 
     /// One live run.

@@ -219,6 +219,7 @@ package struct StatusText: Sendable {
         }
         var lines = ["", style.tinted("\(focus.kind) \(Phrase.plain(focus.subject))", .bold)]
         lines += wrapped(Phrase.plain(sentence), indent: 2)
+        if let coverage = focus.coverage { lines += wrapped("coverage: " + Phrase.plain(coverage.sentence), indent: 2) }
         for image in focus.images {
             lines.append("")
             let certainty = image.certainty.flatMap { $0 == "certain" ? nil : ", \($0)" } ?? ""

@@ -15,8 +15,8 @@ package actor DefinitionStore {
     private let folder: String
     private let healthOmics: HealthOmicsClient
     private let now: @Sendable () -> Date
-    /// Definitions being fetched, with those who wait for them: one fetch per digest.
-    private var fetching: [String: [CheckedContinuation<Void, Never>]] = [:]
+    /// Definitions being fetched or evaluated, with those who wait for their turn: nothing is done twice at one time.
+    private var busy: [String: [CheckedContinuation<Void, Never>]] = [:]
 
     /// - Parameter folder: where the zips are kept; made when the first one comes.
     package init(
@@ -53,9 +53,16 @@ package actor DefinitionStore {
         let profileText = try InspectionCoding.text([profiles, engineVersion.map { [$0] } ?? []])
         let given = ParameterValue.object(parameters)
         if let stored = try stored(key, engine, main, profileText, given) { return stored }
-        let path = try await file(for: version, key: key, exported: exported)
+        while busy[key] != nil {
+            await withCheckedContinuation { busy[key, default: []].append($0) }
+        }
+        busy[key] = []
+        defer {
+            for waiter in busy.removeValue(forKey: key) ?? [] { waiter.resume() }
+        }
         // Another caller may have evaluated it while this one waited.
         if let stored = try stored(key, engine, main, profileText, given) { return stored }
+        let path = try await file(for: version, key: key, exported: exported)
         let request = DefinitionRequest(
             engine: engine,
             main: version.main,
@@ -111,19 +118,12 @@ package actor DefinitionStore {
     // MARK: The zip
 
     private func file(for version: VersionRow, key: String, exported: String?) async throws -> String {
-        while fetching[key] != nil {
-            await withCheckedContinuation { fetching[key, default: []].append($0) }
-        }
         if let stored = try ledger.definition(key) {
             if let trouble = stored.trouble { throw DefinitionError(trouble) }
             if let file = stored.file {
                 let path = "\(folder)/\(file)"
                 if FileManager.default.fileExists(atPath: path) { return path }
             }
-        }
-        fetching[key] = []
-        defer {
-            for waiter in fetching.removeValue(forKey: key) ?? [] { waiter.resume() }
         }
         return try await fetch(version, key: key, exported: exported)
     }

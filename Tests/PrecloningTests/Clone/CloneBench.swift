@@ -44,27 +44,12 @@ struct CloneBench {
         }
         let settings = Settings(configuration)
         self.settings = settings
-        func client(_ service: String) -> AWSClient {
-            AWSClient(
-                endpoint: .init(service: service, signingName: service, url: addresses.aws),
-                region: addresses.region,
-                transport: transport,
-                credentials: { _ in
-                    AWSCredentials(
-                        accessKeyID: addresses.accessKeyID,
-                        secretAccessKey: addresses.secretAccessKey,
-                        provider: "sandbox"
-                    )
-                },
-                timeline: timeline
-            )
-        }
-        let ecr = ECRClient(client: client("ecr"))
+        let ecr = ECRClient(client: sandbox.awsClient("ecr", transport: transport, timeline: timeline))
         self.ecr = ecr
         let home = HomeRegistry(
             account: addresses.accountID,
             region: addresses.region,
-            suffix: "dkr.ecr.\(addresses.region).amazonaws.com"
+            suffix: sandbox.registrySuffix
         )
         let registries = RegistryClients(
             settings: settings,
@@ -121,7 +106,7 @@ struct CloneBench {
         ECRLocation(
             account: sandbox.addresses.accountID,
             region: sandbox.addresses.region,
-            suffix: "dkr.ecr.\(sandbox.addresses.region).amazonaws.com",
+            suffix: sandbox.registrySuffix,
             repository: repository,
             tag: tag,
             digest: nil
