@@ -248,7 +248,7 @@ struct Composition {
     private static func counting(_ transport: any HTTPTransport, in requests: RequestMetrics) -> CountingTransport {
         CountingTransport(transport) {
             requests.count(host: $0, answer: $1)
-            LoopPulse.progress?()
+            LoopPulse.progress()
         }
     }
 

@@ -36,9 +36,7 @@ package struct LoopRunner: Sendable {
             pulse.beat(loop.name)
             var wait: Duration
             do {
-                wait = try await LoopPulse.$progress.withValue({ [pulse] in pulse.beat(loop.name) }) {
-                    try await loop.pass()
-                }
+                wait = try await pulse.passing(loop.name) { try await loop.pass() }
                 failures = 0
             } catch is CancellationError {
                 return

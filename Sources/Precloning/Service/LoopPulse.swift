@@ -7,8 +7,25 @@ import Synchronization
 /// manager hears of it. A loop that hangs makes the sign of life stop although the others go on. There is no timer
 /// beside the loops that could go on by itself.
 package final class LoopPulse: Sendable {
-    /// Tells that the pass of a loop goes on: a pass of many requests, or of slow ones, is no silence.
-    @TaskLocal package static var progress: (@Sendable () -> Void)?
+    /// The loop whose pass is under way in a task.
+    private struct Pass: Sendable {
+        var pulse: LoopPulse
+        var loop: String
+    }
+
+    // A type of its own, and no closure: those crash as task-local values in optimized programs (Swift 6.3.1).
+    @TaskLocal private static var current: Pass?
+
+    /// Tells that the pass under way goes on, if there is one: a pass of many requests, or of slow ones, is no silence.
+    package static func progress() {
+        guard let current else { return }
+        current.pulse.beat(current.loop)
+    }
+
+    /// Runs a pass of a loop, whose `progress` is a beat.
+    package func passing<Result>(_ loop: String, _ pass: () async throws -> Result) async rethrows -> Result {
+        try await Self.$current.withValue(Pass(pulse: self, loop: loop), operation: pass)
+    }
 
     private struct State {
         /// The moment by which each loop has promised to beat again.

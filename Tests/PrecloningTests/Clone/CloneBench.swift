@@ -68,7 +68,7 @@ struct CloneBench {
         self.registries = registries
         cloner = Cloner(
             account: AccountFacts(
-                sts: STSClient(client: client("sts")),
+                sts: STSClient(client: sandbox.awsClient("sts", transport: transport, timeline: timeline)),
                 ecr: ecr,
                 region: home.region,
                 suffix: home.suffix,
