@@ -165,7 +165,8 @@ struct RunCommand: AsyncParsableCommand {
                 ],
                 gracefulShutdownSignals: [.sigterm, .sigint],
                 cancellationSignals: [.sigquit],
-                logger: logger
+                // It writes whole services into its lines; what matters of them is said here.
+                logger: Logger(label: "services") { _ in SwiftLogNoOpLogHandler() }
             )
         )
         logger.notice(

@@ -71,7 +71,7 @@ package final class RegistryClients: Sendable {
         if let known = clients.withLock({ $0[registry] }) { return known }
         let isECR = (try? ImageReference("\(registry)/x/y")).flatMap(ECRLocation.init) != nil
         let chosen = settings.current.registries.settings(for: registry)
-        let override = isECR ? await ecr.endpoint(of: registry) ?? chosen.endpoint : chosen.endpoint
+        let override = isECR ? try await ecr.endpoint(of: registry) ?? chosen.endpoint : chosen.endpoint
         let request = settings.current.retry.request
         let made = RegistryClient(
             endpoint: try RegistryEndpoint(registry: registry, override: override, insecure: chosen.insecure),
@@ -154,12 +154,12 @@ package actor ECRCredentials: RegistryCredentialSource {
     package func invalidate(_ credential: RegistryCredential, for registry: String) async { held = nil }
 
     /// Where the own registry is really reached, when ECR says another place than its name (an endpoint override).
-    package func endpoint(of registry: String) async -> String? {
-        guard let home = try? await home(), home.registry == registry,
-            let endpoint = try? await authorization().proxyEndpoint,
-            endpoint != "https://\(registry)"
-        else { return nil }
-        return endpoint
+    ///
+    /// - Throws: `AWSError` while it cannot be asked: a client made without the answer would go astray for good.
+    package func endpoint(of registry: String) async throws -> String? {
+        guard try await home().registry == registry else { return nil }
+        let endpoint = try await authorization().proxyEndpoint
+        return endpoint == "https://\(registry)" ? nil : endpoint
     }
 
     private func authorization() async throws -> ECRAuthorization {

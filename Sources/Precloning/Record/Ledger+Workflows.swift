@@ -90,8 +90,9 @@ extension Ledger {
             for workflow in sightings {
                 try database.execute(
                     sql: """
-                        INSERT INTO workflow (id, name, type, status, digest, createdAt, seenAt, firstSeenAt)
-                        VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+                        INSERT INTO workflow (id, name, type, status, digest, createdAt, seenAt, firstSeenAt, lastRunAt)
+                        VALUES (?, ?, ?, ?, ?, ?, ?, ?,
+                            (SELECT MAX(COALESCE(createdAt, seenAt)) FROM run WHERE workflowID = ?))
                         ON CONFLICT (id) DO UPDATE SET name = excluded.name, status = excluded.status,
                             digest = excluded.digest, seenAt = excluded.seenAt
                             WHERE name IS NOT excluded.name OR status <> excluded.status
@@ -99,7 +100,7 @@ extension Ledger {
                         """,
                     arguments: [
                         workflow.id, workflow.name, workflow.type, workflow.status, workflow.digest,
-                        workflow.created?.milliseconds, at, at,
+                        workflow.created?.milliseconds, at, at, workflow.id,
                     ]
                 )
                 try Self.noteVersion(

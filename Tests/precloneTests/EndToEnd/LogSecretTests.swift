@@ -40,7 +40,7 @@ struct LogSecretTests {
             daemon.signal(SIGTERM)
             let log = await daemon.end().standardError
             // It did say much, or there would be nothing to look for.
-            #expect(log.split(separator: "\n").count > 30)
+            #expect(log.split(separator: "\n").count > 60)
 
             var written = [("log", log)]
             for name in ["", "-wal"] {

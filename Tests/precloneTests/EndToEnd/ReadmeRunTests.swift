@@ -15,7 +15,8 @@ struct ReadmeRunTests {
             let image = "quay.io/biocontainers/samtools:1.17--h00cdaf9_0"
             try world.put(image)
             let recipe = RunningSandbox.wdl("one", [image])
-            let run = try world.sandbox.startRun(workflow: world.sandbox.addWorkflow(recipe), name: "one")
+            let workflow = world.sandbox.addWorkflow(recipe)
+            let run = try world.sandbox.startRun(workflow: workflow, name: "one")
             #expect(try await world.run("run", "--once").code == 0)
             let zip = world.folder.appending(path: "workflow.zip")
             try Data(StoredZip.archive(recipe.files)).write(to: zip)
@@ -29,7 +30,7 @@ struct ReadmeRunTests {
             try logins.data.write(to: authfile)
             try world.sandbox.ecr("CreateRepository", ["repositoryName": "copied/samtools"])
             let filled = [
-                "1234567": run, "IMAGE": image, "workflow.zip": zip.path,
+                "1234567": run, "7654321": workflow, "IMAGE": image, "workflow.zip": zip.path,
                 "SOURCE":
                     "\(host(world.sandbox.addresses.registries["quay.io"]))/biocontainers/samtools:1.17--h00cdaf9_0",
                 "DESTINATION": "\(ecr)/copied/samtools:1",
@@ -70,6 +71,7 @@ struct ReadmeRunTests {
         // What the checks run for a line that they cannot take as it stands.
         let instead = [
             "apt install ./preclone_*.deb": "inside dpkg -i", "install -D": "/^    install -D/",
+            "systemd/build-deb": "systemd/build-deb",
             "systemd-sysusers": "inside systemctl daemon-reload", "sqlite3 -readonly": "Tests/service-test",
         ]
         for line in lines {

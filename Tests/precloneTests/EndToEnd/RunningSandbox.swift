@@ -90,7 +90,9 @@ struct RunningSandbox: Sendable {
         do {
             try await body(daemon)
         } catch {
-            Issue.record("the daemon's log:\n\(daemon.standardError.suffix(6000))")
+            let requests = sandbox.requests.entries.filter { !$0.call.operation.hasPrefix("List") }
+                .suffix(60).map { "\($0.status) \($0.call)" }.joined(separator: "\n")
+            Issue.record("the daemon's log:\n\(daemon.standardError.suffix(6000))\nthe last requests:\n\(requests)")
             throw error
         }
         daemon.signal(SIGTERM)
