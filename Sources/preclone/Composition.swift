@@ -268,9 +268,15 @@ struct Composition {
         account: AccountFacts,
         credentials: any RegistryCredentialSource
     ) throws -> RegistryClients {
-        let limits = try HostLimits(ledger: ledger, timeline: timeline) { [settings] kind, host in
-            HostLimit(kind, host: host, in: settings.current)
+        let credential: @Sendable (String) -> String = { [settings] host in
+            settings.current.registries.settings(for: host).credentials?.name ?? ""
         }
+        let limits = try HostLimits(
+            ledger: ledger,
+            timeline: timeline,
+            limit: { [settings] kind, host in HostLimit(kind, host: host, in: settings.current) },
+            credential: credential
+        )
         return RegistryClients(
             settings: settings,
             transport: { try transport(to: $0) },
@@ -279,9 +285,12 @@ struct Composition {
             },
             upstream: WatchedCredentials(credentials, timeline: timeline) { limits.credentialsRefused(host: $0) },
             pacer: limits,
-            budget: LedgerPullBudget(ledger: ledger, timeline: timeline) { [settings] host in
-                settings.current.registries.settings(for: host).quota
-            },
+            budget: LedgerPullBudget(
+                ledger: ledger,
+                timeline: timeline,
+                quota: { [settings] host in settings.current.registries.settings(for: host).quota },
+                credential: credential
+            ),
             parts: LayerParts { [ecr, aws] location in
                 // The API is that of our Region; another Region's registry takes its layers by PUT.
                 guard location.region == aws.region else { return nil }

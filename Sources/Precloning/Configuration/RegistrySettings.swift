@@ -46,6 +46,17 @@ package enum CredentialSource: Sendable, Hashable {
     case secret(arn: String)
     /// `docker-credential-NAME` on PATH.
     case helper(String)
+
+    /// Who asks, as far as the configuration says: registries count pulls per account. Never a secret, and nothing that
+    /// was read from where it points.
+    package var name: String {
+        switch self {
+        case .file(let name): "file \(name)"
+        case .environment(let user, _): "environment \(user)"
+        case .secret(let arn): "secret \(arn)"
+        case .helper(let name): "helper \(name)"
+        }
+    }
 }
 
 extension Configuration {

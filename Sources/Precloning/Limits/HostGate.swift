@@ -105,6 +105,9 @@ package final class HostGate: Sendable {
     /// Requests that were let through and are not over.
     package var inFlight: Int { state.withLock { $0.busy } }
 
+    /// Requests that came and were not let through yet.
+    package var waiting: Int { state.withLock { $0.waiters.count + ($0.turn == nil ? 0 : 1) } }
+
     private func step(_ limit: HostLimit) -> Step {
         state.withLock { state in
             let now = timeline.now()

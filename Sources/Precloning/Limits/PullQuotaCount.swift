@@ -42,6 +42,9 @@ package struct PullQuotaCount: Sendable, Hashable {
         self.pulls = pulls
     }
 
+    /// When the registry was asked last, as far as the count tells.
+    var lastAt: Date? { [header?.seenAt, pulls.last?.at].compactMap(\.self).max() }
+
     /// Where the count stands.
     package struct Standing: Sendable, Hashable {
         package var limit: Int

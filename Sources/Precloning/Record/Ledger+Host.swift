@@ -55,7 +55,13 @@ extension Ledger {
         try database.read { try HostRow.fetchAll($0, sql: "SELECT * FROM host ORDER BY host, credential") }
     }
 
+    /// Answers to requests that were out together come in any order: for so long after a word the lower one counts.
+    private static let crossing = Duration.seconds(30)
+
     /// The registry said what it allows: `ratelimit-limit` and `ratelimit-remaining` of one answer.
+    ///
+    /// More than it said a moment ago, under the same limit, is taken for an older answer that came later, and waits for
+    /// the next word.
     package func sawQuota(
         host: String,
         credential: String,
@@ -71,8 +77,14 @@ extension Ledger {
                     VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (host, credential) DO UPDATE SET
                         quotaLimit = excluded.quotaLimit, quotaRemaining = excluded.quotaRemaining,
                         quotaWindow = excluded.quotaWindow, quotaSeenAt = excluded.quotaSeenAt
+                    WHERE quotaSeenAt IS NULL OR quotaLimit <> excluded.quotaLimit
+                        OR quotaWindow <> excluded.quotaWindow OR quotaRemaining >= excluded.quotaRemaining
+                        OR quotaSeenAt NOT BETWEEN excluded.quotaSeenAt - ? AND excluded.quotaSeenAt
                     """,
-                arguments: [host, credential, limit, remaining, window.milliseconds / 1000, now.milliseconds]
+                arguments: [
+                    host, credential, limit, remaining, window.milliseconds / 1000, now.milliseconds,
+                    Self.crossing.milliseconds,
+                ]
             )
         }
     }

@@ -240,21 +240,40 @@ extension StatusQuery {
             database,
             sql: "SELECT registry, images FROM tally WHERE state = 'retrying' AND images > 0"
         ).reduce(into: [String: Int]()) { $0[$1["registry"], default: 0] += $1["images"] as Int }
-        return try HostRow.fetchAll(database, sql: "SELECT * FROM host ORDER BY host, credential").map { host in
-            let standing = try host.quotaCount(in: database, now: now).standing(now: now)
-            let isPaused = (host.pausedUntil ?? 0) > now.milliseconds
+        let rows = try HostRow.fetchAll(database, sql: "SELECT * FROM host ORDER BY host, credential")
+        return try Dictionary(grouping: rows, by: \.host).sorted { $0.key < $1.key }.flatMap { host, rows in
+            try registry(host, rows, waiting: waiting[host] ?? 0)
+        }
+    }
+
+    /// A registry counts per credential; pauses, rests and who waits are the host's. Told first: the credential that asked
+    /// last, with what holds for the host; then others of which pulls are still counted.
+    private func registry(_ host: String, _ rows: [HostRow], waiting: Int) throws -> [StatusReport.RegistryStatus] {
+        var counts = try rows.map { row in (row: row, count: try row.quotaCount(in: database, now: now)) }
+        counts.sort { ($0.count.lastAt ?? .distantPast) > ($1.count.lastAt ?? .distantPast) }
+        // Without any count the row is there for its pause alone, and nobody asked under a name.
+        if let first = counts.firstIndex(where: { $0.count.standing(now: now) != nil }), first > 0 {
+            counts.insert(counts.remove(at: first), at: 0)
+        }
+        let paused = rows.filter { ($0.pausedUntil ?? 0) > now.milliseconds }
+            .max { ($0.pausedUntil ?? 0) < ($1.pausedUntil ?? 0) }
+        let resting = rows.first { $0.breaker != "closed" }
+        return counts.enumerated().compactMap { position, entry in
+            let standing = entry.count.standing(now: now)
+            if position > 0, standing.map({ $0.left == $0.limit }) ?? true { return nil }
+            let isFirst = position == 0
             return StatusReport.RegistryStatus(
-                registry: host.host,
-                credential: host.credential.isEmpty ? nil : host.credential,
+                registry: host,
+                credential: entry.row.credential.isEmpty ? nil : entry.row.credential,
                 limit: standing?.limit,
                 left: standing?.left,
                 windowSeconds: standing.map { Int($0.window.inSeconds) },
                 resetsAt: standing?.resetsAt,
-                pausedUntil: isPaused ? host.pausedUntil.map(Date.init(milliseconds:)) : nil,
-                pauseReason: isPaused ? host.pauseReason : nil,
-                breaker: host.breaker == "closed" ? nil : host.breaker,
-                breakerUntil: host.breaker == "closed" ? nil : host.breakerUntil.map(Date.init(milliseconds:)),
-                waiting: waiting[host.host] ?? 0
+                pausedUntil: isFirst ? paused?.pausedUntil.map(Date.init(milliseconds:)) : nil,
+                pauseReason: isFirst ? paused?.pauseReason : nil,
+                breaker: isFirst ? resting?.breaker : nil,
+                breakerUntil: isFirst ? resting?.breakerUntil.map(Date.init(milliseconds:)) : nil,
+                waiting: isFirst ? waiting : 0
             )
         }
     }

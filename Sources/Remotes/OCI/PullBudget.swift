@@ -16,7 +16,7 @@ package protocol PullBudget: Sendable {
     ///
     /// - Throws: `RegistryError` of kind `quotaExhausted`, with `retryAfter`, when none is left.
     func reserve(registry: String) async throws -> PullReservation
-    /// The request was answered: it counts.
+    /// The request was answered: it counts. One that may have arrived and has no answer is left as it is, and counts too.
     func commit(_ reservation: PullReservation) async
     /// The request was refused or never sent: it does not count.
     func release(_ reservation: PullReservation) async

@@ -52,7 +52,8 @@ extension RegistryClient {
 
     /// Reads a manifest and checks it against the digest it was asked for, or the one the registry names.
     ///
-    /// - Parameter budget: counts the GET against a pull quota; reserved before, committed or released after.
+    /// - Parameter budget: counts the GET against a pull quota, each time that it is sent: reserved before, committed,
+    ///   released or left after.
     /// - Throws: `RegistryError` (`unsupported`, `digestMismatch` for what is refused), `CancellationError`.
     package func getManifest(
         _ repository: String,
@@ -65,21 +66,10 @@ extension RegistryClient {
             kind: .manifestGet,
             scope: RegistryScope(repository: repository, access: .pull),
             headers: Self.acceptHeaders,
-            what: "reading the manifest \(reference) of \(repository)"
+            what: "reading the manifest \(reference) of \(repository)",
+            budget: budget
         )
-        let reservation = try await budget?.reserve(registry: host)
-        let answer: RegistryResponse
-        do {
-            answer = try await perform(request, accepting: [200])
-            if let reservation { await budget?.commit(reservation) }
-        } catch {
-            // An answer that was refused is not counted; one that never came may have been.
-            let isCounted = (error as? RegistryError).map { $0.status == nil && $0.kind == .unreachable } ?? false
-            if let reservation {
-                if isCounted { await budget?.commit(reservation) } else { await budget?.release(reservation) }
-            }
-            throw error
-        }
+        let answer = try await perform(request, accepting: [200])
         let bytes: [UInt8]
         do {
             bytes = try await Self.collect(

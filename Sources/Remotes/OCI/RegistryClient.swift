@@ -62,6 +62,8 @@ struct RegistryRequest: Sendable {
     var isRepeatable = true
     /// What is done, for messages: "reading the manifest 1.17 of a/b".
     var what: String
+    /// Counts the request against a pull quota, each time that it is sent.
+    var budget: (any PullBudget)?
 }
 
 extension RegistryClient {
@@ -131,7 +133,15 @@ extension RegistryClient {
             if isOwn {
                 authorization = try await authenticator.authorization(for: request.scope)
                 if let authorization { outgoing.headers.replaceOrAdd(name: "authorization", value: authorization) }
-                try await pacer.acquire(request.kind, host: host)
+            }
+            let pull = isOwn ? try await request.budget?.reserve(registry: host) : nil
+            if isOwn {
+                do {
+                    try await pacer.acquire(request.kind, host: host)
+                } catch {
+                    if let pull { await request.budget?.release(pull) }
+                    throw error
+                }
             }
             counter.add(request.kind, own: isOwn)
             let permit = Permit(pacer: isOwn ? pacer : nil, kind: request.kind, host: host)
@@ -139,6 +149,8 @@ extension RegistryClient {
             do {
                 response = try await transport.send(outgoing, patience: patience)
             } catch {
+                // One that may have arrived stays reserved: nobody knows whether it was counted.
+                if let pull, !Self.mayHaveArrived(error) { await request.budget?.release(pull) }
                 await permit.release()
                 throw translate(error)
             }
@@ -151,6 +163,11 @@ extension RegistryClient {
                 )
             }
             let status = response.status.code
+            if let pull {
+                // After the headers, which say more of the count than this pull alone.
+                let isCounted = ![401, 403, 429].contains(status) && status < 500
+                if isCounted { await request.budget?.commit(pull) } else { await request.budget?.release(pull) }
+            }
             if accepting.contains(status) {
                 return RegistryResponse(response: response, address: address, permit: permit)
             }
@@ -188,6 +205,14 @@ extension RegistryClient {
                 authenticated: authorization != nil ? await authenticator.hasCredentials() : false,
                 what: request.what
             )
+        }
+    }
+
+    /// Whether the registry may have counted a request that has no answer: all but those that were never sent.
+    private static func mayHaveArrived(_ error: any Error) -> Bool {
+        switch (error as? TransportError)?.kind {
+        case .nameResolution, .connect, .tls, .addressRefused, .proxy, .invalidRequest, .resources: false
+        case .stalled, .cut, nil: true
         }
     }
 
