@@ -48,6 +48,7 @@ struct DemoCommand: AsyncParsableCommand {
         )
         status.wait()
         daemon.stop()
+        if let images = try? RecordReader(path: record).glimpses() { Self.show(images) }
         guard isExpected else {
             let tail = (try? String(contentsOf: log, encoding: .utf8)) ?? ""
             throw CommandFailure(
@@ -76,6 +77,22 @@ struct DemoCommand: AsyncParsableCommand {
             if world.isReached(by: images) { return true }
         }
         return false
+    }
+
+    /// What came of each image, for which runs.
+    private static func show(_ images: [ImageGlimpse]) {
+        var table = TextTable(columns: [
+            .init(title: "IMAGE", cut: .middle), .init(title: "STATE"), .init(title: "ROUTE"), .init(title: "DIGEST"),
+            .init(title: "RUNS", cut: .end),
+        ])
+        for image in images.sorted(by: { ($0.state, $0.source) > ($1.state, $1.source) }) {
+            table.add([
+                StyledText(image.source), StyledText(image.state, image.state == "ready" ? .good : .bad),
+                StyledText(image.route ?? ""), StyledText(image.digest.map { Phrase.short($0) } ?? ""),
+                StyledText(image.runs.joined(separator: " ")),
+            ])
+        }
+        Terminal.print("\n" + table.rendered(for: .current()).trimmingCharacters(in: .newlines))
     }
 
     /// The environment of the demo's processes: nothing of the user's AWS or proxy settings.

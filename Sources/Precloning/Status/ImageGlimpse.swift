@@ -7,6 +7,10 @@ package struct ImageGlimpse: Sendable, Equatable {
     package var state: String
     package var route: String?
     package var platformDigest: String?
+    /// The digest under its name in ECR.
+    package var digest: String?
+    /// The live runs that need it.
+    package var runs: [String]
     /// How far a copy is; nil when none runs.
     package var progress: String?
 
@@ -31,8 +35,10 @@ extension RecordReader {
             try Row.fetchAll(
                 database,
                 sql: """
-                    SELECT source, destination, state, route, platformDigest, bytesDone, bytesTotal FROM image
-                    LEFT JOIN progress ON progress.imageID = image.id ORDER BY image.id
+                    SELECT source, destination, state, route, platformDigest, ecrDigest, bytesDone, bytesTotal,
+                    (SELECT group_concat(run.id, ' ') FROM demand JOIN run ON run.key = demand.subject
+                        WHERE demand.imageID = image.id AND kind = 'run' AND demand.endedAt IS NULL) AS runs
+                    FROM image LEFT JOIN progress ON progress.imageID = image.id ORDER BY image.id
                     """
             ).map { row in
                 let done = row["bytesDone"] as Int64?
@@ -43,6 +49,8 @@ extension RecordReader {
                     state: row["state"],
                     route: row["route"],
                     platformDigest: row["platformDigest"],
+                    digest: row["ecrDigest"],
+                    runs: (row["runs"] as String?)?.split(separator: " ").map(String.init).sorted() ?? [],
                     progress: total.flatMap { total in
                         total > 0 ? done.map { "\($0 * 100 / total) % of \(total / 1_000_000) MB" } : nil
                     }

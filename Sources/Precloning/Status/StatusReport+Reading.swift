@@ -96,7 +96,8 @@ extension StatusReport {
         var reasons: [String] = []
         let stuckRuns = runs.shown.filter(\.standing.isStuck)
         if !stuckRuns.isEmpty {
-            let images = stuckRuns.reduce(0) { $0 + $1.standing.blocked }
+            // Runs share images; no more of them can be in the way than are blocked at all.
+            let images = min(self.images.blocked, stuckRuns.reduce(0) { $0 + $1.standing.blocked })
             let mentions = stuckRuns.reduce(0) { $0 + $1.standing.unresolved }
             let what = [
                 images > 0 ? Phrase.count(images, "blocked image") : nil,
