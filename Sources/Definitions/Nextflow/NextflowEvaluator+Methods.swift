@@ -54,7 +54,9 @@ extension NextflowEvaluator {
             guard let second, !part.isEmpty, spend(text.utf8.count / 8) else { return nil }
             return .string(Self.replacing(text, part, with: second))
         case ("replaceAll", let pattern?), ("replaceFirst", let pattern?):
-            guard let second, spend(100 + text.utf8.count), let compiled = WDLPattern(pattern) else { return nil }
+            guard let second, spend(100 + text.utf8.count), let compiled = RegularExpression(pattern) else {
+                return nil
+            }
             let bytes = Array(text.utf8)
             if name == "replaceAll" {
                 return compiled.replacing(in: bytes, with: Array(second.utf8)).map {
@@ -106,7 +108,7 @@ extension NextflowEvaluator {
         var parts: [String] = []
         let bytes = Array(text.utf8)
         if isPattern, !isBlank, let separator {
-            guard let compiled = WDLPattern(separator) else { return nil }
+            guard let compiled = RegularExpression(separator) else { return nil }
             var rest = bytes
             while parts.count < Self.maximumElements, spend(1 + rest.count / 4) {
                 guard let found = compiled.firstMatch(in: rest), let range = found.range, !range.isEmpty else { break }

@@ -181,7 +181,7 @@ extension NextflowEvaluator {
 
     func matches(_ pattern: String, _ text: String, isWhole: Bool) -> Bool? {
         guard spend(20 + text.utf8.count),
-            let compiled = WDLPattern(isWhole ? "^(\(pattern))$" : pattern),
+            let compiled = RegularExpression(isWhole ? "^(\(pattern))$" : pattern),
             let found = compiled.firstMatch(in: Array(text.utf8))
         else { return nil }
         return found.range != nil

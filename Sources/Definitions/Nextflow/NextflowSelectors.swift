@@ -5,10 +5,11 @@ final class NextflowSelectors {
         var isLabel: Bool
         var isInverted: Bool
         var settings: NextflowMap
-        var known: [String: Bool] = [:]
     }
 
     private var selectors: [Selector] = []
+    private var byLabel: [String: [Int]] = [:]
+    private var byName: [String: [Int]] = [:]
 
     init(_ configuration: NextflowConfiguration, sources: NextflowSources) {
         guard let process = configuration.root["process"]?.map else { return }
@@ -38,26 +39,29 @@ final class NextflowSelectors {
     ///
     /// - Parameter names: The defined name, the alias and the qualified name.
     func matching(labels: [String], names: [String]) -> [NextflowMap] {
+        let hits = Set(labels.flatMap { selected(by: $0, isLabel: true) })
         var found: [NextflowMap] = []
-        for index in selectors.indices where selectors[index].isLabel {
-            let isHit = labels.contains { matches(index, $0) }
-            if isHit != selectors[index].isInverted { found.append(selectors[index].settings) }
+        for (index, selector) in selectors.enumerated() where selector.isLabel {
+            if hits.contains(index) != selector.isInverted { found.append(selector.settings) }
         }
         var seen: [String] = []
         for name in names where !seen.contains(name) {
             seen.append(name)
-            for index in selectors.indices where !selectors[index].isLabel {
-                if matches(index, name) != selectors[index].isInverted { found.append(selectors[index].settings) }
-            }
+            found += selected(by: name, isLabel: false).map { selectors[$0].settings }
         }
         return found
     }
 
-    private func matches(_ index: Int, _ text: String) -> Bool {
-        if let known = selectors[index].known[text] { return known }
-        let isHit = selectors[index].pattern.matches(text)
-        selectors[index].known[text] = isHit
-        return isHit
+    /// The places of the selectors that a label matches, or that hold for a name; each text is looked at once.
+    private func selected(by text: String, isLabel: Bool) -> [Int] {
+        if let known = isLabel ? byLabel[text] : byName[text] { return known }
+        let bytes = Array(text.utf8)
+        let found = selectors.indices.filter { index in
+            guard selectors[index].isLabel == isLabel else { return false }
+            return selectors[index].pattern.matches(bytes) != (!isLabel && selectors[index].isInverted)
+        }
+        if isLabel { byLabel[text] = found } else { byName[text] = found }
+        return found
     }
 }
 
@@ -66,7 +70,7 @@ final class NextflowSelectors {
 private enum NextflowSelectorPattern {
     /// Any of these; each is the texts between its `.*`.
     case names([[[UInt8]]])
-    case expression(WDLPattern)
+    case expression(RegularExpression)
 
     /// - Returns: nil for a pattern that is not understood.
     init?(_ pattern: String) {
@@ -80,7 +84,7 @@ private enum NextflowSelectorPattern {
                 names[names.count - 1].append([])
                 index += 1
             case let byte where "\\^$.?*+()[]{}".utf8.contains(byte):
-                guard let expression = WDLPattern(pattern) else { return nil }
+                guard let expression = RegularExpression(pattern) else { return nil }
                 self = .expression(expression)
                 return
             case let byte: names[names.count - 1][names[names.count - 1].count - 1].append(byte)
@@ -90,8 +94,7 @@ private enum NextflowSelectorPattern {
         self = .names(names)
     }
 
-    func matches(_ name: String) -> Bool {
-        let text = Array(name.utf8)
+    func matches(_ text: [UInt8]) -> Bool {
         switch self {
         case .names(let names): return names.contains { Self.matches($0[...], text[...]) }
         case .expression(let expression): return expression.matchesWhole(text) == true

@@ -35,7 +35,7 @@ enum WDLFunctions {
         case ("sub", 3): return substituted(arguments, places: places)
         case ("matches", 2), ("find", 2):
             guard let text = arguments[0].interpolated, let written = arguments[1].string,
-                let pattern = WDLPattern(written), let search = pattern.firstMatch(in: Array(text.utf8))
+                let pattern = RegularExpression(written), let search = pattern.firstMatch(in: Array(text.utf8))
             else { return nil }
             if name == "matches" { return WDLValue(.bool(search.range != nil)) }
             guard let range = search.range else { return .null }
@@ -71,7 +71,7 @@ enum WDLFunctions {
     private static func substituted(_ arguments: [WDLValue], places: [UInt64]) -> WDLValue? {
         if arguments[0].isNull { return .null }
         guard let text = arguments[0].interpolated, let written = arguments[1].string,
-            let replacement = arguments[2].interpolated, let pattern = WDLPattern(written),
+            let replacement = arguments[2].interpolated, let pattern = RegularExpression(written),
             let result = pattern.replacing(in: Array(text.utf8), with: Array(replacement.utf8)),
             result.count <= WDLEvaluator.maximumText
         else { return nil }

@@ -1,6 +1,7 @@
-/// A regular expression of `sub`, `find` and `matches`: the part of POSIX and Perl syntax that WDL texts use, run by
-/// simulating all threads at once, so that no pattern takes more than text times program.
-struct WDLPattern {
+/// A regular expression of a definition: the part of POSIX, Perl and Java syntax that WDL's functions, Nextflow's
+/// selectors and Groovy's texts use, run by simulating all threads at once, so that no pattern takes more than text times
+/// program.
+struct RegularExpression {
     private static let maximumProgram = 4000
     private static let maximumWork = 4_000_000
 

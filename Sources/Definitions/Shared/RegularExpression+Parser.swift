@@ -1,4 +1,4 @@
-extension WDLPattern {
+extension RegularExpression {
     /// Reads a pattern; nil for what is not understood.
     struct Parser {
         let bytes: [UInt8]
