@@ -119,7 +119,7 @@ struct BadInputTests {
             }
             let run = try world.startRun("one", of: ["quay.io/org/tool:1"])
             try await world.withDaemon { _ in
-                try await world.until(["quay.io/org/tool:1": "ready"])
+                try await world.until(["quay.io/org/tool:1": "ready"], within: .seconds(180))
                 try await world.until("the run", within: .seconds(90)) {
                     try await world.status("--run", run).code == 0
                 }
