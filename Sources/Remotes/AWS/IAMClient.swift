@@ -28,23 +28,31 @@ package struct IAMClient: Sendable {
             ]
             form += part.enumerated().map { ("ActionNames.member.\($0.offset + 1)", $0.element) }
             form += resources.enumerated().map { ("ResourceArns.member.\($0.offset + 1)", $0.element) }
-            let answer = try await client.call(
-                "SimulatePrincipalPolicy",
-                method: "POST",
-                path: "/",
-                headers: [(name: "Content-Type", value: "application/x-www-form-urlencoded; charset=utf-8")],
-                body: CallBody(Data(form.map { "\($0.0)=\(Self.encoded($0.1))" }.joined(separator: "&").utf8))
-            )
-            let text = String(decoding: answer.body, as: UTF8.self)
-            for member in text.components(separatedBy: "<EvalActionName>").dropFirst() {
-                let body = Data("<EvalActionName>\(member)".utf8)
-                guard let action = XMLText.first("EvalActionName", in: body),
-                    let decision = XMLText.first("EvalDecision", in: body)
-                else { continue }
-                verdicts[action] = decision == "allowed" && (verdicts[action] ?? true)
+            let decisions = try await client.pages("SimulatePrincipalPolicy") { marker in
+                try await page(form + (marker.map { [("Marker", $0)] } ?? []))
             }
+            for (action, isAllowed) in decisions { verdicts[action] = isAllowed && (verdicts[action] ?? true) }
         }
         return verdicts
+    }
+
+    private func page(_ form: [(String, String)]) async throws -> (items: [(String, Bool)], next: String?) {
+        let answer = try await client.call(
+            "SimulatePrincipalPolicy",
+            method: "POST",
+            path: "/",
+            headers: [(name: "Content-Type", value: "application/x-www-form-urlencoded; charset=utf-8")],
+            body: CallBody(Data(form.map { "\($0.0)=\(Self.encoded($0.1))" }.joined(separator: "&").utf8))
+        )
+        let text = String(decoding: answer.body, as: UTF8.self)
+        let decisions = text.components(separatedBy: "<EvalActionName>").dropFirst().compactMap { member in
+            let body = Data("<EvalActionName>\(member)".utf8)
+            return XMLText.first("EvalActionName", in: body).flatMap { action in
+                XMLText.first("EvalDecision", in: body).map { (action, $0 == "allowed") }
+            }
+        }
+        let isTruncated = XMLText.first("IsTruncated", in: answer.body) == "true"
+        return (decisions, isTruncated ? XMLText.first("Marker", in: answer.body) : nil)
     }
 
     /// The role or user behind a session's ARN: `…:assumed-role/ROLE/SESSION` is `…:role/ROLE`.
