@@ -22,6 +22,8 @@ struct PlanCommand: AsyncParsableCommand {
 
     func run() async throws {
         var configuration = try configurationFile.load()
+        // A record that cannot be read is no hindrance: then the watching would begin now.
+        let firstStart = try? RecordReader(path: configuration.record.path).firstStart()
         let folder = FileManager.default.temporaryDirectory.appending(path: "preclone-plan-\(UUID().uuidString)")
         defer { try? FileManager.default.removeItem(at: folder) }
         configuration.record.path = folder.appending(path: "record.sqlite").path
@@ -35,7 +37,7 @@ struct PlanCommand: AsyncParsableCommand {
             try await withLogger(logger) { _ in
                 // Worked out on a record in memory, from the services alone: nothing is written anywhere.
                 let works = try composition.works(on: Ledger())
-                return try await works.plan(run: run, workflow: workflow)
+                return try await works.plan(run: run, workflow: workflow, firstStart: firstStart)
             }
         }
         switch output.format {

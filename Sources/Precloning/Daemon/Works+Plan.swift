@@ -1,4 +1,4 @@
-import Foundation
+package import Foundation
 import Remotes
 
 /// One image of `preclone plan`.
@@ -17,8 +17,10 @@ extension Works {
     /// What would be done for a run, a workflow, or everything that is wanted now. Writes only to this value's own
     /// record, which the caller made for it.
     ///
+    /// - Parameter firstStart: since when the daemon watches this account, so that workflows made since count as for it;
+    ///   nil where none ever ran.
     /// - Throws: errors of the services; `LedgerError` when the run or workflow does not exist.
-    package func plan(run: String?, workflow: String?) async throws -> [PlanLine] {
+    package func plan(run: String?, workflow: String?, firstStart: Date?) async throws -> [PlanLine] {
         if let run {
             guard let found = try await healthOmics.getRun(id: run) else { throw LedgerError("there is no run \(run)") }
             let sighting = RunSighting(
@@ -40,7 +42,7 @@ extension Works {
                 try await surveyor.survey(named, choices: settings.choices)
             }
         } else {
-            try await noticeEverything()
+            try await noticeEverything(since: firstStart)
         }
         for run in try ledger.runsToSurvey(limit: 100_000, now: timeline.now()) {
             try await surveyor.survey(run, choices: settings.choices)
@@ -50,17 +52,26 @@ extension Works {
         return lines.sorted { ($0.source, $0.destination) < ($1.source, $1.destination) }
     }
 
-    private func noticeEverything() async throws {
-        for status in [RunStatus.pending, .starting, .running] {
-            let items = try await healthOmics.allRuns(status: status)
-            try ledger.saw(items.map(RunWatcher.sighting), now: timeline.now())
+    /// What the daemon would notice at its start: live runs, and the active versions of workflows that are in use or new.
+    private func noticeEverything(since firstStart: Date?) async throws {
+        let since = try ledger.firstStart(now: firstStart ?? timeline.now())
+        let runs = RunWatcher(
+            ledger: ledger,
+            healthOmics: healthOmics,
+            timeline: timeline,
+            interval: { .zero },
+            sweepInterval: { .zero },
+            foundNew: { _ in },
+            polled: { _ in }
+        )
+        _ = try await workflowWatcher {}.pass()
+        _ = try await runs.pass()
+        let versions = versionSweeper {}
+        let usedSince = timeline.now().addingTimeInterval(-settings.current.watch.workflows.usedWithin.seconds)
+        for workflow in try ledger.workflowsInUse(usedSince: usedSince, createdSince: since) {
+            try await versions.sweep(workflow)
         }
-        let chosen = settings.current.watch.workflows
-        for item in try await healthOmics.allWorkflows(type: .private)
-        where chosen.selects(id: item.id, name: item.name) && item.status?.rawValue == "ACTIVE" {
-            let version = try await surveyor.version(workflowID: item.id, name: "", ownerID: "")
-            try await surveyor.survey(version, choices: settings.choices)
-        }
+        _ = try await definitionSurveys {}.pass()
     }
 
     private func line(_ image: ImageRecord) async throws -> PlanLine {

@@ -47,6 +47,42 @@ package struct Works: Sendable {
         )
     }
 
+    // MARK: Loops that `plan` uses too
+
+    func workflowWatcher(changed: @escaping @Sendable () -> Void) -> WorkflowWatcher {
+        WorkflowWatcher(
+            ledger: ledger,
+            healthOmics: healthOmics,
+            timeline: timeline,
+            interval: { [settings] in settings.current.watch.workflowInterval },
+            selection: { [settings] in settings.current.watch.workflows },
+            changed: changed
+        )
+    }
+
+    func versionSweeper(changed: @escaping @Sendable () -> Void) -> VersionSweeper {
+        VersionSweeper(
+            ledger: ledger,
+            healthOmics: healthOmics,
+            timeline: timeline,
+            callsPerMinute: { [settings] in settings.current.watch.versionCallsPerMinute },
+            changed: changed
+        )
+    }
+
+    func definitionSurveys(demanded: @escaping @Sendable () -> Void) -> VersionSurveyLoop {
+        VersionSurveyLoop(
+            ledger: ledger,
+            surveyor: surveyor,
+            timeline: timeline,
+            selection: { [settings] in settings.current.watch.workflows },
+            choices: { [settings] in settings.choices },
+            demanded: demanded
+        )
+    }
+
+    // MARK: The whole
+
     /// The daemon of these parts.
     ///
     /// - Parameter pulse: where the loops give signs of life; it feeds the watchdog and the heartbeat.
@@ -89,14 +125,7 @@ package struct Works: Sendable {
                 verifier.bell.ring()
             }
         )
-        let definitions = VersionSurveyLoop(
-            ledger: ledger,
-            surveyor: surveyor,
-            timeline: timeline,
-            selection: { settings.current.watch.workflows },
-            choices: choices,
-            demanded: demanded
-        )
+        let definitions = definitionSurveys(demanded: demanded)
         let health = EventHealth(ledger: ledger, now: timeline.now)
         let runs = RunWatcher(
             ledger: ledger,
@@ -107,21 +136,8 @@ package struct Works: Sendable {
             foundNew: { _ in surveys.bell.ring() },
             polled: { trouble in try? ledger.polled(trouble: trouble, now: timeline.now()) }
         )
-        let workflows = WorkflowWatcher(
-            ledger: ledger,
-            healthOmics: healthOmics,
-            timeline: timeline,
-            interval: { settings.current.watch.workflowInterval },
-            selection: { settings.current.watch.workflows },
-            changed: { definitions.bell.ring() }
-        )
-        let versions = VersionSweeper(
-            ledger: ledger,
-            healthOmics: healthOmics,
-            timeline: timeline,
-            callsPerMinute: { settings.current.watch.versionCallsPerMinute },
-            changed: { definitions.bell.ring() }
-        )
+        let workflows = workflowWatcher { definitions.bell.ring() }
+        let versions = versionSweeper { definitions.bell.ring() }
         let learner = Learner(
             ledger: ledger,
             healthOmics: healthOmics,

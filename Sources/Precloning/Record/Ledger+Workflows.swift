@@ -213,6 +213,20 @@ extension Ledger {
         }
     }
 
+    /// Workflows that ran or were made since.
+    func workflowsInUse(usedSince: Date, createdSince: Date) throws -> [String] {
+        try database.read {
+            try String.fetchAll(
+                $0,
+                sql: """
+                    SELECT id FROM workflow WHERE type = 'PRIVATE' AND status NOT IN ('DELETED', 'FAILED')
+                    AND (lastRunAt >= ? OR createdAt >= ?) ORDER BY id
+                    """,
+                arguments: [usedSince.milliseconds, createdSince.milliseconds]
+            )
+        }
+    }
+
     /// Workflows that a full list no longer showed.
     package func endWorkflows(notIn ids: Set<String>, now: Date) throws {
         let gone = try database.read { database in

@@ -1,4 +1,4 @@
-import Foundation
+package import Foundation
 package import GRDB
 
 /// The record for those who only look: `status`, `history`, `audit`. Works while the daemon runs and while it does not.
@@ -45,6 +45,14 @@ package struct RecordReader: Sendable {
 
     /// Whether there is no record at a path at all: no daemon ever ran with this configuration.
     package static func isMissing(_ path: String) -> Bool { reason(path, mode: F_OK) == ENOENT }
+
+    /// When this record was first worked on; nil before that.
+    package func firstStart() throws -> Date? {
+        try read { database in
+            try String.fetchOne(database, sql: "SELECT value FROM setting WHERE key = 'firstStart'")
+                .flatMap(Milliseconds.init).map(Date.init(milliseconds:))
+        }
+    }
 
     /// Reads in one transaction, so that all figures belong to one moment.
     func read<Value>(_ body: (Database) throws -> Value) throws -> Value {

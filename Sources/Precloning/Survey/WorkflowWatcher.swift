@@ -100,6 +100,12 @@ package struct VersionSweeper: WorkLoop {
             recentSince: now.addingTimeInterval(-86_400)
         )
         guard let workflow = due.first else { return .seconds(30) }
+        try await sweep(workflow)
+        return .milliseconds(60_000 / perMinute)
+    }
+
+    /// Lists the versions of one workflow.
+    func sweep(_ workflow: String) async throws {
         do {
             let items = try await healthOmics.allWorkflowVersions(workflowID: workflow)
             let sightings = items.map { item in
@@ -116,7 +122,6 @@ package struct VersionSweeper: WorkLoop {
         } catch let error as AWSError where error.isNotFound {
             try ledger.saw([VersionSighting](), sweptWorkflow: workflow, now: timeline.now())
         }
-        return .milliseconds(60_000 / perMinute)
     }
 }
 
