@@ -33,7 +33,7 @@ struct Composition {
         authorities: [String] = [],
         environment: [String: String] = ProcessInfo.processInfo.environment,
         timeline: Timeline = .system
-    ) throws {
+    ) async throws {
         settings = Settings(configuration)
         self.timeline = timeline
         self.environment = environment
@@ -55,12 +55,16 @@ struct Composition {
                 ending: .usage
             )
         }
-        let found =
-            region ?? configuration.aws.region ?? environment["AWS_REGION"] ?? environment["AWS_DEFAULT_REGION"]
-            ?? profiles.profile(inUse)?["region"] ?? (needsRegion ? nil : Self.firstRegion)
-        guard let found, !found.isEmpty else {
+        let named =
+            [
+                region, configuration.aws.region, environment["AWS_REGION"], environment["AWS_DEFAULT_REGION"],
+                profiles.profile(inUse)?["region"],
+            ].lazy.compactMap(\.self).first { !$0.isEmpty }
+        var found = named ?? (needsRegion ? nil : Self.firstRegion)
+        if found == nil { found = try await Self.regionOfInstance(environment) }
+        guard let found else {
             throw CommandFailure(
-                "no AWS Region is set",
+                "no AWS Region is set, and no metadata service of an instance names one",
                 hint: "set aws.region in the configuration, or AWS_REGION",
                 ending: .usage
             )
@@ -101,6 +105,14 @@ struct Composition {
         calls = AWSCallState(quotaShare: configuration.aws.quotaShare)
     }
 
+    /// The Region of the EC2 instance that this is; nil anywhere else.
+    private static func regionOfInstance(_ environment: [String: String]) async throws -> String? {
+        let transport = try LiveTransport()
+        let region = try? await InstanceMetadata(environment: environment, transport: transport)?.region()
+        try await transport.shutdown()
+        return region
+    }
+
     /// AWS's first; stands for none where nothing is asked of a Region.
     private static let firstRegion = "us-east-1"
 
@@ -117,7 +129,7 @@ struct Composition {
         region: String? = nil,
         _ body: (Composition) async throws -> Value
     ) async throws -> Value {
-        let composition = try Composition(configuration, profile: profile, region: region)
+        let composition = try await Composition(configuration, profile: profile, region: region)
         do {
             let value = try await body(composition)
             await composition.shutdown()
@@ -177,8 +189,7 @@ struct Composition {
 
     /// A queue, in the Region that its address names.
     private func queue(_ url: String) -> SQSClient {
-        var place = aws
-        place.region = SQSClient.region(ofQueue: url) ?? aws.region
+        let place = aws.inRegion(SQSClient.region(ofQueue: url))
         return SQSClient(
             client: client("sqs", signing: "sqs", id: "SQS", url: place.endpoint(of: .sqs), region: place.region),
             queueURL: url
@@ -207,24 +218,17 @@ struct Composition {
 
     /// A secret's text. It is in the Region that its ARN names.
     private func secret(_ arn: String) async throws -> String {
-        struct Request: Encodable {
-            var secretID: String
-            enum CodingKeys: String, CodingKey { case secretID = "SecretId" }
-        }
-        struct Secret: Decodable {
-            var text: String
-            enum CodingKeys: String, CodingKey { case text = "SecretString" }
-        }
-        let region = arn.split(separator: ":").dropFirst(3).first.map(String.init) ?? aws.region
-        let calls = client(
-            "secretsmanager",
-            signing: "secretsmanager",
-            id: "SECRETS_MANAGER",
-            url: "https://secretsmanager.\(region).\(aws.suffix)",
-            region: region
+        let place = aws.inRegion(arn.split(separator: ":").dropFirst(3).first.map(String.init))
+        let secrets = SecretsManagerClient(
+            client: client(
+                "secretsmanager",
+                signing: "secretsmanager",
+                id: "SECRETS_MANAGER",
+                url: place.endpoint(of: .secretsManager),
+                region: place.region
+            )
         )
-        let found: Secret = try await calls.json("GetSecretValue", target: "secretsmanager", Request(secretID: arn))
-        return found.text
+        return try await secrets.getSecretValue(secretId: arn).text
     }
 
     /// IAM has one endpoint for a partition, and takes signatures for that partition's first Region.

@@ -141,7 +141,7 @@ struct CopyCommand: AsyncParsableCommand {
         }
         let composition: Composition
         do {
-            composition = try Composition(
+            composition = try await Composition(
                 configuration,
                 region: regions.first,
                 needsRegion: false,

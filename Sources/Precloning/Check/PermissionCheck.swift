@@ -136,12 +136,6 @@ package struct PermissionCheck: Sendable {
             ),
             Probe(service: .ecr, action: "GetRegistryPolicy", without: "no advice on pull-through"),
             Probe(service: .ecr, action: "DescribeRepositoryCreationTemplates", without: "no advice on pull-through"),
-            Probe(
-                service: .ecr,
-                action: "GetAccountSetting",
-                body: #"{"name":"BLOB_MOUNTING"}"#,
-                without: "layers are sent again instead of mounted"
-            ),
         ]
     }()
 
@@ -155,7 +149,6 @@ package struct PermissionCheck: Sendable {
         ("ecr:PutImage", "the copy route"),
         ("ecr:GetDownloadUrlForLayer", "verifying layers, mounting"),
         ("ecr:SetRepositoryPolicy", "you let HealthOmics read the repositories"),
-        ("ecr:ListTagsForResource", "an empty repository stays after a failure"),
         ("ecr:DeleteRepository", "an empty repository stays after a failure"),
     ]
 

@@ -11,7 +11,7 @@ extension Cloner {
         let ours = try await registries.client(for: destination.location.registry)
         let repository = destination.location.repository
         let manifest = try await ours.getManifest(repository, .digest(old))
-        _ = try await ours.putManifest(repository, .tag(String(kept)), manifest)
+        let requestID = try await ours.putManifest(repository, .tag(String(kept)), manifest)
         let now = timeline.now()
         try ledger.sawDigest(
             source: attempt.image.source,
@@ -24,6 +24,7 @@ extension Cloner {
         entry.source = attempt.image.source
         entry.destination = attempt.image.destination
         entry.after = old.description
+        entry.requestID = requestID
         entry.detail = "kept as \(kept)"
         try ledger.audit(entry)
     }

@@ -287,27 +287,26 @@ package struct Cloner: Sendable {
             attempt.note = (attempt.note.map { $0 + "; " } ?? "") + "upstream's tag moved to \(moved.short) meanwhile"
         }
         attempt.sourceDigest = result.sourceDigest
-        try audit(
-            RepositoryPreparation.Change(
+        if !result.wasPresent {
+            let pushed = RepositoryPreparation.Change(
                 action: .imagePushed,
-                before: nil,
+                before: holding.digest?.description,
                 after: result.destinationDigest.description,
-                requestID: nil
-            ),
-            image,
-            caller: caller
-        )
-        let holding = try await view.look(at: destination.location)
-        guard holding.digest == result.destinationDigest else {
+                requestID: result.requestID
+            )
+            try audit(pushed, image, caller: caller)
+        }
+        let held = try await view.look(at: destination.location)
+        guard held.digest == result.destinationDigest else {
             throw CloneFailure(
                 .digestMismatch,
                 message:
-                    "\(destination.location) has digest \(holding.digest?.description ?? "none") after the copy of "
+                    "\(destination.location) has digest \(held.digest?.description ?? "none") after the copy of "
                     + result.destinationDigest.description,
                 mend: "somebody else pushes to this tag; preclone tries again"
             )
         }
-        try await finish(&attempt, destination, holding)
+        try await finish(&attempt, destination, held)
     }
 
     // MARK: Around an attempt
@@ -328,10 +327,13 @@ package struct Cloner: Sendable {
         return Planner.destination(source: try? ImageReference(image.source), location: location, rules: rules)
     }
 
-    /// A repository that this attempt made and that holds nothing does not outlive its failure.
+    /// A repository of ours that holds nothing does not outlive a failure, whichever attempt made it.
     private func cleanUp(_ attempt: CloneAttempt) async {
-        guard attempt.created.isCreated, !attempt.isReady, let location = attempt.location else { return }
+        guard !attempt.isReady, let location = attempt.location else { return }
         if case .stopped = attempt.end { return }
+        guard attempt.created.isCreated || attempt.wasTried,
+            (try? ledger.isOursAndUnused(location, besides: attempt.image.id)) == true
+        else { return }
         let change = await preparation.removeIfEmpty(location)
         try? audit(change, attempt.image, caller: attempt.caller)
     }

@@ -39,8 +39,8 @@ package struct RepositoryPreparation: Sendable {
             return Change(
                 action: .repositoryCreated,
                 before: nil,
-                after: created.repositoryArn ?? location.repository,
-                requestID: nil
+                after: created.repository.repositoryArn ?? location.repository,
+                requestID: created.requestID
             )
         } catch let error as AWSError where error.code == "RepositoryAlreadyExistsException" {
             return nil
@@ -71,7 +71,7 @@ package struct RepositoryPreparation: Sendable {
         if verdict.isAccessible { return (.accessible, verdict.reason, nil) }
         guard verdict.canBeGranted else { return (.notAccessible, verdict.reason, nil) }
         let granted = policy.grantingHealthOmics()
-        try await ecr.setRepositoryPolicy(
+        let requestID = try await ecr.setRepositoryPolicy(
             repositoryName: location.repository,
             registryId: location.account,
             policyText: granted.json
@@ -82,26 +82,25 @@ package struct RepositoryPreparation: Sendable {
             registryId: location.account
         )
         let held = try after.map(RepositoryPolicy.init(json:)) ?? RepositoryPolicy()
-        let change = Change(action: .policyChanged, before: text, after: after, requestID: nil)
+        let change = Change(action: .policyChanged, before: text, after: after, requestID: requestID)
         return (
             held.healthOmicsVerdict.isAccessible ? .accessible : .notAccessible, held.healthOmicsVerdict.reason, change
         )
     }
 
-    /// Removes a repository that this attempt created and that holds nothing. Never forced: ECR refuses when there is
+    /// Removes a repository of ours that holds nothing. Never forced: ECR refuses when there is
     /// an image in it.
     package func removeIfEmpty(_ location: ECRLocation) async -> Change? {
         do {
-            try await ecr.deleteRepository(repositoryName: location.repository)
             return Change(
                 action: .repositoryDeleted,
                 before: location.repository,
                 after: nil,
-                requestID: nil
+                requestID: try await ecr.deleteRepository(repositoryName: location.repository)
             )
         } catch {
             Logger.current.info(
-                "The new repository stays",
+                "A repository of ours stays",
                 metadata: ["ecr.repository": "\(location.repository)", "error": "\(error)"]
             )
             return nil

@@ -87,6 +87,34 @@ extension Ledger {
         }
     }
 
+    /// Whether a repository was made by preclone, is there still as far as it knows, and no other image is in it or on
+    /// its way there.
+    func isOursAndUnused(_ location: ECRLocation, besides image: Int64) throws -> Bool {
+        let place = "\(location.registry)/\(location.repository)"
+        return try database.read { database in
+            let last = try String.fetchOne(
+                database,
+                sql: """
+                    SELECT action FROM auditEntry
+                    WHERE (action = 'repositoryCreated' AND (after = :name OR substr(after, -length(:tail)) = :tail))
+                    OR (action = 'repositoryDeleted' AND before = :name) ORDER BY id DESC LIMIT 1
+                    """,
+                arguments: ["name": location.repository, "tail": ":repository/\(location.repository)"]
+            )
+            guard last == AuditEntry.Action.repositoryCreated.rawValue else { return false }
+            let isUsed = try Bool.fetchOne(
+                database,
+                sql: """
+                    SELECT EXISTS (SELECT 1 FROM image WHERE id <> :id AND state IN ('cloning', 'ready')
+                    AND (destination BETWEEN :place || ':' AND :place || ';'
+                        OR destination BETWEEN :place || '@' AND :place || 'A'))
+                    """,
+                arguments: ["id": image, "place": place]
+            )
+            return isUsed == false
+        }
+    }
+
     static func insert(_ entry: AuditEntry, in database: Database) throws {
         try database.execute(
             sql: """

@@ -45,9 +45,21 @@ extension AWSClient {
         patience: Patience = Patience(idle: .seconds(35)),
         as type: Output.Type = Output.self
     ) async throws -> Output {
+        try await jsonWithID(operation, target: target, version: version, input, patience: patience).value
+    }
+
+    /// The same, with the request's id: AWS's name for what was done, for CloudTrail and support.
+    package func jsonWithID<Output: Decodable>(
+        _ operation: String,
+        target: String,
+        version: String = "1.1",
+        _ input: some Encodable,
+        patience: Patience = Patience(idle: .seconds(35)),
+        as type: Output.Type = Output.self
+    ) async throws -> (value: Output, requestID: String?) {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return try await json(
+        return try await jsonWithID(
             operation,
             target: target,
             version: version,
@@ -57,14 +69,14 @@ extension AWSClient {
     }
 
     /// An AWS JSON operation whose input is a document already.
-    package func json<Output: Decodable>(
+    package func jsonWithID<Output: Decodable>(
         _ operation: String,
         target: String,
         version: String = "1.1",
         body: CallBody,
         patience: Patience = Patience(idle: .seconds(35)),
         as type: Output.Type = Output.self
-    ) async throws -> Output {
+    ) async throws -> (value: Output, requestID: String?) {
         let answer = try await call(
             operation,
             method: "POST",
@@ -76,7 +88,7 @@ extension AWSClient {
             body: body,
             patience: patience
         )
-        return try decode(operation, answer, dates: .secondsSince1970)
+        return (try decode(operation, answer, dates: .secondsSince1970), answer.requestID)
     }
 
     private func decode<Output: Decodable>(

@@ -19,6 +19,13 @@ package struct AWSSettings: Sendable {
         self.services = services
     }
 
+    /// The same settings in another Region; in this one where none is named.
+    package func inRegion(_ region: String?) -> AWSSettings {
+        var settings = self
+        settings.region = region ?? self.region
+        return settings
+    }
+
     /// The partition's DNS suffix, by the Region's prefix. Source: AWS SDK endpoint rules.
     package var suffix: String {
         if region.hasPrefix("cn-") { return "amazonaws.com.cn" }

@@ -3,8 +3,6 @@ package import NIOCore
 
 /// Uploads of layers in parts, by the API.
 extension ECRClient {
-    private static let target = "AmazonEC2ContainerRegistry_V20150921"
-
     private struct Ignored: Decodable {}
 
     /// Begins an upload.
@@ -62,7 +60,7 @@ extension ECRClient {
                 uploadId: uploadId
             )
         )
-        let output: Output = try await client.json(
+        let output: Output = try await client.jsonWithID(
             "UploadLayerPart",
             target: Self.target,
             body: CallBody(
@@ -71,7 +69,7 @@ extension ECRClient {
                 tail: "\"," + String(decoding: others.dropFirst(), as: UTF8.self)
             ),
             patience: Patience(idle: .seconds(60))
-        )
+        ).value
         return output.lastByteReceived ?? last
     }
 

@@ -16,10 +16,8 @@ package struct RepositoryCreationTemplate: Codable, Sendable, Hashable {
     }
 }
 
-/// The registry's own settings, and tags.
+/// The registry's own settings.
 extension ECRClient {
-    private static let target = "AmazonEC2ContainerRegistry_V20150921"
-
     private func ask<Output: Decodable>(
         _ operation: String,
         _ input: [String: JSONValue],
@@ -27,8 +25,6 @@ extension ECRClient {
     ) async throws -> Output {
         try await client.json(operation, target: Self.target, input, as: type)
     }
-
-    private struct Ignored: Decodable {}
 
     /// The registry's policy, or nil when it has none.
     package func getRegistryPolicy() async throws -> String? {
@@ -63,37 +59,5 @@ extension ECRClient {
         let input: [String: JSONValue] = ["ecrRepositoryPrefix": .string(prefix)]
         let answer = try await ask("ValidatePullThroughCacheRule", input, as: Output.self)
         return (answer.isValid ?? true, answer.failure)
-    }
-
-    /// A setting of the account, such as `BLOB_MOUNTING` or `REGISTRY_POLICY_SCOPE`; nil when the service names none.
-    package func getAccountSetting(name: String) async throws -> String? {
-        struct Output: Decodable { var value: String? }
-        return try await ask("GetAccountSetting", ["name": .string(name)], as: Output.self).value
-    }
-
-    package func listTagsForResource(resourceArn: String) async throws -> [String: String] {
-        struct Tag: Decodable {
-            var key: String
-            var value: String?
-
-            enum CodingKeys: String, CodingKey {
-                case key = "Key"
-                case value = "Value"
-            }
-        }
-        struct Output: Decodable { var tags: [Tag]? }
-        let tags = try await ask("ListTagsForResource", ["resourceArn": .string(resourceArn)], as: Output.self).tags
-        return Dictionary((tags ?? []).map { ($0.key, $0.value ?? "") }) { $1 }
-    }
-
-    package func tagResource(resourceArn: String, tags: [String: String]) async throws {
-        let list = tags.sorted { $0.key < $1.key }.map {
-            JSONValue.object(["Key": .string($0.key), "Value": .string($0.value)])
-        }
-        _ = try await ask(
-            "TagResource",
-            ["resourceArn": .string(resourceArn), "tags": .array(list)],
-            as: Ignored.self
-        )
     }
 }

@@ -2,6 +2,8 @@ import Foundation
 
 /// The ECR calls that looking and cloning need. Source: the service model `ecr/2015-09-21`.
 package struct ECRClient: Sendable {
+    static let target = "AmazonEC2ContainerRegistry_V20150921"
+
     /// Most ids in one call of DescribeImages, BatchGetImage and BatchCheckLayerAvailability.
     package static let batchSize = 100
 
@@ -14,7 +16,16 @@ package struct ECRClient: Sendable {
         _ input: some Encodable,
         as type: Output.Type = Output.self
     ) async throws -> Output {
-        try await client.json(operation, target: "AmazonEC2ContainerRegistry_V20150921", input)
+        try await client.json(operation, target: Self.target, input)
+    }
+
+    /// A call that changes something, with the id under which AWS knows the change.
+    private func change<Output: Decodable>(
+        _ operation: String,
+        _ input: some Encodable,
+        as type: Output.Type
+    ) async throws -> (value: Output, requestID: String?) {
+        try await client.jsonWithID(operation, target: Self.target, input)
     }
 
     private struct Nothing: Codable {}
@@ -76,7 +87,9 @@ package struct ECRClient: Sendable {
         ).repositories ?? []
     }
 
-    package func createRepository(_ request: CreateRepositoryRequest) async throws -> ECRRepository {
+    package func createRepository(
+        _ request: CreateRepositoryRequest
+    ) async throws -> (repository: ECRRepository, requestID: String?) {
         struct Filter: Encodable {
             var filterType = "WILDCARD"
             var filter: String
@@ -103,7 +116,7 @@ package struct ECRClient: Sendable {
         }
         struct Output: Decodable { var repository: ECRRepository? }
         let hasExclusions = !request.mutabilityExclusions.isEmpty
-        let output = try await call(
+        let output = try await change(
             "CreateRepository",
             Input(
                 repositoryName: request.repositoryName,
@@ -116,12 +129,16 @@ package struct ECRClient: Sendable {
             ),
             as: Output.self
         )
-        return output.repository ?? ECRRepository(repositoryName: request.repositoryName)
+        return (
+            output.value.repository ?? ECRRepository(repositoryName: request.repositoryName), output.requestID
+        )
     }
 
     /// Deletes an empty repository; never forced, so ECR refuses when it holds an image.
-    package func deleteRepository(repositoryName: String) async throws {
-        _ = try await call("DeleteRepository", Named(repositoryName: repositoryName), as: Nothing.self)
+    ///
+    /// - Returns: the request's id.
+    package func deleteRepository(repositoryName: String) async throws -> String? {
+        try await change("DeleteRepository", Named(repositoryName: repositoryName), as: Nothing.self).requestID
     }
 
     /// Images of a repository, archived ones too.
@@ -211,21 +228,22 @@ package struct ECRClient: Sendable {
         }
     }
 
+    /// - Returns: the request's id.
     package func setRepositoryPolicy(
         repositoryName: String,
         registryId: String? = nil,
         policyText: String
-    ) async throws {
+    ) async throws -> String? {
         struct Input: Encodable {
             var repositoryName: String
             var registryId: String?
             var policyText: String
         }
-        _ = try await call(
+        return try await change(
             "SetRepositoryPolicy",
             Input(repositoryName: repositoryName, registryId: registryId, policyText: policyText),
             as: Nothing.self
-        )
+        ).requestID
     }
 }
 

@@ -17,7 +17,8 @@ struct CopyStage: Sendable {
         self.plan = plan
     }
 
-    func run() async throws {
+    /// - Returns: the id of the request that stored the last manifest, where the registry names one.
+    func run() async throws -> String? {
         let digests = plan.blobs.map(\.digest)
         if destination.standing == .damaged {
             // What we believe of this repository is part of the damage.
@@ -27,8 +28,9 @@ struct CopyStage: Sendable {
         do {
             try await moveBlobs(image: image)
             blobsDone.set()
+            let requestID: String?
             do {
-                try await storeManifests()
+                requestID = try await storeManifests()
             } catch let error as RegistryError where Self.lacksBlob(error) {
                 // The registry had a blob when asked and lost it since: move everything that is not there now.
                 for digest in digests { await share.forget(registry: registry, digest: digest) }
@@ -37,9 +39,10 @@ struct CopyStage: Sendable {
                     $0.blobsDone = 0
                 }
                 try await moveBlobs(image: image)
-                try await storeManifests()
+                requestID = try await storeManifests()
             }
             await share.committed(registry: registry, repository: repository, digests: digests, image: image)
+            return requestID
         } catch {
             await share.release(registry: registry, digests: digests, image: image)
             throw error
@@ -179,7 +182,7 @@ struct CopyStage: Sendable {
 
     // MARK: Manifests
 
-    private func storeManifests() async throws {
+    private func storeManifests() async throws -> String? {
         try await open()
         // Children of one level do not need each other, but an inner index needs its own: keep the order.
         let images = plan.children.filter { !$0.mediaType.isIndex }
@@ -192,10 +195,11 @@ struct CopyStage: Sendable {
         }
         for child in plan.children where child.mediaType.isIndex { try await store(child, .digest(child.digest)) }
         let reference = destination.tag.map(ManifestReference.tag) ?? .digest(plan.root.digest)
-        try await store(plan.root, reference)
+        return try await store(plan.root, reference)
     }
 
-    private func store(_ document: ManifestDocument, _ reference: ManifestReference) async throws {
+    @discardableResult
+    private func store(_ document: ManifestDocument, _ reference: ManifestReference) async throws -> String? {
         try await destination.client.putManifest(repository, reference, document)
     }
 }

@@ -88,6 +88,8 @@ package struct ImageCopy: Sendable {
         /// Where the source's tag pointed when the copy ended, if it had moved by then.
         package var tagMovedTo: Digest?
         package var transfer: TransferProgress.Snapshot
+        /// The id of the request that stored the manifest, where the registry names one.
+        package var requestID: String?
     }
 
     package var source: Source
@@ -153,8 +155,9 @@ package struct ImageCopy: Sendable {
         }
         let stage = CopyStage(copy: self, plan: plan)
         async let moved = tagAfterwards(of: plan.sourceDigest, when: stage.blobsDone)
+        let requestID: String?
         do {
-            try await stage.run()
+            requestID = try await stage.run()
         } catch var error as RegistryError where error.kind == .tagImmutable {
             if destinationDigest == nil || error.digests?.found == nil {
                 let found = try? await destinationHead()
@@ -167,6 +170,7 @@ package struct ImageCopy: Sendable {
         }
         var result = outcome(plan.sourceDigest, plan.root.digest, plan: plan, present: false)
         result.tagMovedTo = await moved
+        result.requestID = requestID
         return result
     }
 

@@ -105,8 +105,9 @@ extension RegistryClient {
         }
     }
 
-    /// Stores a manifest under a tag or its digest; returns the digest that the registry says it has now.
+    /// Stores a manifest under a tag or its digest.
     ///
+    /// - Returns: the request's id, where the registry names one.
     /// - Throws: `RegistryError`; `tagImmutable` when the tag may not move, `digestMismatch` when the registry names
     ///   another digest than ours.
     @discardableResult
@@ -114,7 +115,7 @@ extension RegistryClient {
         _ repository: String,
         _ reference: ManifestReference,
         _ document: ManifestDocument
-    ) async throws -> Digest {
+    ) async throws -> String? {
         var request = RegistryRequest(
             method: .PUT,
             address: address(repository, "manifests/\(reference)"),
@@ -144,7 +145,7 @@ extension RegistryClient {
                 digests: .init(found: found, wanted: document.digest)
             )
         }
-        return document.digest
+        return answer.requestID
     }
 
     private static var acceptHeaders: HTTPHeaders {

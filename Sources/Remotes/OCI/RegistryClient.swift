@@ -271,6 +271,9 @@ struct RegistryResponse: Sendable {
 
     var status: UInt { response.status.code }
     func header(_ name: String) -> String? { response.headers.first(name: name) }
+
+    /// What the registry calls this request, for its support and, at AWS, for CloudTrail.
+    var requestID: String? { header("x-amzn-requestid") ?? header("x-amz-request-id") ?? header("x-request-id") }
 }
 
 /// A request that counts against a host's concurrency until it is released.

@@ -6,10 +6,17 @@ struct AWSFront: Sendable {
     let world: World
 
     func respond(to request: Incoming) async throws -> Reply {
-        let segments = request.segments
-        if segments.first == "_sandbox" {
-            return await AdminPages(world: world).respond(to: request, path: Array(segments.dropFirst()))
+        if request.segments.first == "_sandbox" {
+            return await AdminPages(world: world).respond(to: request, path: Array(request.segments.dropFirst()))
         }
+        var reply = try await serve(request)
+        // Whoever asks for help names this; SDKs show it with every error.
+        reply.headers.append((name: "x-amzn-RequestId", value: world.with { $0.uuid() }))
+        return reply
+    }
+
+    private func serve(_ request: Incoming) async throws -> Reply {
+        let segments = request.segments
         let body = try await request.wholeBody()
         if let target = request.headers["x-amz-target"] { return try await json(request, body, target) }
         if request.headers["content-type"]?.hasPrefix("application/x-www-form-urlencoded") == true {

@@ -61,11 +61,20 @@ final class MotoTests {
                 tags: ["created-by": "preclone"]
             )
         )
-        #expect(made.repositoryArn == "arn:aws:ecr:us-east-1:\(Self.account):repository/a/tool")
+        #expect(made.repository.repositoryArn == "arn:aws:ecr:us-east-1:\(Self.account):repository/a/tool")
+        #expect(made.requestID?.isEmpty == false)
         #expect(
             try await ecr.describeRepositories(repositoryNames: ["a/tool"]).first?.imageTagMutability == "IMMUTABLE"
         )
-        #expect(try await ecr.listTagsForResource(resourceArn: made.repositoryArn ?? "") == ["created-by": "preclone"])
+        let tags = try await prepare(
+            "ecr",
+            target: "AmazonEC2ContainerRegistry_V20150921",
+            "ListTagsForResource",
+            ["resourceArn": .string(made.repository.repositoryArn ?? "")]
+        )
+        #expect(
+            tags == .object(["tags": .array([.object(["Key": .string("created-by"), "Value": .string("preclone")])])])
+        )
         await #expect {
             try await ecr.createRepository(
                 CreateRepositoryRequest(repositoryName: "a/tool", imageTagMutability: "MUTABLE")
@@ -74,7 +83,7 @@ final class MotoTests {
 
         #expect(try await ecr.getRepositoryPolicy(repositoryName: "a/tool") == nil)
         let granted = RepositoryPolicy().grantingHealthOmics()
-        try await ecr.setRepositoryPolicy(repositoryName: "a/tool", policyText: granted.json)
+        _ = try await ecr.setRepositoryPolicy(repositoryName: "a/tool", policyText: granted.json)
         let read = try #require(try await ecr.getRepositoryPolicy(repositoryName: "a/tool"))
         #expect(try RepositoryPolicy(json: read).healthOmicsVerdict.isAccessible)
 

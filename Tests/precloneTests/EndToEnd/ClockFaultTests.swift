@@ -1,102 +1,14 @@
 import Foundation
-import Logging
 import Precloning
-import Remotes
 import Sandbox
 import TestSupport
 import Testing
 
-@testable import preclone
-
-/// The daemon in this process, on a clock that the test moves: hours pass in seconds.
 @Suite("Faults that last")
 struct ClockFaultTests {
-    /// Parts of a daemon that runs while a test's body does.
-    private struct Running: Sendable {
-        let world: RunningSandbox
-        let clock: ManualClock
-        let settings: Settings
-        let registries: RegistryClients
-
-        /// Lets time pass until something holds.
-        func pass(
-            _ what: String,
-            step: Duration = .seconds(2),
-            within limit: Duration,
-            until condition: () throws -> Bool
-        ) async throws {
-            let end = clock.elapsed + limit
-            while try !condition() {
-                guard clock.elapsed < end else {
-                    let images = try world.rows("SELECT source, state, reason FROM images")
-                    throw NeverCame("\(what) never came; the record has \(images)")
-                }
-                try await tick(step)
-            }
-        }
-
-        /// Lets a time pass.
-        func pass(_ duration: Duration, step: Duration = .seconds(10)) async throws {
-            let end = clock.elapsed + duration
-            while clock.elapsed < end { try await tick(step) }
-        }
-
-        /// A step of the clock, and a moment for those who were woken: their requests take real time.
-        private func tick(_ step: Duration) async throws {
-            clock.advance(by: step)
-            try await ContinuousClock().sleep(for: .milliseconds(10))
-        }
-
-        func states(_ expected: [String: String]) throws -> Bool {
-            let states = try world.states()
-            return expected.allSatisfy { states[$0.key] == $0.value }
-        }
-    }
-
-    private func withDaemon(
-        keys: [String: SandboxJSON] = [:],
-        _ body: @Sendable @escaping (Running) async throws -> Void
-    ) async throws {
-        // The sandbox goes by the machine's clock, so the daemon's runs ahead of it as well, and learns that it does.
-        let clock = ManualClock(start: Date())
-        try await RunningSandbox.with(keys: keys) { world in
-            var environment = world.sandbox.addresses.environment
-            environment["HOME"] = world.folder.path
-            let composition = try Composition(
-                try Configuration.load(path: world.config),
-                environment: environment,
-                timeline: clock.timeline()
-            )
-            try RunCommand.makeFolder(world.record)
-            let ledger = try Ledger(path: world.record)
-            let works = try composition.works(on: ledger)
-            let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-            try ledger.workerStarted(WorkerIdentity(pid: 1, version: "0", mode: "run"), now: clock.now)
-            let pulse = LoopPulse(watchdog: .seconds(60), timeline: composition.timeline) {
-                _ = try? ledger.beat(now: clock.now)
-            }
-            let running = Running(
-                world: world,
-                clock: clock,
-                settings: composition.settings,
-                registries: works.registries
-            )
-            do {
-                try await withThrowingTaskGroup(of: Void.self) { group in
-                    group.addTask { try await works.daemon(pulse: pulse, logger: logger).run() }
-                    try await body(running)
-                    group.cancelAll()
-                }
-            } catch is CancellationError {
-                // The daemon's way to end here.
-            }
-            await composition.shutdown()
-        }
-    }
-
     @Test("a registry that is down for an hour is asked seldom, and its images come when it is back")
     func registryDown() async throws {
-        try await withDaemon { running in
+        try await SteppedDaemon.with { running in
             let world = running.world
             let (away, there) = ("quay.io/org/away:1", "docker.io/library/there:1")
             try world.put(away)
@@ -119,7 +31,7 @@ struct ClockFaultTests {
 
     @Test("a registry whose name cannot be resolved holds up no other, and comes when it can")
     func nameResolution() async throws {
-        try await withDaemon(keys: ["registries": ["quay.io": ["endpoint": "https://registry.invalid"]]]) { running in
+        try await SteppedDaemon.with(keys: ["registries": ["quay.io": ["endpoint": "https://registry.invalid"]]]) { running in
             let world = running.world
             let (away, there) = ("quay.io/org/away:1", "docker.io/library/there:1")
             try world.put(away)
@@ -142,7 +54,7 @@ struct ClockFaultTests {
 
     @Test("the clock jumps by a day, forward and back", arguments: [86_400.0, -86_400])
     func clock(jump: TimeInterval) async throws {
-        try await withDaemon { running in
+        try await SteppedDaemon.with { running in
             let world = running.world
             let (first, second, waiting) = ("quay.io/org/first:1", "quay.io/org/second:1", "docker.io/library/late:1")
             for image in [first, second, waiting] { try world.put(image) }

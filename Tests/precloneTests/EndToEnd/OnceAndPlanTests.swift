@@ -21,28 +21,10 @@ struct OnceAndPlanTests {
         var images: [PlanLine]
     }
 
-    /// A rule for quay.io, set up as HealthOmics needs it.
-    private func addRule(_ world: RunningSandbox, secret: String? = nil) throws {
-        try world.sandbox.ecr(
-            "PutRegistryPolicy",
-            [
-                "policyText": """
-                {"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"omics.amazonaws.com"},\
-                "Action":["ecr:CreateRepository","ecr:BatchImportUpstreamImage"],\
-                "Resource":"arn:aws:ecr:us-east-1:123456789012:repository/quay/*"}]}
-                """
-            ]
-        )
-        try world.sandbox.ecr(
-            "CreatePullThroughCacheRule",
-            ["ecrRepositoryPrefix": "quay", "upstreamRegistryUrl": "quay.io"]
-        )
-    }
-
     @Test("plan names route, destination and bytes, and changes nothing anywhere")
     func plan() async throws {
         try await RunningSandbox.with { world in
-            try addRule(world)
+            try world.addRule()
             try world.put("quay.io/org/pulled:1")
             try world.put("ghcr.io/org/copied:1", size: 70_000)
             let run = try world.startRun(
@@ -73,10 +55,17 @@ struct OnceAndPlanTests {
         }
     }
 
+    /// What was changed at AWS is told with AWS's own name for the request.
+    private func expectNamedChanges(_ world: RunningSandbox) throws {
+        let named = try world.rows("SELECT DISTINCT action FROM audit WHERE request_id <> ''").map { $0["action"] }
+        #expect(named.contains("repositoryCreated") && named.contains("policyChanged"), "\(named)")
+        #expect(try world.rows("SELECT 1 FROM audit WHERE action = 'imagePushed'").count == 1)
+    }
+
     @Test("run --once takes both routes, ends by itself, and a second one finds all there")
     func once() async throws {
         try await RunningSandbox.with { world in
-            try addRule(world)
+            try world.addRule()
             let pulled = try world.put("quay.io/org/pulled:1", platforms: ["linux/amd64", "linux/arm64"])
             let copied = try world.put("ghcr.io/org/copied:1", platforms: ["linux/amd64", "linux/arm64"])
             try world.startRun("all", of: ["quay.io/org/pulled:1", "ghcr.io/org/copied:1"])
@@ -94,6 +83,7 @@ struct OnceAndPlanTests {
             let second = try await world.run("run", "--once")
             #expect(second.code == 0)
             #expect(world.count("PutManifest", registry: "ecr") == pushes)
+            try expectNamedChanges(world)
             // Looking again is not written down again.
             let views = ["attempts", "demands", "runs", "audit", "digests", "events"]
             func counts() throws -> [[String: String]] {
@@ -123,7 +113,7 @@ struct OnceAndPlanTests {
     @Test("where the pull-through rule cannot serve an image it is copied whole, and the record says why")
     func fallback() async throws {
         try await RunningSandbox.with { world in
-            try addRule(world)
+            try world.addRule()
             let image = try world.put("quay.io/org/tool:1", platforms: ["linux/amd64", "linux/arm64"])
             // ECR cannot reach the upstream; we can.
             world.sandbox.add(Fault(.error, operation: "BatchImportUpstreamImage", registry: "quay.io"))

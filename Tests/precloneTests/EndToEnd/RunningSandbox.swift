@@ -200,6 +200,24 @@ extension RunningSandbox {
         )
     }
 
+    /// A rule for quay.io, set up as HealthOmics needs it.
+    func addRule() throws {
+        try sandbox.ecr(
+            "PutRegistryPolicy",
+            [
+                "policyText": """
+                {"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"omics.amazonaws.com"},\
+                "Action":["ecr:CreateRepository","ecr:BatchImportUpstreamImage"],\
+                "Resource":"arn:aws:ecr:us-east-1:123456789012:repository/quay/*"}]}
+                """
+            ]
+        )
+        try sandbox.ecr(
+            "CreatePullThroughCacheRule",
+            ["ecrRepositoryPrefix": "quay", "upstreamRegistryUrl": "quay.io"]
+        )
+    }
+
     /// A WDL workflow with one task for each image.
     static func wdl(_ name: String, _ images: [String]) -> WorkflowRecipe {
         let tasks = images.enumerated().map { number, image in

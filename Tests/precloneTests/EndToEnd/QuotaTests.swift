@@ -1,0 +1,107 @@
+import Foundation
+import Precloning
+import Sandbox
+import Testing
+
+/// Pull quotas, held against a registry that counts for itself.
+@Suite("Pull quotas, end to end")
+struct QuotaTests {
+    private static func keys(pulls: Int, keep: Int = 0) -> [String: SandboxJSON] {
+        [
+            "registries": [
+                "docker.io": ["quota": ["pulls": .number(Double(pulls)), "per": "6h", "keep": .number(Double(keep))]]
+            ]
+        ]
+    }
+
+    /// A sandbox whose Docker Hub allows so many pulls in six hours.
+    private static func hub(_ limit: Int?) -> SandboxConfiguration {
+        var configuration = SandboxConfiguration()
+        let allowance = limit.map { PullAllowance(limit: $0, window: 21_600) }
+        configuration.upstreams["registry-1.docker.io"] = UpstreamSettings(anonymousQuota: allowance)
+        return configuration
+    }
+
+    /// The pulls that Docker Hub counted.
+    private func pulls(_ world: RunningSandbox) -> Int {
+        world.sandbox.requests.entries.filter {
+            $0.call.operation == "GetManifest" && $0.call.registry == "registry-1.docker.io" && $0.status < 500
+        }.count
+    }
+
+    @Test("what the registry allows is never exceeded, other registries go on, and the rest comes in the next window")
+    func window() async throws {
+        try await SteppedDaemon.with(Self.hub(3), keys: Self.keys(pulls: 100)) { running in
+            let world = running.world
+            let images = (0..<5).map { "docker.io/org/tool\($0):1" }
+            let other = "quay.io/org/other:1"
+            for image in images + [other] { try world.put(image) }
+            let run = try world.startRun("all", of: images + [other])
+            try await running.pass("three of five", within: .seconds(1800)) {
+                let states = try world.states()
+                return images.filter { states[$0] == "ready" }.count == 3 && states[other] == "ready"
+                    && images.allSatisfy { states[$0] == "ready" || states[$0] == "retrying" }
+            }
+            try await running.pass(.seconds(3600))
+            #expect(pulls(world) == 3, "the registry's own count overrules the 100 of the configuration")
+            let status = try await world.status("--run", run)
+            #expect(status.code == 4)
+            let sentence = status.report.focus?.sentence ?? ""
+            #expect(sentence.hasPrefix("4 of 6 images ready; 2 wait for Docker Hub until"), "\(sentence)")
+            let waiting = try world.rows("SELECT reason FROM images WHERE state = 'retrying'")
+            #expect(waiting.allSatisfy { $0["reason"]?.contains("quota") == true }, "\(waiting)")
+            let hub = try #require(
+                try await world.status().report.registries.first { $0.registry == "docker.io" }
+            )
+            #expect(hub.limit == 3)
+            #expect(hub.left == 0)
+            world.sandbox.advance(by: 22_000)
+            try await running.pass("the others", step: .seconds(30), within: .seconds(22_000)) {
+                try running.states(Dictionary(uniqueKeysWithValues: images.map { ($0, "ready") }))
+            }
+            #expect(pulls(world) == 5)
+        }
+    }
+
+    @Test("killed between the reservation and the registry's answer, the pull stays counted")
+    func killed() async throws {
+        try await RunningSandbox.with(Self.hub(nil), keys: Self.keys(pulls: 2)) { world in
+            let images = (0..<2).map { "docker.io/org/tool\($0):1" }
+            for image in images { try world.put(image) }
+            world.sandbox.add(
+                Fault(.delay, operation: "GetManifest", registry: "registry-1.docker.io", times: 1, seconds: 600)
+            )
+            try world.startRun("one", of: [images[0]])
+            let daemon = try world.start("run")
+            try await world.until("the reservation") {
+                try !world.rows("SELECT 1 FROM pull WHERE state = 'reserved'").isEmpty
+            }
+            daemon.signal(SIGKILL)
+            #expect(await daemon.end().code == -SIGKILL)
+            #expect(pulls(world) == 0, "nothing was answered yet")
+            world.sandbox.clearFaults()
+            #expect(try await world.run("run", "--once").code == 0)
+            // Two of two: one that the registry may have counted, one that it did.
+            try world.startRun("two", of: [images[1]])
+            #expect(try await world.run("run", "--once").code == 75)
+            #expect(try world.states() == [images[0]: "ready", images[1]: "retrying"])
+        }
+    }
+
+    @Test("what clone asks for beside a daemon is counted with the daemon's")
+    func beside() async throws {
+        try await RunningSandbox.with(Self.hub(nil), keys: Self.keys(pulls: 2)) { world in
+            let images = (0..<3).map { "docker.io/org/tool\($0):1" }
+            for image in images { try world.put(image) }
+            try world.startRun("one", of: [images[0]])
+            try await world.withDaemon { _ in
+                try await world.until([images[0]: "ready"])
+                #expect(try await world.run("clone", images[1]).code == 0)
+                let third = try await world.run("clone", images[2])
+                #expect(third.code == 75, "\(third.standardError)")
+                #expect((third.standardOutput + third.standardError).contains("quota"))
+            }
+            #expect(pulls(world) == 2)
+        }
+    }
+}
