@@ -31,7 +31,8 @@ struct ClockFaultTests {
 
     @Test("a registry whose name cannot be resolved holds up no other, and comes when it can")
     func nameResolution() async throws {
-        try await SteppedDaemon.with(keys: ["registries": ["quay.io": ["endpoint": "https://registry.invalid"]]]) { running in
+        try await SteppedDaemon.with(keys: ["registries": ["quay.io": ["endpoint": "https://registry.invalid"]]]) {
+            running in
             let world = running.world
             let (away, there) = ("quay.io/org/away:1", "docker.io/library/there:1")
             try world.put(away)

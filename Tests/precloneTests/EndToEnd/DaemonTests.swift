@@ -96,6 +96,33 @@ struct DaemonTests {
         }
     }
 
+    @Test("a repository made by an attempt that was killed does not outlive the image's failure")
+    func leftOver() async throws {
+        try await RunningSandbox.with { world in
+            let image = "quay.io/org/tool:1"
+            try world.put(image, size: 8 << 20)
+            let slow = Fault(.slow, operation: "GetBlob", registry: "quay.io", bytes: 1 << 20)
+            world.sandbox.add(slow)
+            try world.startRun("one", of: [image])
+            let daemon = try world.start("run")
+            try await world.until("the repository and a part of the image") {
+                try !world.rows("SELECT 1 FROM progress WHERE bytesDone > 0").isEmpty
+            }
+            daemon.signal(SIGKILL)
+            #expect(await daemon.end().code == -SIGKILL)
+            #expect(world.sandbox.privateRepositories == ["quay/org/tool"])
+            world.sandbox.clearFaults()
+            world.sandbox.add(Fault(.error, operation: "HeadManifest", registry: "quay.io", status: 404))
+            world.sandbox.add(Fault(.error, operation: "GetManifest", registry: "quay.io", status: 404))
+            #expect(try await world.run("run", "--once").code == 4)
+            #expect(world.sandbox.privateRepositories == [])
+            let told = try world.rows("SELECT action FROM audit WHERE request_id <> '' ORDER BY id").map {
+                $0["action"]
+            }
+            #expect(told.last == "repositoryDeleted")
+        }
+    }
+
     @Test("told to stop, it ends after its drain, and what was cut goes on at the next start")
     func stopped() async throws {
         try await RunningSandbox.with(keys: ["clone": ["drain": "1s"]]) { world in

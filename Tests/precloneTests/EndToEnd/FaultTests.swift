@@ -76,7 +76,9 @@ struct FaultTests {
             try await world.until("the first poll") {
                 try !world.rows("SELECT 1 FROM daemon WHERE lastPollAt IS NOT NULL").isEmpty
             }
-            let open = try FileManager.default.contentsOfDirectory(atPath: "/proc/\(starved.id)/fd").compactMap(Int.init)
+            let open = try FileManager.default.contentsOfDirectory(atPath: "/proc/\(starved.id)/fd").compactMap(
+                Int.init
+            )
             let free = try #require((0...).first { !open.contains($0) })
             #expect(try Self.tool("prlimit", "--pid", "\(starved.id)", "--nofile=\(free):4096"))
             try world.startRun("starved", of: images)

@@ -96,6 +96,26 @@ struct OnceAndPlanTests {
         }
     }
 
+    @Test("plan of everything is what the daemon would do: every version of a workflow in use, none of an old one")
+    func planOfAll() async throws {
+        try await RunningSandbox.with { world in
+            for name in ["run", "version", "unused"] { try world.put("quay.io/org/\(name):1") }
+            let used = world.sandbox.addWorkflow(RunningSandbox.wdl("used", ["quay.io/org/run:1"]))
+            world.sandbox.addVersion(RunningSandbox.wdl("v2", ["quay.io/org/version:1"]), workflow: used)
+            world.sandbox.addWorkflow(RunningSandbox.wdl("unused", ["quay.io/org/unused:1"]))
+            try world.sandbox.startRun(workflow: used)
+            let plan = try await world.run("plan", "--format", "json")
+            #expect(plan.code == 0, "\(plan.standardError)")
+            let lines = try JSONDecoder().decode(Plan.self, from: Data(plan.standardOutput.utf8)).images
+            #expect(lines.map(\.source) == ["quay.io/org/run:1", "quay.io/org/version:1"])
+            try await world.withDaemon { _ in
+                try await world.until("the versions") {
+                    try Set(world.states().keys) == ["quay.io/org/run:1", "quay.io/org/version:1"]
+                }
+            }
+        }
+    }
+
     @Test("run --once ends with 4 where an image needs a person, and with 75 where one waits")
     func onceCodes() async throws {
         try await RunningSandbox.with { world in

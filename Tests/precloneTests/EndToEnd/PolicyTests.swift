@@ -51,7 +51,9 @@ struct PolicyTests {
             // Named in the audit, in the log and in status.
             let decided = try world.rows("SELECT source, rule, after FROM audit WHERE action = 'decided'")
             for image in large {
-                #expect(decided.contains { $0["source"] == image && $0["rule"] == "too-large" && $0["after"] == "deny" })
+                #expect(
+                    decided.contains { $0["source"] == image && $0["rule"] == "too-large" && $0["after"] == "deny" }
+                )
             }
             #expect(answer.standardError.contains("policy.rule=too-large"))
             let status = try await world.run("status", "--run", run)

@@ -1,34 +1,33 @@
-import Foundation
 import NIOCore
 import NIOHTTP1
 import NIOPosix
-import Remotes
-import Synchronization
+package import Remotes
+package import Synchronization
 
 /// The metadata service of an instance and the credential endpoint of a container, on a free port of loopback.
 ///
 /// As on EC2, version 1 is off: without the header of a session everything is 401, and a session begins with PUT.
-final class MetadataServer: Sendable {
-    struct State: Sendable {
-        var role: String? = "preclone-role"
-        var region = "eu-central-1"
+package final class MetadataServer: Sendable {
+    package struct State: Sendable {
+        package var role: String? = "preclone-role"
+        package var region = "eu-central-1"
         /// Metadata answers end here, as for a container one hop too far away from an instance.
-        var isOutOfReach = false
-        var containerToken = "container-token"
-        var expiration = "2026-09-21T20:00:00Z"
-        var log: [String] = []
-        var failures = 0
-        var sessions = 0
+        package var isOutOfReach = false
+        package var containerToken = "container-token"
+        package var expiration = "2026-09-21T20:00:00Z"
+        package var log: [String] = []
+        package var failures = 0
+        package var sessions = 0
     }
 
-    let state = Mutex(State())
-    let port: Int
+    package let state = Mutex(State())
+    private let port: Int
     private let channel: any Channel
 
-    var address: String { "http://127.0.0.1:\(port)" }
-    var log: [String] { state.withLock { $0.log } }
+    package var address: String { "http://127.0.0.1:\(port)" }
+    package var log: [String] { state.withLock { $0.log } }
 
-    static func with<Value: Sendable>(_ body: @Sendable (MetadataServer, LiveTransport) async throws -> Value)
+    package static func with<Value: Sendable>(_ body: @Sendable (MetadataServer, LiveTransport) async throws -> Value)
         async throws -> Value
     {
         let server = try await MetadataServer()
