@@ -31,7 +31,7 @@ final class CopyDisplay: Sendable {
     init(
         _ names: [String],
         timeline: Timeline = .system,
-        terminal: Terminal? = isatty(STDERR_FILENO) == 1 ? Terminal.current() : nil,
+        terminal: Terminal? = Terminal.isInteractive ? Terminal.current() : nil,
         write: @escaping @Sendable (String) -> Void = { FileHandle.standardError.write(Data($0.utf8)) }
     ) {
         self.names = names
@@ -60,8 +60,9 @@ final class CopyDisplay: Sendable {
             case .copied(let outcome):
                 text += "\(names[index]) \(Self.summary(outcome, time))\n"
             case .failed(let failure):
-                text += "\(names[index]) error: \(failure.message)\n"
-                if let hint = failure.hint { text += "hint: \(hint)\n" }
+                // What a registry said is in it.
+                text += "\(names[index]) error: \(StyledText(failure.message).text)\n"
+                if let hint = failure.hint { text += "hint: \(StyledText(hint).text)\n" }
             }
             write(text)
         }

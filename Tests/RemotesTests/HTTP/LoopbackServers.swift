@@ -4,6 +4,7 @@ import NIOHTTP1
 import NIOPosix
 import NIOSSL
 import Remotes
+import TestSupport
 
 /// Certificates of one's own, made for a test and gone with it.
 final class TestCertificates: Sendable {
@@ -20,7 +21,7 @@ final class TestCertificates: Sendable {
     func make(for host: String) throws -> (certificate: String, key: String) {
         let certificate = folder.appendingPathComponent("\(host).pem").path
         let key = folder.appendingPathComponent("\(host).key").path
-        _ = try runProgram(
+        try runProgram(
             "/usr/bin/openssl",
             [
                 "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",

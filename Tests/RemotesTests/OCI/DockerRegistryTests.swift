@@ -1,91 +1,7 @@
 import Foundation
 import Remotes
+import TestSupport
 import Testing
-
-/// Debian's docker-registry, one process on a free port of loopback, with its storage in a folder of its own.
-private final class DockerRegistry {
-    private let process: Process
-    private let folder: URL
-    let port: Int
-
-    var host: String { "127.0.0.1:\(port)" }
-
-    /// - Parameter certificate: PEM files of a certificate and its key; nil: plain http.
-    init(certificate: (certificate: String, key: String)? = nil) throws {
-        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("preclone-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        var http = #"addr: "127.0.0.1:0""#
-        if let certificate {
-            http += ", tls: {certificate: \"\(certificate.certificate)\", key: \"\(certificate.key)\"}"
-        }
-        let text = """
-            version: 0.1
-            log: {level: info, accesslog: {disabled: true}}
-            storage: {filesystem: {rootdirectory: "\(folder.path)/data"}}
-            http: {\(http)}
-            """
-        let file = folder.appendingPathComponent("config.yml")
-        try Data(text.utf8).write(to: file)
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/docker-registry")
-        process.arguments = ["serve", file.path]
-        let pipe = Pipe()
-        process.standardError = pipe
-        process.standardOutput = pipe
-        guard FileManager.default.isExecutableFile(atPath: "/usr/bin/docker-registry") else {
-            throw ProgramFailure(description: "these tests need docker-registry: apt install docker-registry skopeo")
-        }
-        try process.run()
-        var log = ""
-        var port: Int?
-        while port == nil {
-            let data = pipe.fileHandleForReading.availableData
-            guard !data.isEmpty else { throw ProgramFailure(description: "docker-registry ended: \(log.suffix(500))") }
-            log += String(decoding: data, as: UTF8.self)
-            if let range = log.range(of: "listening on 127.0.0.1:") {
-                let digits = log[range.upperBound...].prefix { $0.isNumber }
-                if log[range.upperBound...].count > digits.count { port = Int(digits) }
-            }
-        }
-        pipe.fileHandleForReading.readabilityHandler = { handle in
-            if handle.availableData.isEmpty { handle.readabilityHandler = nil }
-        }
-        self.process = process
-        self.folder = folder
-        self.port = port ?? 0
-    }
-
-    /// Ends the process; also done when the value goes.
-    func stop() {
-        guard process.isRunning else { return }
-        process.terminate()
-        process.waitUntilExit()
-        try? FileManager.default.removeItem(at: folder)
-    }
-
-    deinit { stop() }
-}
-
-struct ProgramFailure: Error, CustomStringConvertible {
-    var description: String
-}
-
-/// Runs a program to its end; its output, or a failure with what it said.
-func runProgram(_ program: String, _ arguments: [String]) throws -> String {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: program)
-    process.arguments = arguments
-    let pipe = Pipe()
-    process.standardOutput = pipe
-    process.standardError = pipe
-    try process.run()
-    let output = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-    process.waitUntilExit()
-    guard process.terminationStatus == 0 else {
-        throw ProgramFailure(description: "\(program) \(arguments.joined(separator: " ")): \(output)")
-    }
-    return output
-}
 
 @Suite(.serialized) struct DockerRegistryTests {
     private func client(_ host: String, _ transport: LiveTransport, insecure: Bool = true) throws -> RegistryClient {
@@ -133,7 +49,7 @@ func runProgram(_ program: String, _ arguments: [String]) throws -> String {
         #expect(Digest.of(Array(raw.utf8)) == index)
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("preclone-\(UUID().uuidString)")
         defer { try? FileManager.default.removeItem(at: folder) }
-        _ = try runProgram(
+        try runProgram(
             "/usr/bin/skopeo",
             [
                 "copy", "--insecure-policy", "--all", "--preserve-digests", "--src-tls-verify=false",
@@ -152,7 +68,7 @@ func runProgram(_ program: String, _ arguments: [String]) throws -> String {
         defer { try? FileManager.default.removeItem(at: folder) }
         let certificate = folder.appendingPathComponent("cert.pem").path
         let key = folder.appendingPathComponent("key.pem").path
-        _ = try runProgram(
+        try runProgram(
             "/usr/bin/openssl",
             [
                 "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=registry", "-addext",

@@ -8,21 +8,20 @@ import Testing
 final class TokenRegistryTests {
     private let folder: URL
     private let tokens: ServerProcess
-    private let registry: ServerProcess
+    private let registry: DockerRegistry
 
     init() throws {
         folder = FileManager.default.temporaryDirectory.appending(path: "preclone-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         let key = folder.appending(path: "key.pem").path
         let certificate = folder.appending(path: "certificate.pem").path
-        let openssl = try Self.run(
+        try runProgram(
             "/usr/bin/openssl",
             [
                 "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=tokens", "-keyout", key,
                 "-out", certificate,
             ]
         )
-        #expect(openssl.status == 0, "\(openssl.output)")
         var project = URL(filePath: #filePath)
         for _ in 0..<4 { project.deleteLastPathComponent() }
         tokens = try ServerProcess(
@@ -30,46 +29,17 @@ final class TokenRegistryTests {
             [project.appending(path: "Tests/Clients/token_server.py").path, key, certificate],
             mend: "apt install python3"
         )
-        let configuration = """
-            version: 0.1
-            log: {level: info, accesslog: {disabled: true}}
-            storage: {filesystem: {rootdirectory: "\(folder.path)/data"}}
-            http: {addr: "127.0.0.1:0"}
-            auth:
-              token:
-                realm: "http://127.0.0.1:\(tokens.port)/token"
-                service: "tests"
-                issuer: "tests"
-                rootcertbundle: "\(certificate)"
-            """
-        let file = folder.appending(path: "registry.yml")
-        try Data(configuration.utf8).write(to: file)
-        registry = try ServerProcess(
-            URL(filePath: "/usr/bin/docker-registry"),
-            ["serve", file.path],
-            mend: "apt install docker-registry",
-            announcement: "listening on 127.0.0.1:"
+        let realm = "http://127.0.0.1:\(tokens.port)/token"
+        registry = try DockerRegistry(
+            auth: "{token: {realm: \"\(realm)\", service: tests, issuer: tests, rootcertbundle: \"\(certificate)\"}}"
         )
     }
 
     deinit { try? FileManager.default.removeItem(at: folder) }
 
-    private static func run(_ program: String, _ arguments: [String]) throws -> (status: Int32, output: String) {
-        let process = Process()
-        process.executableURL = URL(filePath: program)
-        process.arguments = arguments
-        let pipe = Pipe()
-        process.standardOutput = pipe
-        process.standardError = pipe
-        try process.run()
-        let output = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        process.waitUntilExit()
-        return (process.terminationStatus, output)
-    }
-
     private func client(_ credential: RegistryCredential, _ transport: LiveTransport) throws -> RegistryClient {
         RegistryClient(
-            endpoint: try RegistryEndpoint(registry: "127.0.0.1:\(registry.port)", insecure: true),
+            endpoint: try RegistryEndpoint(registry: registry.host, insecure: true),
             transport: transport,
             credentials: FixedCredential(credential)
         )
@@ -101,14 +71,13 @@ final class TokenRegistryTests {
         #expect(onward.destinationDigest == digest)
         await server.stop()
         let pulled = folder.appending(path: "pulled")
-        let skopeo = try Self.run(
+        try runProgram(
             "/usr/bin/skopeo",
             [
                 "copy", "--insecure-policy", "--preserve-digests", "--src-tls-verify=false", "--src-creds",
-                "reader:open sesame", "docker://127.0.0.1:\(registry.port)/c/tool:1", "dir:\(pulled.path)",
+                "reader:open sesame", "docker://\(registry.host)/c/tool:1", "dir:\(pulled.path)",
             ]
         )
-        #expect(skopeo.status == 0, "\(skopeo.output)")
         #expect(Digest.of([UInt8](try Data(contentsOf: pulled.appending(path: "manifest.json")))) == digest)
         #expect(try Data(contentsOf: pulled.appending(path: Digest.of(layer).encoded)) == Data(layer))
         try await transport.shutdown()
