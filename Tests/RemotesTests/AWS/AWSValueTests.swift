@@ -1,6 +1,7 @@
 import Foundation
-import Remotes
 import Testing
+
+@testable import Remotes
 
 @Suite("AWS values")
 struct AWSValueTests {
@@ -173,5 +174,66 @@ struct AWSValueTests {
         #expect(try verdict("quay", allow, [template, bare]) == 1)
         let forPush = RepositoryCreationTemplate(prefix: "quay", appliedFor: ["CREATE_ON_PUSH"])
         #expect(try verdict("quay", allow, [template, forPush]) == 0)
+    }
+
+    @Test(
+        "a code or a status says whether to try again, and what else to do",
+        arguments: [
+            ("omics", "ThrottlingException", 400, .throttled), ("omics", "TooManyRequestsException", 429, .throttled),
+            ("sqs", "RequestThrottled", 403, .throttled), ("s3", "SlowDown", 503, .throttled),
+            ("ecr", "", 429, .throttled), ("omics", "LimitExceededException", 400, .throttled),
+            // A quota of ECR's, which no wait mends.
+            ("ecr", "LimitExceededException", 400, .permanent),
+            ("ecr", "KmsThrottled", 400, .transient), ("omics", "InternalServerException", 500, .transient),
+            ("omics", "RequestTimeoutException", 408, .transient), ("sts", "IDPCommunicationError", 400, .transient),
+            ("ecr", "", 500, .transient), ("ecr", "", 502, .transient), ("ecr", "", 503, .transient),
+            ("ecr", "", 504, .transient), ("ecr", "", 501, .permanent),
+            ("ecr", "ExpiredTokenException", 400, .expiredCredentials),
+            ("sts", "ExpiredToken", 400, .expiredCredentials),
+            ("ecr", "RequestTimeTooSkewed", 403, .clockSkew), ("sts", "SignatureDoesNotMatch", 403, .clockSkew),
+            ("ecr", "AccessDeniedException", 400, .accessDenied), ("omics", "", 403, .accessDenied),
+            ("ecr", "RepositoryNotFoundException", 400, .notFound), ("omics", "", 404, .notFound),
+            ("omics", "ValidationException", 400, .permanent),
+        ] as [(String, String, Int, AWSError.Kind)]
+    )
+    func kinds(service: String, code: String, status: Int, kind: AWSError.Kind) {
+        #expect(AWSError.kind(service: service, code: code, status: status) == kind)
+    }
+
+    @Test(
+        "the code is in a header or in the body, and only its name counts",
+        arguments: [
+            ([("x-amzn-errortype", "ThrottlingException:http://internal.amazon.com/")], #"{"message":"m"}"#),
+            ([], #"{"__type":"com.amazonaws.ecr#ThrottlingException","message":"m"}"#),
+            ([], #"{"code":"ThrottlingException","Message":"m"}"#),
+            ([("x-amzn-query-error", "ThrottlingException;Sender")], #"{"__type":"x","message":"m"}"#),
+            ([], "<E><Error><Code>ThrottlingException</Code><Message>m</Message></Error></E>"),
+        ] as [([(String, String)], String)]
+    )
+    func errorCodes(headers: [(String, String)], body: String) {
+        let answer = AWSClient.Answer(
+            status: 400,
+            headers: headers,
+            body: Data(body.utf8),
+            requestID: "r-1"
+        )
+        let error = AWSClient.error("ecr:DescribeImages", service: "ecr", answer)
+        #expect(error.code == "ThrottlingException")
+        #expect(error.message == "m")
+        #expect("\(error)".contains("r-1"))
+    }
+
+    @Test("attempts and mode come from the environment before the profile; what makes no sense is left out")
+    func retrySettings() {
+        func settings(_ environment: [String: String], _ profile: [String: String] = [:]) -> AWSSettings {
+            AWSSettings(region: "us-east-1", environment: environment, profile: profile)
+        }
+        let profile = ["max_attempts": "7", "retry_mode": "adaptive"]
+        #expect(settings([:], profile).maxAttempts == 7)
+        #expect(settings([:], profile).retryMode == .adaptive)
+        #expect(settings(["AWS_MAX_ATTEMPTS": "2", "AWS_RETRY_MODE": "standard"], profile).maxAttempts == 2)
+        #expect(settings(["AWS_RETRY_MODE": "standard"], profile).retryMode == .standard)
+        for text in ["0", "-1", "many"] { #expect(settings(["AWS_MAX_ATTEMPTS": text]).maxAttempts == nil) }
+        #expect(settings(["AWS_RETRY_MODE": "legacy"]).retryMode == .standard)
     }
 }
