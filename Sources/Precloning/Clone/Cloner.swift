@@ -4,14 +4,6 @@ package import Remotes
 
 /// The third stage: one image, from its row to an outcome. Never throws; "ready" means verified in ECR.
 package struct Cloner: Sendable {
-    /// What a later look found.
-    package enum Look: Sendable {
-        case asItShouldBe(HealthOmicsAccess)
-        case changed(String)
-        /// It could not be looked at; says nothing about the image.
-        case unknown(String)
-    }
-
     let account: AccountFacts
     let view: ECRView
     let preparation: RepositoryPreparation
@@ -59,29 +51,6 @@ package struct Cloner: Sendable {
         policy.end(attempt.ticket, wasUsed: attempt.wasTried)
         await cleanUp(attempt)
         return attempt.outcome
-    }
-
-    /// Looks at a ready image again, and mends its policy where that is all that is missing.
-    package func verify(_ image: ImageRecord) async -> Look {
-        do {
-            let destination = try await destination(of: image)
-            let holding = try await view.look(at: destination.location, known: Self.platformDigest(of: image))
-            guard holding.isComplete else {
-                return .changed("\(destination.location) \(Planner.words(holding))")
-            }
-            if let was = image.ecrDigest, let now = holding.digest?.description, was != now {
-                // Below a pull-through prefix ECR refreshes tags by itself; elsewhere somebody pushed.
-                return .changed("\(destination.location) now has digest \(now), it had \(was)")
-            }
-            if holding.access == .notAccessible, destination.isOurs {
-                let granted = try await preparation.grant(destination.location)
-                try audit(granted.change, image, caller: "daemon")
-                return .asItShouldBe(granted.access)
-            }
-            return .asItShouldBe(holding.access)
-        } catch {
-            return .unknown("\(error)")
-        }
     }
 
     // MARK: One attempt
@@ -312,7 +281,7 @@ package struct Cloner: Sendable {
     // MARK: Around an attempt
 
     /// The place of a row, worked out again from its two names, since rules may have changed since it was planned.
-    private func destination(of image: ImageRecord) async throws -> Destination {
+    func destination(of image: ImageRecord) async throws -> Destination {
         let rules = try await account.placement(
             template: settings.current.clone.destination,
             clonesUnmapped: settings.current.clone.unmapped == .clone
@@ -338,7 +307,7 @@ package struct Cloner: Sendable {
         try? audit(change, attempt.image, caller: attempt.caller)
     }
 
-    private func audit(_ change: RepositoryPreparation.Change?, _ image: ImageRecord, caller: String) throws {
+    func audit(_ change: RepositoryPreparation.Change?, _ image: ImageRecord, caller: String) throws {
         guard let change else { return }
         var entry = AuditEntry(change.action, caller: caller, at: timeline.now())
         entry.source = image.source
@@ -354,7 +323,7 @@ package struct Cloner: Sendable {
     }
 
     /// The linux/amd64 manifest that an earlier attempt found.
-    private static func platformDigest(of image: ImageRecord) -> Digest? {
+    static func platformDigest(of image: ImageRecord) -> Digest? {
         image.platformDigest.flatMap { try? Digest($0) }
     }
 

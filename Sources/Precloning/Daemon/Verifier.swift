@@ -1,6 +1,7 @@
 import Foundation
 import Logging
 package import Remotes
+import Synchronization
 
 /// Looks again at what is ready, those of live runs first and at once: still there, still whole, still readable. What is
 /// not is due again; a missing policy is mended on the spot.
@@ -13,6 +14,12 @@ package struct Verifier: WorkLoop {
     private static let otherAge = 86_400.0
     /// What a full look costs: DescribeImages, one or two BatchGetImage, BatchCheckLayerAvailability, GetRepositoryPolicy.
     private static let callsPerLook = 5
+    /// In a batch, so many images share one more BatchCheckLayerAvailability.
+    private static let imagesPerCall = 10
+    /// So many that are due are seen at once, to find those of one repository.
+    private static let window = 300
+    /// How long an image rests that could not be looked at.
+    private static let rest = Duration.seconds(600)
 
     let ledger: Ledger
     let cloner: Cloner
@@ -20,6 +27,8 @@ package struct Verifier: WorkLoop {
     let callsPerMinute: @Sendable () async -> Int
     /// Told when an image is due again.
     let reopened: @Sendable () -> Void
+    /// Images that could not be looked at, and when they may be again.
+    private let postponed = Postponed()
 
     package init(
         ledger: Ledger,
@@ -38,30 +47,64 @@ package struct Verifier: WorkLoop {
     package func pass() async throws -> Duration {
         let now = timeline.now()
         let due = try ledger.toVerify(
-            limit: 1,
+            limit: Self.window,
             liveOlderThan: now.addingTimeInterval(-Self.liveAge),
             othersOlderThan: now.addingTimeInterval(-Self.otherAge)
+        ).filter { !isPostponed($0.id) }
+        guard let first = due.first else { return .seconds(15) }
+        // Images of one repository cost about as many calls as one of them.
+        let repository = Self.repository(of: first)
+        let batch = Array(due.filter { Self.repository(of: $0) == repository }.prefix(ECRClient.batchSize))
+        var pause = Duration.milliseconds(
+            60_000 * (Self.callsPerLook + batch.count / Self.imagesPerCall) / max(1, await callsPerMinute())
         )
-        guard let image = due.first else { return .seconds(15) }
-        switch await cloner.verify(image) {
-        case .asItShouldBe(let access):
-            try ledger.verified(image.id, access: access, now: timeline.now())
-        case .changed(let reason):
-            Logger.current.notice(
-                "A ready image is no longer what it was",
-                metadata: ["image.ref": "\(image.source)", "reason": "\(reason)"]
-            )
-            try ledger.reopen(image.id, reason: reason, now: timeline.now())
-            reopened()
-        case .unknown(let reason):
-            Logger.current.warning(
-                "A ready image could not be looked at",
-                metadata: ["image.ref": "\(image.source)", "error": "\(reason)"]
-            )
-            return .seconds(30)
+        for (image, look) in zip(batch, await cloner.verify(batch)) {
+            switch look {
+            case .asItShouldBe(let access):
+                try ledger.verified(image.id, access: access, now: timeline.now())
+            case .changed(let reason):
+                Logger.current.notice(
+                    "A ready image is no longer what it was",
+                    metadata: ["image.ref": "\(image.source)", "reason": "\(reason)"]
+                )
+                try ledger.reopen(image.id, reason: reason, now: timeline.now())
+                reopened()
+            case .unknown(let reason):
+                Logger.current.warning(
+                    "A ready image could not be looked at",
+                    metadata: ["image.ref": "\(image.source)", "error": "\(reason)"]
+                )
+                postpone(image.id)
+                pause = max(pause, .seconds(30))
+            }
         }
         // An image that a run has just come to need is looked at without waiting for the budget.
-        if image.verifiedAt == nil { return .zero }
-        return .milliseconds(60_000 * Self.callsPerLook / max(1, await callsPerMinute()))
+        if first.verifiedAt == nil, pause < .seconds(30) { return .zero }
+        return pause
     }
+
+    private static func repository(of image: ImageRecord) -> Substring {
+        let name = image.destination.prefix { $0 != "@" }
+        guard let colon = name.lastIndex(of: ":"), !name[colon...].contains("/") else { return name }
+        return name[..<colon]
+    }
+
+    /// One that cannot be looked at does not keep the others from their turn.
+    private func postpone(_ image: Int64) {
+        let until = timeline.elapsed() + Self.rest
+        postponed.until.withLock { $0[image] = until }
+    }
+
+    private func isPostponed(_ image: Int64) -> Bool {
+        let now = timeline.elapsed()
+        return postponed.until.withLock { until in
+            if let end = until[image], end > now { return true }
+            until[image] = nil
+            return false
+        }
+    }
+}
+
+private final class Postponed: Sendable {
+    let until = Mutex([Int64: Duration]())
 }

@@ -1,0 +1,234 @@
+package import Remotes
+import Synchronization
+
+/// Looks at what ECR holds, by its API: what a manifest request answers proves nothing about the layers.
+package struct ECRView: Sendable {
+    /// Reads a small blob of a location's repository.
+    package typealias BlobReader = @Sendable (ECRLocation, Descriptor) async throws -> [UInt8]
+
+    /// One image to look at.
+    package struct Wanted: Sendable {
+        package var location: ECRLocation
+        /// The digest of a manifest that was found to be of linux/amd64 before, so that its configuration need not be
+        /// read again.
+        package var known: Digest?
+
+        package init(_ location: ECRLocation, known: Digest? = nil) {
+            self.location = location
+            self.known = known
+        }
+    }
+
+    let ecr: ECRClient
+    private let readBlob: BlobReader
+    private let platforms = SeenPlatforms()
+
+    package init(ecr: ECRClient, readBlob: @escaping BlobReader) {
+        self.ecr = ecr
+        self.readBlob = readBlob
+    }
+
+    /// Looks at one location in full: tag or digest, the linux/amd64 manifest, its blobs, and the repository's policy.
+    package func look(at location: ECRLocation, known: Digest? = nil) async throws -> ECRHolding {
+        try await look(at: [Wanted(location, known: known)])[0]
+    }
+
+    /// Looks at several images of one repository, in about as few calls as at one of them.
+    ///
+    /// - Parameter wanted: at least one; all in the first one's repository.
+    /// - Returns: what is held of each, in their order.
+    package func look(at wanted: [Wanted]) async throws -> [ECRHolding] {
+        let place = wanted[0].location
+        var holdings = try await images(wanted.map(\.location))
+        let held = holdings.indices.filter { holdings[$0].presence == .held && holdings[$0].digest != nil }
+        guard !held.isEmpty else { return holdings }
+        let tops = try await manifests(Set(held.compactMap { holdings[$0].digest }), in: place)
+        let children = try await manifests(
+            Set(tops.values.compactMap(Self.amd64Child)),
+            in: place
+        )
+        var images: [Int: Manifest] = [:]
+        for index in held {
+            images[index] = Self.note(tops: tops, children: children, in: &holdings[index])
+        }
+        let there = try await available(Set(images.values.flatMap { $0.blobs.map(\.digest) }), in: place)
+        let verdict = try await access(to: place)
+        for index in held {
+            holdings[index].access = verdict.access
+            holdings[index].accessReason = verdict.reason
+            guard let image = images[index] else { continue }
+            holdings[index].bytes = image.blobs.reduce(0) { $0 + $1.size }
+            holdings[index].missingBlobs = Set(image.blobs.map(\.digest)).filter { !there.contains($0) }
+            try await tellPlatform(of: image, &holdings[index], wanted[index], there)
+        }
+        return holdings
+    }
+
+    /// The linux/amd64 manifest of what is held, noted in the holding; nil where there is none or it is missing.
+    private static func note(
+        tops: [Digest: ManifestDocument],
+        children: [Digest: ManifestDocument],
+        in holding: inout ECRHolding
+    ) -> Manifest? {
+        guard let digest = holding.digest, let top = tops[digest] else {
+            holding.presence = .noImage
+            return nil
+        }
+        switch top.content {
+        case .index(let index):
+            holding.platforms = index.images.compactMap(\.platform)
+            guard let child = amd64(index) else { return nil }
+            holding.platformDigest = child.digest
+            guard case .image(let image)? = children[child.digest]?.content else {
+                holding.missingBlobs = [child.digest]
+                return nil
+            }
+            return image
+        case .image(let image):
+            holding.platformDigest = digest
+            return image
+        }
+    }
+
+    private static func amd64Child(_ document: ManifestDocument) -> Digest? {
+        guard case .index(let index) = document.content else { return nil }
+        return amd64(index)?.digest
+    }
+
+    private static func amd64(_ index: Index) -> Descriptor? {
+        index.images.first { $0.platform.map(Platform.linuxAMD64.accepts) ?? false }
+    }
+
+    /// A manifest outside an index does not say its platform; its configuration does.
+    private func tellPlatform(
+        of image: Manifest,
+        _ holding: inout ECRHolding,
+        _ wanted: Wanted,
+        _ there: Set<Digest>
+    ) async throws {
+        guard let digest = holding.digest, holding.platformDigest == digest, digest != wanted.known else { return }
+        let configuration = image.configuration
+        guard configuration.mediaType.isImageConfiguration, configuration.size <= ImageConfiguration.maximumBytes,
+            there.contains(configuration.digest),
+            let platform = try await platform(configuration, at: wanted.location)
+        else { return }
+        holding.platforms = [platform]
+        if !Platform.linuxAMD64.accepts(platform) { holding.platformDigest = nil }
+    }
+
+    /// The platform of an image, by its configuration; nil when that does not say.
+    private func platform(_ configuration: Descriptor, at location: ECRLocation) async throws -> Platform? {
+        if let seen = platforms.find(configuration.digest) { return seen }
+        let bytes = try await readBlob(location, configuration)
+        guard let platform = ImageConfiguration(bytes: bytes)?.platform else { return nil }
+        platforms.keep(platform, of: configuration.digest)
+        return platform
+    }
+
+    /// Whether each tag or digest is there and active, and which digest it has.
+    private func images(_ locations: [ECRLocation]) async throws -> [ECRHolding] {
+        let ids = locations.map { location in
+            ImageIdentifier(
+                imageDigest: location.digest?.description,
+                imageTag: location.digest == nil ? location.tag : nil
+            )
+        }
+        let details: [ImageDetail]
+        do {
+            details = try await ecr.describeImages(
+                repositoryName: locations[0].repository,
+                registryId: locations[0].account,
+                imageIds: ids
+            )
+        } catch let error as AWSError where error.code == "RepositoryNotFoundException" {
+            return ids.map { _ in ECRHolding(.noRepository) }
+        } catch let error as AWSError where error.code == "ImageNotFoundException" {
+            guard locations.count > 1 else { return [ECRHolding(.noImage)] }
+            // One that is missing fails the call for all.
+            var holdings: [ECRHolding] = []
+            for location in locations { holdings += try await images([location]) }
+            return holdings
+        }
+        return ids.map { id in
+            let detail = details.first { detail in
+                id.imageDigest.map { detail.imageDigest == $0 } ?? id.imageTag.map {
+                    detail.imageTags?.contains($0) == true
+                }
+                    ?? false
+            }
+            return detail.map(ECRHolding.init) ?? ECRHolding(.noImage)
+        }
+    }
+
+    private func manifests(_ digests: Set<Digest>, in place: ECRLocation) async throws -> [Digest: ManifestDocument] {
+        guard !digests.isEmpty else { return [:] }
+        let answer = try await ecr.batchGetImage(
+            repositoryName: place.repository,
+            registryId: place.account,
+            imageIds: digests.map { ImageIdentifier(imageDigest: $0.description) },
+            acceptedMediaTypes: MediaType.accepted.map(\.rawValue)
+        )
+        var found: [Digest: ManifestDocument] = [:]
+        for image in answer.images ?? [] {
+            guard let text = image.imageManifest, let name = image.imageId?.imageDigest, let digest = try? Digest(name),
+                digests.contains(digest)
+            else { continue }
+            found[digest] = try ManifestDocument(
+                bytes: Array(text.utf8),
+                contentType: image.imageManifestMediaType,
+                expected: digest
+            )
+        }
+        return found
+    }
+
+    /// Which of these blobs the repository really has.
+    private func available(_ digests: Set<Digest>, in place: ECRLocation) async throws -> Set<Digest> {
+        guard !digests.isEmpty else { return [] }
+        let states = try await ecr.batchCheckLayerAvailability(
+            repositoryName: place.repository,
+            registryId: place.account,
+            layerDigests: digests.map(\.description).sorted()
+        )
+        return Set(
+            states.filter { $0.layerAvailability == .available }.compactMap {
+                $0.layerDigest.flatMap { try? Digest($0) }
+            }
+        )
+    }
+
+    /// Whether HealthOmics may read the repository, by its policy. One call.
+    private func access(to location: ECRLocation) async throws -> (access: HealthOmicsAccess, reason: String?) {
+        do {
+            guard
+                let text = try await ecr.getRepositoryPolicy(
+                    repositoryName: location.repository,
+                    registryId: location.account
+                )
+            else {
+                return (.notAccessible, "the repository has no policy")
+            }
+            let verdict = try RepositoryPolicy(json: text).healthOmicsVerdict
+            return (verdict.isAccessible ? .accessible : .notAccessible, verdict.reason)
+        } catch let error as AWSError where error.code == "RepositoryNotFoundException" {
+            return (.notAccessible, "the repository does not exist")
+        } catch let error as AWSError where error.isAccessDenied {
+            return (.unknown, "reading the repository's policy is not permitted: \(error)")
+        }
+    }
+}
+
+/// The platforms of configurations that were read; their digests say that they do not change.
+private final class SeenPlatforms: Sendable {
+    private static let capacity = 10_000
+    private let state = Mutex([Digest: Platform]())
+
+    func find(_ digest: Digest) -> Platform? { state.withLock { $0[digest] } }
+
+    func keep(_ platform: Platform, of digest: Digest) {
+        state.withLock { seen in
+            if seen.count >= Self.capacity { seen = [:] }
+            seen[digest] = platform
+        }
+    }
+}
