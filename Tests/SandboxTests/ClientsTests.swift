@@ -1,6 +1,7 @@
 import Foundation
 import Remotes
 import Sandbox
+import TestSupport
 import Testing
 
 /// AWS's own clients and other people's registry tools, against the sandbox: what they accept is no dialect of ours.
@@ -8,7 +9,7 @@ import Testing
 struct ClientsTests {
     @Test(.enabled(if: OtherProgram.isThere(".venv/bin/python"), "needs .venv, see Tests/requirements.txt"))
     func boto3IsContent() async throws {
-        try await Sandbox.withSandbox { sandbox in
+        try await withSandbox { sandbox in
             let demo = try DemoWorld.load(into: sandbox, startingRuns: true)
             var environment = sandbox.addresses.environment
             environment["DEMO"] = try demo.line()
@@ -24,7 +25,7 @@ struct ClientsTests {
 
     @Test(.enabled(if: OtherProgram.isThere(".venv/bin/aws"), "needs .venv, see Tests/requirements.txt"))
     func theAWSCommandLineIsContent() async throws {
-        try await Sandbox.withSandbox { sandbox in
+        try await withSandbox { sandbox in
             let demo = try DemoWorld.load(into: sandbox, startingRuns: true)
             let image = try #require(demo.expectations.first { $0.route == "pullThrough" && $0.engines == ["WDL"] })
             let destination = try #require(image.destination).split(separator: ":").map(String.init)

@@ -1,12 +1,13 @@
 import Foundation
 import Remotes
 import Sandbox
+import TestSupport
 import Testing
 
 /// HealthOmics at the size of a busy account, and the pages that steer the sandbox.
 struct HealthOmicsTests {
     @Test func registersManyWorkflowsAndRunsCheaply() async throws {
-        try await Sandbox.withSandbox { sandbox in
+        try await withSandbox { sandbox in
             let recipe = WorkflowRecipe("many", engine: "WDL", files: ["main.wdl": "version 1.0\nworkflow w {}\n"])
             let ids = sandbox.addWorkflows(5000, versions: 3, like: recipe)
             #expect(Set(ids).count == 5000)

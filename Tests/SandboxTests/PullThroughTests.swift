@@ -1,6 +1,7 @@
 import Foundation
 import Remotes
 import Sandbox
+import TestSupport
 import Testing
 
 /// The pull-through cache: what makes it import, when layers are there, what it does about the upstream.
@@ -141,7 +142,7 @@ struct PullThroughTests {
     }
 
     @Test func aHubRuleNeedsASecretThatExists() async throws {
-        try await Sandbox.withSandbox { sandbox in
+        try await withSandbox { sandbox in
             #expect(throws: AWSFailure.self) {
                 try sandbox.ecr(
                     "CreatePullThroughCacheRule",

@@ -4,6 +4,7 @@ import NIOCore
 import NIOHTTP1
 import Remotes
 import Sandbox
+import TestSupport
 
 /// An answer, read whole.
 struct Answer {
@@ -24,7 +25,7 @@ struct SandboxClient {
         _ configuration: SandboxConfiguration = SandboxConfiguration(),
         _ body: @Sendable (SandboxClient) async throws -> Result
     ) async throws -> Result {
-        try await Sandbox.withSandbox(configuration) { sandbox in
+        try await withSandbox(configuration) { sandbox in
             let client = SandboxClient(sandbox: sandbox, transport: try LiveTransport())
             do {
                 let result = try await body(client)

@@ -15,7 +15,7 @@ struct CopyCommandTests {
             @escaping @Sendable (_ sandbox: Sandbox, _ file: String, _ environment: [String: String]) async throws
             -> Void
     ) async throws {
-        try await Sandbox.withSandbox { sandbox in
+        try await withSandbox { sandbox in
             let quay = try #require(sandbox.addresses.registries["quay.io"])
             let text = """
                 { "version": 1, "registries": { "quay.io": { "endpoint": "\(quay)", "requestsPerSecond": 1000,
@@ -100,7 +100,7 @@ struct CopyCommandTests {
         let folder = FileManager.default.temporaryDirectory.appending(path: "preclone-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
-        try await Sandbox.withSandbox { sandbox in
+        try await withSandbox { sandbox in
             let made = try sandbox.putImage(
                 ImageRecipe("tool", platforms: ["linux/amd64", "linux/arm64"]),
                 registry: "quay.io",

@@ -1,5 +1,4 @@
 import Foundation
-import Synchronization
 
 /// Runs docker's credential helpers: a program `docker-credential-NAME` that is given a server's name on standard input
 /// and answers in JSON on standard output. No shell is involved, and nothing secret is on a command line.
@@ -33,12 +32,17 @@ package struct CredentialHelper: Sendable {
             helper.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f && $0 != 0x2f })
         else { throw fail("has no usable name") }
         let program = "docker-credential-\(helper)"
-        guard
-            let path = searchPath.lazy.map({ $0 + "/" + program })
-                .first(where: { $0.hasPrefix("/") && FileManager.default.isExecutableFile(atPath: $0) })
-        else { throw fail("is not on PATH: \(program)") }
-
-        let (status, output) = try await run(path, input: server + "\n", fail: fail)
+        guard let path = ChildProgram.find(program, on: searchPath.filter { $0.hasPrefix("/") }) else {
+            throw fail("is not on PATH: \(program)")
+        }
+        let child = ChildProgram(path: path, arguments: ["get"], input: server + "\n")
+        let status: Int32
+        let output: Data
+        switch try await child.run(atMost: timeout, on: timeline) {
+        case .ended(let ended, let written): (status, output) = (ended, written)
+        case .cannotStart: throw fail("cannot be started")
+        case .tooLate: throw fail("did not answer within \(timeout)")
+        }
         struct Answer: Decodable {
             var user: String?
             var secret: String?
@@ -58,104 +62,4 @@ package struct CredentialHelper: Sendable {
         if secret.isEmpty { return nil }
         return user == "<token>" ? .identityToken(secret) : .basic(user: user, password: secret)
     }
-
-    private func run(
-        _ path: String,
-        input: String,
-        fail: (String) -> RegistryError
-    ) async throws -> (Int32, Data) {
-        let child = HelperProcess()
-        let ended: (status: Int32, output: Data)? = await withTaskGroup(of: (Int32, Data)?.self) { group in
-            group.addTask { await child.answer(path, input: input) }
-            group.addTask {
-                try? await timeline.sleep(timeout)
-                // The answer's task ends when the program does, so the group never waits for a program that hangs.
-                child.kill()
-                return nil
-            }
-            let first = await group.next() ?? nil
-            group.cancelAll()
-            return first
-        }
-        try Task.checkCancellation()
-        if child.couldNotStart { throw fail("cannot be started") }
-        guard let ended else { throw fail("did not answer within \(timeout)") }
-        return ended
-    }
 }
-
-/// One run of a program, on a thread of its own: Foundation's pipes and waits block.
-private final class HelperProcess: Sendable {
-    private struct State {
-        var identifier: Int32?
-        var isKilled = false
-        var couldNotStart = false
-        var isOver = false
-    }
-
-    private let state = Mutex(State())
-
-    var couldNotStart: Bool { state.withLock { $0.couldNotStart } }
-
-    func answer(_ path: String, input: String) async -> (Int32, Data)? {
-        await withCheckedContinuation { continuation in
-            Thread.detachNewThread { continuation.resume(returning: self.run(path, input)) }
-        }
-    }
-
-    private func run(_ path: String, _ input: String) -> (Int32, Data)? {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: path)
-        process.arguments = ["get"]
-        let inlet = Pipe()
-        let outlet = Pipe()
-        process.standardInput = inlet
-        process.standardOutput = outlet
-        process.standardError = FileHandle.nullDevice
-        do {
-            try process.run()
-        } catch {
-            state.withLock { $0.couldNotStart = true }
-            return nil
-        }
-        let isKilled = state.withLock { state in
-            state.identifier = process.processIdentifier
-            return state.isKilled
-        }
-        if isKilled { kill() }
-        try? inlet.fileHandleForWriting.write(contentsOf: Data(input.utf8))
-        try? inlet.fileHandleForWriting.close()
-        var output = Data()
-        while true {
-            let piece = outlet.fileHandleForReading.availableData
-            if piece.isEmpty { break }
-            if output.count < 1 << 20 { output += piece }
-        }
-        process.waitUntilExit()
-        let wasKilled = state.withLock { state in
-            state.isOver = true
-            return state.isKilled
-        }
-        return wasKilled ? nil : (process.terminationStatus, output)
-    }
-
-    /// Ends the program, if it runs or as soon as it does.
-    func kill() {
-        state.withLock { state in
-            guard !state.isOver else { return }
-            state.isKilled = true
-            if let identifier = state.identifier { _ = endProcess(identifier, SIGKILL) }
-        }
-    }
-}
-
-/// `kill(2)` by a name that a method of the same name does not hide.
-private func endProcess(_ identifier: Int32, _ signal: Int32) -> Int32 { kill(identifier, signal) }
-
-#if canImport(Glibc)
-import Glibc
-#elseif canImport(Musl)
-import Musl
-#elseif canImport(Darwin)
-import Darwin
-#endif

@@ -2,6 +2,7 @@ import Foundation
 import Precloning
 import Remotes
 import Sandbox
+import TestSupport
 import Testing
 
 /// One image from its row to an outcome, against a sandbox.
@@ -10,7 +11,7 @@ import Testing
         pullThrough: PullThroughSettings = PullThroughSettings(layerPolls: 1),
         _ body: @escaping @Sendable (CloneBench) async throws -> Void
     ) async throws {
-        try await Sandbox.withSandbox(SandboxConfiguration(pullThrough: pullThrough)) { sandbox in
+        try await withSandbox(SandboxConfiguration(pullThrough: pullThrough)) { sandbox in
             let bench = try CloneBench(sandbox, ledger: try Ledger())
             try await body(bench)
             try await bench.transport.shutdown()

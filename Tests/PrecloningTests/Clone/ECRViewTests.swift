@@ -1,6 +1,7 @@
 import Foundation
 import Remotes
 import Sandbox
+import TestSupport
 import Testing
 
 @testable import Precloning
@@ -9,7 +10,7 @@ import Testing
 @Suite("ECR as a destination")
 struct ECRViewTests {
     private func withBench(_ body: @escaping @Sendable (CloneBench, ECRView) async throws -> Void) async throws {
-        try await Sandbox.withSandbox { sandbox in
+        try await withSandbox { sandbox in
             let bench = try CloneBench(sandbox, ledger: try Ledger())
             let view = ECRView(ecr: bench.ecr) { location, descriptor in
                 try await bench.registries.client(for: location.registry).readBlob(location.repository, descriptor)

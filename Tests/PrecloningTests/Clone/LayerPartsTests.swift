@@ -2,6 +2,7 @@ import Foundation
 import Precloning
 import Remotes
 import Sandbox
+import TestSupport
 import Testing
 
 /// Layers that go to ECR in parts, against the sandbox's ECR; with a threshold that small layers pass.
@@ -12,7 +13,7 @@ import Testing
     private func withImage(
         _ body: @escaping @Sendable (Sandbox, MadeImage) async throws -> Void
     ) async throws {
-        try await Sandbox.withSandbox { sandbox in
+        try await withSandbox { sandbox in
             let image = try sandbox.putImage(
                 ImageRecipe("large", layers: [.init("large", size: Self.size), .init("small", size: 5_000)]),
                 registry: "quay.io",

@@ -35,7 +35,7 @@ struct SandboxWorks: Sendable {
         _ body: @Sendable (SandboxWorks) async throws -> Value
     ) async throws -> Value {
         let clock = ManualClock(start: Date())
-        return try await Sandbox.withSandbox(SandboxConfiguration(timeline: clock.timeline())) { sandbox in
+        return try await withSandbox(SandboxConfiguration(timeline: clock.timeline())) { sandbox in
             let folder = FileManager.default.temporaryDirectory.appending(path: "preclone-watch-\(UUID().uuidString)")
             defer { try? FileManager.default.removeItem(at: folder) }
             let works = try SandboxWorks(sandbox, clock: clock, folder: folder, quotaShare: quotaShare)

@@ -3,6 +3,7 @@ import GRDB
 import Precloning
 import Remotes
 import Sandbox
+import TestSupport
 
 /// The loops that watch, survey and learn, against a sandbox; each pass is made by hand.
 struct SurveyBench {
@@ -17,7 +18,7 @@ struct SurveyBench {
 
     /// A sandbox and a bench with an empty record, which are gone afterwards.
     static func with(_ body: @escaping @Sendable (SurveyBench) async throws -> Void) async throws {
-        try await Sandbox.withSandbox { sandbox in
+        try await withSandbox { sandbox in
             let folder = FileManager.default.temporaryDirectory.appendingPathComponent("survey-\(UUID().uuidString)")
             try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
             defer { try? FileManager.default.removeItem(at: folder) }

@@ -2,6 +2,7 @@ import Foundation
 import GRDB
 import Precloning
 import Sandbox
+import TestSupport
 import Testing
 
 /// A sandbox, and a folder with the configuration and the record of the programs that work against it.
@@ -36,7 +37,7 @@ struct RunningSandbox: Sendable {
         let folder = FileManager.default.temporaryDirectory.appending(path: "preclone-e2e-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
-        try await Sandbox.withSandbox(settings) { sandbox in
+        try await withSandbox(settings) { sandbox in
             let running = RunningSandbox(sandbox: sandbox, folder: folder)
             try running.configure(keys)
             try await body(running)
