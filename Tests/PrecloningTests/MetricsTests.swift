@@ -187,7 +187,7 @@ struct MetricsTests {
             ] {
                 var request = HTTPClientRequest(url: "http://127.0.0.1:\(port)\(path)")
                 request.method = .init(rawValue: method)
-                let response = try await HTTPClient.shared.execute(request, timeout: .seconds(10))
+                let response = try await HTTPClient.shared.execute(request, timeout: .seconds(120))
                 #expect(Int(response.status.code) == status)
                 #expect(String(buffer: try await response.body.collect(upTo: 1000)) == body)
             }

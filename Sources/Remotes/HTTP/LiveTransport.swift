@@ -56,6 +56,8 @@ package final class LiveTransport: HTTPTransport {
     package init(_ configuration: Configuration) throws {
         self.configuration = configuration
         authorities = try TrustedAuthorities(files: configuration.certificateAuthorityFiles)
+        // Makes the generic type before two event loops ask for it at once: the runtime has crashed there (Swift 6.3).
+        _ = ByteToMessageHandler(HTTPResponseDecoder())
     }
 
     package convenience init(certificateAuthorityFiles: [String] = []) throws {

@@ -143,7 +143,7 @@ struct BadInputTests {
             }
             try world.startRun("all", of: ["quay.io/org/manifest:1", "quay.io/org/layer:1", "quay.io/org/good:1"])
             let answer = try await world.run("run", "--once")
-            #expect(answer.code == 75, "\(answer.standardError.suffix(3000))")
+            #expect(answer.code == 75, "\(answer.standardError.telling)")
             let states = try world.states()
             #expect(states["quay.io/org/good:1"] == "ready")
             for name in ["manifest", "layer"] {

@@ -123,6 +123,26 @@ struct DaemonTests {
         }
     }
 
+    @Test("a restart does not shorten the wait of an image that failed, nor forget its attempts")
+    func backOff() async throws {
+        let keys: [String: SandboxJSON] = ["retry": ["image": ["base": "50m", "ceiling": "1h"]]]
+        try await RunningSandbox.with(keys: keys) { world in
+            let image = "quay.io/org/tool:1"
+            try world.put(image)
+            world.sandbox.add(Fault(.corrupt, operation: "GetManifest", registry: "quay.io"))
+            try world.startRun("one", of: [image])
+            #expect(try await world.run("run", "--once").code == 75)
+            let before = try world.rows("SELECT state, due_at, attempts FROM images")
+            #expect(before.first?["attempts"] == "1")
+            world.sandbox.clearFaults()
+            for _ in 0..<2 { #expect(try await world.run("run", "--once").code == 75) }
+            #expect(try world.rows("SELECT state, due_at, attempts FROM images") == before)
+            // A person may.
+            _ = try await world.run("retry", image)
+            #expect(try await world.run("run", "--once").code == 0)
+        }
+    }
+
     @Test("told to stop, it ends after its drain, and what was cut goes on at the next start")
     func stopped() async throws {
         try await RunningSandbox.with(keys: ["clone": ["drain": "1s"]]) { world in

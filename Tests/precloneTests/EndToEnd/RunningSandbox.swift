@@ -93,12 +93,12 @@ struct RunningSandbox: Sendable {
         } catch {
             let requests = sandbox.requests.entries.filter { !$0.call.operation.hasPrefix("List") }
                 .suffix(60).map { "\($0.status) \($0.call)" }.joined(separator: "\n")
-            Issue.record("the daemon's log:\n\(daemon.standardError.suffix(6000))\nthe last requests:\n\(requests)")
+            Issue.record("the daemon's log:\n\(daemon.standardError.telling)\nthe last requests:\n\(requests)")
             throw error
         }
         daemon.signal(SIGTERM)
         let answer = await daemon.end()
-        #expect(answer.code == 0, "\(answer.standardError.suffix(3000))")
+        #expect(answer.code == 0, "\(answer.standardError.telling)")
         return answer
     }
 
@@ -274,4 +274,12 @@ extension RunningSandbox {
     static let omicsActions: Set<String> = [
         "ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer",
     ]
+}
+
+extension String {
+    /// What to show of what a program said: a crash from its first line on, else the end.
+    var telling: Substring {
+        guard let crash = range(of: "*** ") else { return suffix(6000) }
+        return self[crash.lowerBound...].prefix(6000)
+    }
 }

@@ -74,7 +74,7 @@ struct WorkflowTests {
             }
             try world.startRun("good", of: ["quay.io/org/good:1"])
             let answer = try await world.run("run", "--once")
-            #expect(try world.states() == ["quay.io/org/good:1": "ready"], "\(answer.standardError.suffix(3000))")
+            #expect(try world.states() == ["quay.io/org/good:1": "ready"], "\(answer.standardError.telling)")
             #expect(answer.code == 4)
             for (flaw, id) in runs {
                 let row = try #require(try world.rows("SELECT * FROM runs WHERE id = '\(id)'").first)
@@ -141,7 +141,7 @@ struct WorkflowTests {
             let owner: [String: SandboxJSON] = ["workflowOwnerId": "999988887777"]
             let first = try world.sandbox.startRun(workflow: workflow, name: "first", settings: owner)
             let before = try await world.run("run", "--once")
-            #expect(before.code == 4, "\(before.standardError.suffix(3000))")
+            #expect(before.code == 4, "\(before.standardError.telling)")
             #expect(try world.states().isEmpty)
             let own = try await world.status("--run", theirs)
             #expect(own.report.focus?.sentence.contains("AWS supplies its images") == true)
@@ -157,7 +157,7 @@ struct WorkflowTests {
             let second = try world.sandbox.startRun(workflow: workflow, name: "second", settings: owner)
             let after = try await world.run("run", "--once")
             // The second run was looked at before the first one's tasks were: its own images are not known yet.
-            #expect(after.code == 4, "\(after.standardError.suffix(3000))")
+            #expect(after.code == 4, "\(after.standardError.telling)")
             #expect(try world.states() == ["quay.io/org/learned:1": "ready"])
             #expect(world.sandbox.isWhole("quay/org/learned", "1"))
             let third = try world.sandbox.startRun(workflow: workflow, name: "third", settings: owner)
@@ -207,7 +207,7 @@ struct WorkflowTests {
                 parameters: ["image": "quay.io/org/given:2"]
             )
             let answer = try await world.run("run", "--once")
-            #expect(answer.code == 4, "\(answer.standardError.suffix(3000))")
+            #expect(answer.code == 4, "\(answer.standardError.telling)")
             #expect(try world.states() == ["quay.io/org/known:1": "ready", "quay.io/org/given:2": "ready"])
             let status = try await world.status("--run", bare)
             #expect(status.code == 4)
