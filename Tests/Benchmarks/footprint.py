@@ -61,7 +61,7 @@ class World:
 
     def status(self, preclone, config):
         command = [preclone, "status", "--format", "json", "--config", config]
-        return json.loads(subprocess.run(command, env=self.environment, stdout=subprocess.PIPE).stdout or "{}")
+        return json.loads(subprocess.run(command, env=self.environment, capture_output=True).stdout or "{}")
 
     def end_runs(self):
         for run in self.demo["runs"]:
