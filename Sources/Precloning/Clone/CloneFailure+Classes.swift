@@ -2,6 +2,9 @@ import Definitions
 import Remotes
 
 extension CloneFailure {
+    /// What to do about an image without linux/amd64. Source: HealthOmics user guide, container images: x86_64 only.
+    static let platformMend = "HealthOmics runs linux/amd64 only: name an image that has it"
+
     /// The class of an error, decided here from what the layer below said it is.
     package init(_ error: any Error) {
         switch error {
@@ -32,7 +35,8 @@ extension CloneFailure {
             case .tagImmutable: .conflict
             case .refused: .denied
             }
-        self.init(failureClass, message: error.description, mend: error.mend)
+        let mend = error.kind == .platformMissing ? Self.platformMend : error.mend
+        self.init(failureClass, message: error.description, mend: mend)
         host = error.host
         status = error.status
         retryAfter = error.retryAfter

@@ -19,7 +19,15 @@ extension Cloner {
             case .present, .pullThrough: planned.bytes = 0
             case .copy(_, let why):
                 planned.why = why
-                planned.bytes = try await bytes(of: destination)
+                guard let found = try await freeFacts(of: destination) else { break }
+                let platforms = found.platforms.compactMap(Platform.init)
+                guard platforms.isEmpty || platforms.contains(where: Platform.linuxAMD64.accepts) else {
+                    let names = found.platforms.joined(separator: ", ")
+                    planned.route = "refused"
+                    planned.why = "it has \(names) and not linux/amd64; \(CloneFailure.platformMend)"
+                    break
+                }
+                planned.bytes = found.size
             case .later(_, let why): planned.why = why
             case .refused(let refusal):
                 planned.rule = refusal.rule ?? rule
@@ -32,19 +40,11 @@ extension Cloner {
         }
     }
 
-    private func bytes(of destination: Destination) async throws -> Int64? {
+    /// What an image is; nil where reading it would cost a counted pull.
+    private func freeFacts(of destination: Destination) async throws -> ImageFacts? {
         guard let source = destination.source,
             settings.current.registries.settings(for: source.registry).quota == nil
         else { return nil }
-        let client = try await registries.client(for: source.registry)
-        let reference: ManifestReference = source.digest.map { .digest($0) } ?? .tag(source.tag ?? "latest")
-        var document = try await client.getManifest(source.repository, reference)
-        if case .index(let index) = document.content,
-            let child = index.images.first(where: { $0.platform.map(Platform.linuxAMD64.accepts) ?? false })
-        {
-            document = try await client.getManifest(source.repository, .digest(child.digest))
-        }
-        guard case .image(let manifest) = document.content else { return nil }
-        return manifest.blobs.reduce(0) { $0 + $1.size }
+        return try await facts(of: source)
     }
 }

@@ -177,8 +177,7 @@ package struct Cloner: Sendable {
             throw CloneFailure(
                 holding.presence == .held && holding.platformDigest == nil ? .platform : .brokenAnswer,
                 message: "\(destination.location) \(Planner.words(holding)) after the attempt",
-                mend: holding.platformDigest == nil
-                    ? "HealthOmics runs linux/amd64 only: name an image that has it" : "preclone tries again"
+                mend: holding.platformDigest == nil ? CloneFailure.platformMend : "preclone tries again"
             )
         }
         if let pinned = destination.location.digest ?? destination.source?.digest, holding.digest != pinned {

@@ -173,10 +173,13 @@ package enum Planner {
         let upstream = upstreamName(of: reference.registry)
         let rule = bestRule(for: reference, in: rules.pullThrough)
         let prefix = rule?.ecrRepositoryPrefix ?? alias(of: reference.registry)
+        // A rule that serves a part of its upstream needs a mapping of the same part: the two must name one repository.
+        let part = rule.map(upstreamPrefix) ?? ""
+        let below = part.isEmpty ? "" : ", \"upstreamRepositoryPrefix\": \"\(part)\""
         let refusal = Refusal(
             .unmapped,
             reason: "the workflow's container registry map does not reach \(reference.registry), so no run can pull it",
-            mend: "add {\"upstreamRegistryUrl\": \"\(upstream)\", \"ecrRepositoryPrefix\": \"\(prefix)\"} to "
+            mend: "add {\"upstreamRegistryUrl\": \"\(upstream)\", \"ecrRepositoryPrefix\": \"\(prefix)\"\(below)} to "
                 + "registryMappings of the workflow's container registry map"
         )
         guard rules.clonesUnmapped else { return .unmapped(refusal, fallback: nil) }

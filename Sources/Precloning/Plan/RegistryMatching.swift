@@ -117,7 +117,8 @@ extension Planner {
             && covers(reference.repository, prefix: rule.upstreamRepositoryPrefix)
     }
 
-    private static func upstreamPrefix(of rule: PullThroughCacheRule) -> String {
+    /// The part of its upstream that a rule serves; empty for all of it.
+    static func upstreamPrefix(of rule: PullThroughCacheRule) -> String {
         guard let prefix = rule.upstreamRepositoryPrefix, prefix != "ROOT" else { return "" }
         return trimmed(prefix)
     }

@@ -172,6 +172,31 @@ import Testing
         #expect(fallback == nil)
     }
 
+    @Test func theMappingToAddCoversWhatTheRuleServes() throws {
+        let mapping =
+            "{\"upstreamRegistryUrl\": \"quay.io\", \"ecrRepositoryPrefix\": \"bio\", "
+            + "\"upstreamRepositoryPrefix\": \"biocontainers\"}"
+        guard case .unmapped(let refusal, _) = try placement("quay.io/biocontainers/bwa:1", map: nil) else {
+            Issue.record("not unmapped")
+            return
+        }
+        #expect(refusal.mend.contains(mapping))
+        // With it, the run looks where the rule puts the image.
+        let map = ContainerRegistryMap(registryMappings: [
+            RegistryMapping(
+                upstreamRegistryUrl: "quay.io",
+                ecrRepositoryPrefix: "bio",
+                upstreamRepositoryPrefix: "biocontainers"
+            )
+        ])
+        guard case .placed(let destination) = try placement("quay.io/biocontainers/bwa:1", map: map) else {
+            Issue.record("not placed")
+            return
+        }
+        #expect(destination.location.description == "\(Self.ours)/bio/bwa:1")
+        #expect(destination.rule?.ecrRepositoryPrefix == "bio")
+    }
+
     @Test(arguments: [
         ("quay.io/x/y:1", "\(ours)/quay/x/y:1"), ("quay.io/biocontainers/y:1", "\(ours)/bio/y:1"),
         ("ghcr.io/o/r:1", "\(ours)/ghcr/o/r:1"), ("harbor.lab:5000/a/b:1", "\(ours)/harbor.lab__5000/a/b:1"),
