@@ -71,6 +71,16 @@ struct ECRRegistryTests {
         try await SandboxClient.withClient { client in
             try client.sandbox.ecr("CreateRepository", ["repositoryName": "new/tool"])
             _ = try await upload(client, "new/tool", Self.layer)
+            let early = try await client.registry("GET", "/v2/new/tool/blobs/\(Self.layerDigest)")
+            #expect(early.status == 404, "no image names it yet")
+            let config = Data("{}".utf8)
+            _ = try await upload(client, "new/tool", config)
+            _ = try await client.registry(
+                "PUT",
+                "/v2/new/tool/manifests/1",
+                headers: ["Content-Type": "application/vnd.oci.image.manifest.v1+json"],
+                body: manifest(config: config, layers: [Self.layer])
+            )
             let answer = try await client.registry("GET", "/v2/new/tool/blobs/\(Self.layerDigest)")
             #expect(answer.status == 307)
             let place = try #require(answer.headers["location"])

@@ -12,7 +12,7 @@ extension Cloner {
         var platforms: [Platform] = []
         if case .index(let index) = document.content {
             platforms = index.images.compactMap(\.platform)
-            let child = index.images.first { $0.platform.map(Platform.linuxAMD64.accepts) ?? false }
+            let child = index.image(for: .linuxAMD64)
             guard let child else {
                 return ImageFacts(size: 0, layers: 0, created: nil, platforms: platforms.map(\.description))
             }

@@ -96,7 +96,7 @@ package struct ECRView: Sendable {
     }
 
     private static func amd64(_ index: Index) -> Descriptor? {
-        index.images.first { $0.platform.map(Platform.linuxAMD64.accepts) ?? false }
+        index.image(for: .linuxAMD64)
     }
 
     /// A manifest outside an index does not say its platform; its configuration does.
@@ -108,7 +108,12 @@ package struct ECRView: Sendable {
     ) async throws {
         guard let digest = holding.digest, holding.platformDigest == digest, digest != wanted.known else { return }
         let configuration = image.configuration
-        guard configuration.mediaType.isImageConfiguration, configuration.size <= ImageConfiguration.maximumBytes,
+        guard configuration.mediaType.isImageConfiguration else {
+            // An artifact runs nowhere.
+            holding.platformDigest = nil
+            return
+        }
+        guard configuration.size <= ImageConfiguration.maximumBytes,
             there.contains(configuration.digest),
             let platform = try await platform(configuration, at: wanted.location)
         else { return }

@@ -195,7 +195,7 @@ final class ExchangeHandler: ChannelInboundHandler {
         let made = BodyPieces.makeSequence(
             elementType: ByteBuffer.self,
             failureType: (any Error).self,
-            backPressureStrategy: .init(lowWatermark: 3, highWatermark: 8),
+            backPressureStrategy: .init(lowWatermark: 2, highWatermark: 4),
             finishOnDeinit: true,
             delegate: BodyDemand(handler: bound, channel: context.channel, exchange: exchange)
         )
@@ -275,8 +275,10 @@ final class ExchangeHandler: ChannelInboundHandler {
         case .streaming: isWaiting = wantsBytes
         case .ending: isWaiting = true
         }
-        if isWaiting, NIODeadline.now() - lastActivity >= TimeAmount(patience.idle) {
-            fail(TransportError(kind: .stalled, host: host, detail: "no byte passed for \(patience.idle)"))
+        var limit = patience.idle
+        if case .waiting = stage, isRequestSent, pendingWrites == 0 { limit += patience.digestion }
+        if isWaiting, NIODeadline.now() - lastActivity >= TimeAmount(limit) {
+            fail(TransportError(kind: .stalled, host: host, detail: "no byte passed for \(limit)"))
             channel.close(promise: nil)
             return
         }

@@ -21,6 +21,8 @@ package struct Patience: Sendable, Hashable {
     package var idle: Duration
     /// Until the response head, counted from the last byte sent; nil: only `idle` counts.
     package var head: Duration?
+    /// Beyond `idle`, once the last byte is sent: what the peer needs to take in a large body before it answers.
+    package var digestion: Duration = .zero
 
     package init(connect: Duration = .seconds(10), idle: Duration = .seconds(60), head: Duration? = nil) {
         self.connect = connect

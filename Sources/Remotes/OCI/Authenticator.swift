@@ -25,6 +25,9 @@ actor Authenticator {
         case bearer(Challenge)
     }
 
+    /// Tokens and scopes that are kept; what is forgotten costs a challenge.
+    private static let remembered = 512
+
     private let endpoint: RegistryEndpoint
     private let transport: any HTTPTransport
     private let source: any RegistryCredentialSource
@@ -84,6 +87,7 @@ actor Authenticator {
                 items += scope.items.filter { ours in
                     !items.contains { Self.name(of: $0) == Self.name(of: ours) && $0.utf8.count >= ours.utf8.count }
                 }
+                if scopes.count >= Self.remembered { scopes = [:] }
                 scopes[scope] = items
             }
             scheme = .bearer(Challenge(realm: realm, service: bearer.parameters["service"]))
@@ -154,13 +158,30 @@ actor Authenticator {
         } onCancel: {
             task.cancel()
         }
-        if tokens.count > 512 { tokens = tokens.filter { $0.value.refresh > timeline.elapsed() } }
+        if tokens.count > Self.remembered { tokens = tokens.filter { $0.value.refresh > timeline.elapsed() } }
         tokens[key] = token
         return "Bearer \(token.value)"
     }
 
+    /// Gets a token; credentials that are refused are looked up again, once, since they may have been renewed meanwhile.
     private func fetch(_ challenge: Challenge, items: [String]) async throws -> Token {
         let credential = try await source.credential(for: endpoint.name)
+        do {
+            return try await fetch(challenge, items: items, credential: credential)
+        } catch let error as RegistryError where error.kind == .denied {
+            await source.invalidate(credential, for: endpoint.name)
+            let renewed = try await source.credential(for: endpoint.name)
+            guard renewed != credential else { throw error }
+            do {
+                return try await fetch(challenge, items: items, credential: renewed)
+            } catch let error as RegistryError where error.kind == .denied {
+                await source.invalidate(renewed, for: endpoint.name)
+                throw error
+            }
+        }
+    }
+
+    private func fetch(_ challenge: Challenge, items: [String], credential: RegistryCredential) async throws -> Token {
         if case .bearer(let value) = credential {
             return Token(value: value, expires: .seconds(1 << 32), refresh: .seconds(1 << 32))
         }
@@ -183,7 +204,6 @@ actor Authenticator {
                     authenticated: !credential.isAnonymous,
                     what: "the token endpoint refused"
                 )
-                if error.kind == .denied { await source.invalidate(credential, for: endpoint.name) }
             } catch let failure as TransportError {
                 error = RegistryError(failure, host: endpoint.name)
             }

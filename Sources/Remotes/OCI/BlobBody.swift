@@ -16,6 +16,9 @@ struct BlobBody: AsyncSequence, Sendable {
     let report: Report
     /// The first byte wanted; beyond 0 nothing is hashed, and whoever takes the bytes has to check them.
     var start: Int64 = 0
+    /// The stream to begin with, where it had to be opened before. Others that follow a cut then take no place among the
+    /// host's requests: the upload that the bytes are for has it.
+    var opened: BlobStream?
 
     /// What happened on the reading side, for whoever sees only that the upload failed.
     final class Report: Sendable {
@@ -29,7 +32,7 @@ struct BlobBody: AsyncSequence, Sendable {
         var failure: (any Error)? { state.withLock { $0.failure } }
         var bytes: Int64 { state.withLock { $0.bytes } }
 
-        fileprivate func fail(_ error: any Error) { state.withLock { $0.failure = error } }
+        func fail(_ error: any Error) { state.withLock { $0.failure = error } }
         fileprivate func add(_ count: Int) { state.withLock { $0.bytes += Int64(count) } }
         fileprivate func opened(_ permit: Permit) { state.withLock { $0.permit = permit } }
 
@@ -64,12 +67,16 @@ struct BlobBody: AsyncSequence, Sendable {
         private var chunks: HTTPClientResponse.Body.AsyncIterator?
         /// Bytes of a stream that began at 0 although we asked for more.
         private var surplus: Int64 = 0
+        /// Bytes that were there when the current stream was opened.
+        private var atOpening: Int64 = 0
         private var failures = 0
+        private var unread: BlobStream?
 
         fileprivate init(blob: BlobBody) {
             self.blob = blob
             hasher = Digest.Hasher(blob.descriptor.digest.algorithm)
             received = blob.start
+            unread = blob.opened
         }
 
         mutating func next() async throws -> ByteBuffer? {
@@ -117,20 +124,19 @@ struct BlobBody: AsyncSequence, Sendable {
         private mutating func pull() async throws -> ByteBuffer? {
             do {
                 if chunks == nil {
-                    let opened = try await blob.client.openBlob(
-                        blob.repository,
-                        blob.descriptor.digest,
-                        from: received
-                    )
+                    let opened = try await nextStream()
                     if let length = opened.length, length != blob.descriptor.size {
                         await opened.permit.release()
                         throw mismatch("\(length) bytes long, not \(blob.descriptor.size)", found: nil)
                     }
                     blob.report.opened(opened.permit)
                     surplus = received - opened.offset
+                    atOpening = received
                     chunks = opened.body.makeAsyncIterator()
                 }
                 if let chunk = try await chunks?.next(isolation: #isolation) { return chunk }
+                // The registry means this to be all: it ended in order, and the last time brought nothing more.
+                guard received > atOpening else { throw mismatch("only \(received) bytes long", found: nil) }
                 throw TransportError(
                     kind: .cut,
                     host: blob.client.host,
@@ -141,6 +147,19 @@ struct BlobBody: AsyncSequence, Sendable {
                 try await waitToResume(after: error)
                 return nil
             }
+        }
+
+        private mutating func nextStream() async throws -> BlobStream {
+            if let first = unread {
+                unread = nil
+                return first
+            }
+            return try await blob.client.openBlob(
+                blob.repository,
+                blob.descriptor.digest,
+                from: received,
+                isPaced: blob.opened == nil
+            )
         }
 
         private mutating func waitToResume(after error: any Error) async throws {

@@ -65,7 +65,7 @@ struct BlobTransfer: Sendable {
             open = started
         }
         session = nil
-        let body = BlobBody(
+        var body = BlobBody(
             client: origin.client,
             repository: origin.repository,
             descriptor: descriptor,
@@ -73,6 +73,19 @@ struct BlobTransfer: Sendable {
             isReread: origin.isReread,
             report: report
         )
+        if isWithinOneHost(origin), descriptor.size > 0 {
+            // The upload takes a place among the host's requests, and so would the download: when all places are held
+            // by uploads that wait for one, none ever gets it. So the download has its place first and gives it back.
+            do {
+                let stream = try await origin.client.openBlob(origin.repository, descriptor.digest)
+                await stream.permit.release()
+                body.opened = stream.withoutPermit
+            } catch {
+                await client.cancelUpload(open)
+                report.fail(error)
+                throw error
+            }
+        }
         do {
             try await client.finishUpload(
                 open,
@@ -86,6 +99,10 @@ struct BlobTransfer: Sendable {
             if report.failure != nil, !(error is CancellationError) { await client.cancelUpload(open) }
             throw error
         }
+    }
+
+    private func isWithinOneHost(_ origin: BlobTransfer.Origin) -> Bool {
+        origin.client.endpoint.origin == destination.client.endpoint.origin
     }
 
     /// Uploads a small blob whose bytes are in memory.

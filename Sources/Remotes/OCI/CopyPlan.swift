@@ -1,3 +1,5 @@
+import Synchronization
+
 /// What is to be stored for one image, in the order of storing.
 struct CopyPlan: Sendable {
     /// What goes under the tag, last.
@@ -43,6 +45,9 @@ struct CopyPlan: Sendable {
             try await plan.resolve(index, for: copy)
         }
         plan.collectBlobs()
+        guard plan.blobs.count <= ManifestDocument.maximumBlobs else {
+            throw tooMuch("it has more than \(ManifestDocument.maximumBlobs) layers and configurations", copy)
+        }
         return plan
     }
 
@@ -51,7 +56,7 @@ struct CopyPlan: Sendable {
         facts.platforms = index.images.compactMap(\.platform)
         var chosen: Descriptor?
         for wanted in copy.platforms ?? [] {
-            guard let child = index.images.first(where: { $0.platform.map(wanted.accepts) ?? false }) else {
+            guard let child = index.image(for: wanted) else {
                 throw Self.missing(wanted, facts.platforms, copy)
             }
             if chosen == nil { chosen = child }
@@ -78,11 +83,44 @@ struct CopyPlan: Sendable {
                 return
             }
         }
-        children = try await Self.descend(index, copy: copy, depth: 1)
+        children = try await Self.descend(index, copy: copy, depth: 1, room: Room(taken: root.bytes.count))
+    }
+
+    /// What is left for manifests: each is asked for, and held in memory.
+    private final class Room: Sendable {
+        private let taken: Mutex<(documents: Int, bytes: Int)>
+
+        init(taken bytes: Int) { taken = Mutex((0, bytes)) }
+
+        func take(_ document: ManifestDocument, _ copy: ImageCopy) throws {
+            let total = taken.withLock { taken in
+                taken.documents += 1
+                taken.bytes += document.bytes.count
+                return taken
+            }
+            guard total.documents <= ManifestDocument.maximumChildren else {
+                throw CopyPlan.tooMuch("it has more than \(ManifestDocument.maximumChildren) manifests", copy)
+            }
+            guard total.bytes <= ManifestDocument.maximumBytesInAll else {
+                throw CopyPlan.tooMuch("its manifests have more than \(ManifestDocument.maximumBytesInAll) bytes", copy)
+            }
+        }
+    }
+
+    /// How many manifests are read or stored at one time: each is in memory more than once meanwhile.
+    static func width(of sizes: some Sequence<Int64>) -> Int { sizes.contains { $0 > 256 << 10 } ? 1 : 4 }
+
+    private static func tooMuch(_ what: String, _ copy: ImageCopy) -> RegistryError {
+        RegistryError(.unsupported, host: copy.source.client.host, detail: "\(copy.source.repository): \(what)")
     }
 
     /// All manifests below an index, children before their parents.
-    private static func descend(_ index: Index, copy: ImageCopy, depth: Int) async throws -> [ManifestDocument] {
+    private static func descend(
+        _ index: Index,
+        copy: ImageCopy,
+        depth: Int,
+        room: Room
+    ) async throws -> [ManifestDocument] {
         guard depth <= maximumDepth else {
             throw RegistryError(
                 .unsupported,
@@ -103,10 +141,11 @@ struct CopyPlan: Sendable {
                         .digest(descriptor.digest),
                         budget: copy.source.budget
                     )
+                    try room.take(document, copy)
                     return (position, document)
                 }
             }
-            for _ in 0..<4 { add() }
+            for _ in 0..<Self.width(of: wanted.map(\.size)) { add() }
             while let (position, document) = try await group.next() {
                 documents[position] = document
                 add()
@@ -116,7 +155,7 @@ struct CopyPlan: Sendable {
         for position in wanted.indices {
             guard let document = documents[position] else { continue }
             if case .index(let inner) = document.content {
-                all += try await descend(inner, copy: copy, depth: depth + 1)
+                all += try await descend(inner, copy: copy, depth: depth + 1, room: room)
             }
             all.append(document)
         }
@@ -132,6 +171,14 @@ struct CopyPlan: Sendable {
     ) async throws {
         let configuration = manifest.configuration
         let asksPlatform = isAlone && copy.platforms != nil
+        guard !asksPlatform || configuration.mediaType.isImageConfiguration else {
+            throw RegistryError(
+                .unsupported,
+                host: copy.source.client.host,
+                detail: "\(copy.source.repository):\(copy.source.reference) is an artifact and no container image; its "
+                    + "configuration has the type `\(configuration.mediaType.rawValue.prefix(120))`"
+            )
+        }
         guard configuration.mediaType.isImageConfiguration, configuration.size <= ImageConfiguration.maximumBytes,
             asksPlatform || copy.needsCreated
         else {

@@ -1,3 +1,5 @@
+import Synchronization
+
 /// Carries out a plan: moves what is missing, then stores the manifests.
 struct CopyStage: Sendable {
     let copy: ImageCopy
@@ -24,9 +26,9 @@ struct CopyStage: Sendable {
             // What we believe of this repository is part of the damage.
             for digest in digests { await share.forget(registry: registry, digest: digest) }
         }
-        let image = await share.claim(registry: registry, digests: digests)
+        let (image, own) = await share.claim(registry: registry, digests: digests)
         do {
-            try await moveBlobs(image: image)
+            try await moveBlobs(image: image, own: own)
             blobsDone.set()
             let requestID: String?
             do {
@@ -38,7 +40,7 @@ struct CopyStage: Sendable {
                     $0.bytesDone = 0
                     $0.blobsDone = 0
                 }
-                try await moveBlobs(image: image)
+                try await moveBlobs(image: image, own: [])
                 requestID = try await storeManifests()
             }
             await share.committed(registry: registry, repository: repository, digests: digests, image: image)
@@ -55,18 +57,38 @@ struct CopyStage: Sendable {
 
     // MARK: Blobs
 
-    private func moveBlobs(image: Int) async throws {
+    /// Blobs of one image that are seen to at one time; most wait for a host's slot.
+    private static let width = 48
+
+    /// - Parameter own: what is this image's to move. It goes first: what waits for other images must not stand in the
+    ///   way of what others wait for.
+    private func moveBlobs(image: Int, own: Set<Digest>) async throws {
+        let outlook = Outlook()
+        // The largest first, so that none of them is left over at the end.
+        let bySize = plan.blobs.sorted { $0.size > $1.size }
+        let blobs = bySize.filter { own.contains($0.digest) } + bySize.filter { !own.contains($0.digest) }
         try await withThrowingTaskGroup(of: Void.self) { group in
-            // The largest first, so that none of them is left over at the end.
-            for blob in plan.blobs.sorted(by: { $0.size > $1.size }) {
-                group.addTask { try await move(blob, image: image) }
+            for (position, blob) in blobs.enumerated() {
+                if position >= Self.width { try await group.next() }
+                group.addTask {
+                    do {
+                        try await move(blob, image: image, outlook)
+                    } catch let error as RegistryError where error.isWorthRetrying {
+                        // What is under way comes to its end: the next attempt finds it there.
+                        let isFirst = outlook.worsen(error)
+                        await share.release(registry: registry, digests: [blob.digest], image: image)
+                        if isFirst { await share.wake(registry: registry, digests: plan.blobs.map(\.digest)) }
+                    }
+                }
             }
             try await group.waitForAll()
         }
+        if let failure = outlook.failure { throw failure }
     }
 
-    private func move(_ blob: Descriptor, image: Int) async throws {
+    private func move(_ blob: Descriptor, image: Int, _ outlook: Outlook) async throws {
         while true {
+            if let failure = outlook.failure { throw failure }
             let standing = try await share.standing(
                 registry: registry,
                 repository: repository,
@@ -74,15 +96,17 @@ struct CopyStage: Sendable {
                 image: image
             )
             switch standing {
+            case .changed:
+                continue
             case .here:
                 skip(blob)
                 return
             case .own:
-                try await bring(blob, from: upstream, session: nil)
+                try await bring(blob, from: upstream, session: nil, outlook)
                 await share.uploaded(registry: registry, repository: repository, digest: blob.digest, image: image)
                 return
             case .elsewhere(let other, let committed, let mayWait):
-                if try await takeOver(blob, from: other, committed: committed, mayWait: mayWait) { return }
+                if try await takeOver(blob, from: other, committed: committed, mayWait: mayWait, outlook) { return }
             }
         }
     }
@@ -93,20 +117,22 @@ struct CopyStage: Sendable {
 
     /// Gets a layer that another repository of the destination has. False when things changed and are to be looked at
     /// again.
-    private func takeOver(_ blob: Descriptor, from other: String, committed: Bool, mayWait: Bool) async throws -> Bool {
+    private func takeOver(
+        _ blob: Descriptor,
+        from other: String,
+        committed: Bool,
+        mayWait: Bool,
+        _ outlook: Outlook
+    ) async throws -> Bool {
         let mounting = await share.mounting(at: registry)
-        if mounting == .afterCommit, !committed, mayWait {
+        let isEarly = !committed && mayWait
+        if isEarly, mounting == .afterCommit {
             try await share.waitForCommit(registry: registry, digest: blob.digest)
             return false
         }
-        let reread = BlobTransfer.Origin(client: destination.client, repository: other, isReread: true)
         var session: UploadSession?
         if mounting != .refused, mounting != .afterCommit || committed {
-            try await open()
-            let mount = try await share.smallRequests.with([registry]) {
-                try await destination.client.startUpload(repository, mounting: blob.digest, from: other)
-            }
-            switch mount {
+            switch try await mount(blob, from: other) {
             case .mounted:
                 await share.observeMount(at: registry, mounted: true, committed: committed)
                 progress.update {
@@ -117,25 +143,61 @@ struct CopyStage: Sendable {
                 return true
             case .upload(let started):
                 await share.observeMount(at: registry, mounted: false, committed: committed)
-                if !committed, mayWait {
+                if isEarly {
                     await destination.client.cancelUpload(started)
                     return false
                 }
                 session = started
+            case nil: break
             }
         }
+        if isEarly, !(await share.readsUncommitted(at: registry)) {
+            try await share.waitForCommit(registry: registry, digest: blob.digest)
+            return false
+        }
+        let reread = BlobTransfer.Origin(client: destination.client, repository: other, isReread: true)
         do {
-            try await bring(blob, from: reread, session: session)
-        } catch let error as RegistryError where error.kind == .notFound || error.kind == .denied {
-            // What we believed is wrong, or may not be read by us: take it from upstream after all.
-            await share.forget(registry: registry, digest: blob.digest)
+            try await bring(blob, from: reread, session: session, outlook)
+        } catch let error as RegistryError where Self.cannotBeRead(error) {
+            if isEarly {
+                await share.observeUnreadable(at: registry)
+            } else {
+                // What we believed is wrong, or may not be read by us: take it from upstream after all.
+                await share.forget(registry: registry, digest: blob.digest)
+            }
             return false
         }
         return true
     }
 
+    /// Asks for a layer of another repository; nil when asking is refused, as by a registry that knows no mounts or to
+    /// whoever may not read there.
+    private func mount(_ blob: Descriptor, from other: String) async throws -> MountOutcome? {
+        try await open()
+        do {
+            return try await share.smallRequests.with([registry]) {
+                try await destination.client.startUpload(repository, mounting: blob.digest, from: other)
+            }
+        } catch let error as RegistryError where Self.cannotBeRead(error) {
+            // A repository that is missing says nothing of mounts.
+            if error.kind != .repositoryNotFound {
+                await share.observeMount(at: registry, mounted: false, committed: true)
+            }
+            return nil
+        }
+    }
+
+    private static func cannotBeRead(_ error: RegistryError) -> Bool {
+        [.notFound, .repositoryNotFound, .denied, .noCredentials, .refused, .unsupported].contains(error.kind)
+    }
+
     /// Makes sure that the repository has the blob, moving it from `origin` if not.
-    private func bring(_ blob: Descriptor, from origin: BlobTransfer.Origin, session: UploadSession?) async throws {
+    private func bring(
+        _ blob: Descriptor,
+        from origin: BlobTransfer.Origin,
+        session: UploadSession?,
+        _ outlook: Outlook
+    ) async throws {
         if session == nil {
             let exists = try await share.smallRequests.with([registry]) {
                 try await destination.client.blobExists(repository, blob.digest)
@@ -149,7 +211,7 @@ struct CopyStage: Sendable {
         let transfer = BlobTransfer(descriptor: blob, destination: destination, progress: progress)
         let hosts: Set<String> = [registry, origin.client.endpoint.name]
         if let parts = destination.parts, parts.takes(blob) {
-            // Few at a time: each has a whole part in memory.
+            // One at a time: it has a whole part in memory.
             let isSent = try await share.partUploads.with([registry]) {
                 try await share.slots.with(hosts) {
                     try await parts.upload(blob, to: destination, from: origin, progress: progress)
@@ -161,6 +223,7 @@ struct CopyStage: Sendable {
             }
         }
         try await share.slots.with(hosts) {
+            if let failure = outlook.failure { throw failure }
             if let bytes = plan.inMemory[blob.digest] {
                 try await transfer.upload(bytes)
             } else {
@@ -186,9 +249,10 @@ struct CopyStage: Sendable {
         try await open()
         // Children of one level do not need each other, but an inner index needs its own: keep the order.
         let images = plan.children.filter { !$0.mediaType.isIndex }
+        let width = CopyPlan.width(of: images.map { Int64($0.bytes.count) })
         try await withThrowingTaskGroup(of: Void.self) { group in
             for (position, child) in images.enumerated() {
-                if position >= 4 { try await group.next() }
+                if position >= width { try await group.next() }
                 group.addTask { try await store(child, .digest(child.digest)) }
             }
             try await group.waitForAll()
@@ -201,6 +265,24 @@ struct CopyStage: Sendable {
     @discardableResult
     private func store(_ document: ManifestDocument, _ reference: ManifestReference) async throws -> String? {
         try await destination.client.putManifest(repository, reference, document)
+    }
+}
+
+/// What has become of an image's other blobs, for those that have not begun: a failure that may pass ends no transfer
+/// under way, and begins none.
+private final class Outlook: Sendable {
+    private let state = Mutex<RegistryError?>(nil)
+
+    /// The first failure.
+    var failure: RegistryError? { state.withLock { $0 } }
+
+    /// Takes a failure in; returns whether it is the first.
+    func worsen(_ error: RegistryError) -> Bool {
+        state.withLock { failure in
+            guard failure == nil else { return false }
+            failure = error
+            return true
+        }
     }
 }
 

@@ -28,7 +28,7 @@ package actor LoadedCredential: RegistryCredentialSource {
     package func credential(for registry: String) async throws -> RegistryCredential {
         while true {
             try Task.checkCancellation()
-            // An hour of ECR's twelve, or a fifth of what is shorter, is kept in reserve.
+            // A minute is kept in reserve.
             if let current, current.expires.map({ $0 > timeline.now().addingTimeInterval(60) }) ?? true {
                 return current.credential
             }

@@ -5,7 +5,6 @@ package struct Descriptor: Hashable, Sendable {
     /// Bytes, from 0 to `maximumSize`.
     package var size: Int64
     package var platform: Platform?
-    package var annotations: [String: String]
 
     /// One tebibyte: no registry takes a layer of that size (ECR: 52,000 MiB), so more is a mistake or an attack.
     package static let maximumSize: Int64 = 1 << 40
@@ -14,14 +13,12 @@ package struct Descriptor: Hashable, Sendable {
         mediaType: MediaType,
         digest: Digest,
         size: Int64,
-        platform: Platform? = nil,
-        annotations: [String: String] = [:]
+        platform: Platform? = nil
     ) {
         self.mediaType = mediaType
         self.digest = digest
         self.size = size
         self.platform = platform
-        self.annotations = annotations
     }
 }
 
@@ -29,7 +26,6 @@ package struct Descriptor: Hashable, Sendable {
 package struct Manifest: Hashable, Sendable {
     package var configuration: Descriptor
     package var layers: [Descriptor]
-    package var annotations: [String: String]
     /// The manifest this one says something about (a signature, an attestation).
     package var subject: Descriptor?
 
@@ -43,12 +39,17 @@ package struct Manifest: Hashable, Sendable {
 /// A list of manifests, usually one for each platform.
 package struct Index: Hashable, Sendable {
     package var manifests: [Descriptor]
-    package var annotations: [String: String]
 
     /// The children that are images of a known platform; attestations say `unknown/unknown`.
     package var images: [Descriptor] {
         manifests.filter {
             $0.platform.map { $0.operatingSystem != "unknown" && $0.architecture != "unknown" } ?? false
         }
+    }
+
+    /// The child for a platform: of several that would do the one that every machine of it runs, then the first.
+    package func image(for wanted: Platform) -> Descriptor? {
+        let fitting = images.filter { $0.platform.map(wanted.accepts) ?? false }
+        return fitting.first { $0.platform?.isBaseline ?? false } ?? fitting.first
     }
 }

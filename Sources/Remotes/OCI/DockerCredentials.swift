@@ -20,7 +20,9 @@ package actor DockerCredentials: RegistryCredentialSource {
     private let file: File
     private let helpers: CredentialHelper
     private let timeline: Timeline
+    /// What helpers said, or the file where they knew nothing.
     private var cache: [String: (credential: RegistryCredential, at: Duration)] = [:]
+    private var asking: [String: Signal] = [:]
 
     /// What a helper said is asked for again after this time.
     private static let helperLifetime = Duration.seconds(600)
@@ -63,17 +65,31 @@ package actor DockerCredentials: RegistryCredentialSource {
     package func credential(for registry: String) async throws -> RegistryCredential {
         let names = Self.names(of: registry)
         let helper = names.lazy.compactMap { self.file.credHelpers?[$0] }.first
-        if let helper = helper ?? file.credsStore, !helper.isEmpty {
-            if let known = cache[registry], timeline.elapsed() - known.at < Self.helperLifetime {
-                return known.credential
-            }
-            for name in names {
-                if let found = try await helpers.credential(helper: helper, server: name, registry: registry) {
-                    cache[registry] = (found, timeline.elapsed())
-                    return found
-                }
+        guard let helper = helper ?? file.credsStore, !helper.isEmpty else { return try written(names, registry) }
+        // Whoever comes while a helper is being asked waits for what it says.
+        while let running = asking[registry] {
+            await running.wait()
+            try Task.checkCancellation()
+        }
+        if let known = cache[registry], timeline.elapsed() - known.at < Self.helperLifetime { return known.credential }
+        let done = Signal()
+        asking[registry] = done
+        defer {
+            asking[registry] = nil
+            done.set()
+        }
+        for name in names {
+            if let found = try await helpers.credential(helper: helper, server: name, registry: registry) {
+                cache[registry] = (found, timeline.elapsed())
+                return found
             }
         }
+        let found = try written(names, registry)
+        cache[registry] = (found, timeline.elapsed())
+        return found
+    }
+
+    private func written(_ names: [String], _ registry: String) throws -> RegistryCredential {
         for name in names {
             if let entry = file.auths?[name] { return try credential(of: entry, registry: registry) }
         }

@@ -51,8 +51,8 @@ package final class HostSlots: Sendable {
                 let next = state.withLock { state -> Next in
                     if state.cancelled.remove(id) != nil { return .cancel }
                     // Not past those who wait already, unless they wait for other hosts.
-                    let wanted = Set(state.waiters.flatMap(\.hosts))
-                    if wanted.isDisjoint(with: hosts), isFree(hosts, state) {
+                    let isBehind = state.waiters.contains { $0.hosts.contains(where: hosts.contains) }
+                    if !isBehind, isFree(hosts, state) {
                         for host in hosts { state.busy[host, default: 0] += 1 }
                         return .go
                     }
@@ -87,7 +87,12 @@ package final class HostSlots: Sendable {
             var ready: [Waiter] = []
             var blocked: Set<String> = []
             var rest: [Waiter] = []
-            for waiter in state.waiters {
+            for (position, waiter) in state.waiters.enumerated() {
+                // What was given back is spoken for: nobody further behind gains by it.
+                if hosts.allSatisfy(blocked.contains) {
+                    rest += state.waiters[position...]
+                    break
+                }
                 if blocked.isDisjoint(with: waiter.hosts), isFree(waiter.hosts, state) {
                     for host in waiter.hosts { state.busy[host, default: 0] += 1 }
                     ready.append(waiter)

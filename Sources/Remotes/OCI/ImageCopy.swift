@@ -235,7 +235,7 @@ package struct ImageCopy: Sendable {
         guard case .tag = source.reference else { return nil }
         await ready.wait()
         guard !Task.isCancelled else { return nil }
-        let head = try? await source.client.headManifest(source.repository, source.reference)
+        let head = try? await source.client.headManifest(source.repository, source.reference, isInsistent: false)
         return head?.digest.flatMap { $0 == digest ? nil : $0 }
     }
 }

@@ -19,6 +19,8 @@ package actor LayerShare {
         /// In another repository of the registry. Whether a manifest there names it, and whether waiting for that
         /// is allowed.
         case elsewhere(repository: String, committed: Bool, mayWait: Bool)
+        /// Another image was moving it; that is over, or somebody was woken: look again.
+        case changed
     }
 
     /// What is known about mounting at a registry.
@@ -38,13 +40,17 @@ package actor LayerShare {
     private var entries: [Key: Entry] = [:]
     private var order: [Key] = []
     private var mounting: [String: Mounting] = [:]
+    /// Registries that have mounted something; a refusal there is one layer's affair.
+    private var hasMounted: Set<String> = []
+    /// Registries that hand out a layer only when a stored manifest names it (ECR).
+    private var readsAfterCommit: Set<String> = []
     private var nextImage = 0
     private var changes: [Key: Signal] = [:]
     /// Transfers of one process, bounded per host.
     nonisolated let slots: HostSlots
     nonisolated let smallRequests: HostSlots
-    /// Uploads in parts at once.
-    nonisolated let partUploads = HostSlots(2)
+    /// Uploads in parts at once: each has a part of up to 20 MiB in memory.
+    nonisolated let partUploads = HostSlots(1)
 
     /// Remembered layers; the oldest that are settled are forgotten first.
     static let capacity = 50_000
@@ -55,41 +61,43 @@ package actor LayerShare {
         smallRequests = HostSlots(16)
     }
 
-    /// Notes layers that a repository is known to have, named by a stored manifest there.
-    package func note(registry: String, repository: String, digests: some Sequence<Digest> & Sendable) {
-        for digest in digests {
-            settle(Key(registry: registry, digest: digest), .present(repository: repository, image: 0, committed: true))
-        }
-    }
-
     /// Claims what is free of an image's layers, and gives the image its number.
-    func claim(registry: String, digests: [Digest]) -> Int {
+    ///
+    /// - Returns: the number, and what is the image's own to move.
+    func claim(registry: String, digests: [Digest]) -> (image: Int, own: Set<Digest>) {
         nextImage += 1
+        var own: Set<Digest> = []
         for digest in digests {
             let key = Key(registry: registry, digest: digest)
-            if entries[key] == nil { set(key, .moving(image: nextImage)) }
+            guard entries[key] == nil else { continue }
+            set(key, .moving(image: nextImage))
+            own.insert(digest)
         }
-        return nextImage
+        return (nextImage, own)
     }
 
     /// How a layer stands for an image; waits while another image moves it.
     func standing(registry: String, repository: String, digest: Digest, image: Int) async throws -> Standing {
         let key = Key(registry: registry, digest: digest)
-        while true {
-            switch entries[key] {
-            case nil:
-                set(key, .moving(image: image))
-                return .own
-            case .moving(image):
-                return .own
-            case .moving:
-                try await wait(for: key)
-            case .present(repository, _, _):
-                return .here
-            case .present(let other, let owner, let committed):
-                return .elsewhere(repository: other, committed: committed, mayWait: owner < image)
-            }
+        switch entries[key] {
+        case nil:
+            set(key, .moving(image: image))
+            return .own
+        case .moving(image):
+            return .own
+        case .moving:
+            try await wait(for: key)
+            return .changed
+        case .present(repository, _, _):
+            return .here
+        case .present(let other, let owner, let committed):
+            return .elsewhere(repository: other, committed: committed, mayWait: owner < image)
         }
+    }
+
+    /// Wakes everybody who waits for one of these layers: somebody among them has a reason to wait no longer.
+    func wake(registry: String, digests: [Digest]) {
+        for digest in digests { changes.removeValue(forKey: Key(registry: registry, digest: digest))?.set() }
     }
 
     /// Waits until the layer's repository has a manifest that names it, or the layer's entry changes otherwise.
@@ -135,13 +143,21 @@ package actor LayerShare {
 
     /// Takes in how a mount went.
     func observeMount(at registry: String, mounted: Bool, committed: Bool) {
+        if mounted { hasMounted.insert(registry) }
         switch (mounted, committed) {
         case (true, false): mounting[registry] = .works
         case (true, true): if mounting[registry] != .works { mounting[registry] = .afterCommit }
         case (false, false): if mounting[registry] != .refused { mounting[registry] = .afterCommit }
-        case (false, true): mounting[registry] = .refused
+        // What was noted long ago may have been deleted since.
+        case (false, true): if !hasMounted.contains(registry) { mounting[registry] = .refused }
         }
     }
+
+    /// Whether a layer that no stored manifest names can be read back from a registry, as far as is known.
+    func readsUncommitted(at registry: String) -> Bool { !readsAfterCommit.contains(registry) }
+
+    /// A layer that no stored manifest names could not be read back.
+    func observeUnreadable(at registry: String) { readsAfterCommit.insert(registry) }
 
     private func set(_ key: Key, _ entry: Entry) {
         if entries[key] == nil { order.append(key) }

@@ -18,6 +18,10 @@ package struct ManifestDocument: Hashable, Sendable {
     package static let maximumLayers = 2_000
     /// Children of one index.
     package static let maximumChildren = 1_000
+    /// Manifests of one image in all, which are held in memory until the last blob is there.
+    package static let maximumBytesInAll = 16 * 1024 * 1024
+    /// Configurations and layers of one image in all.
+    package static let maximumBlobs = 10_000
 
     /// Reads the bytes of a manifest.
     ///
@@ -67,7 +71,7 @@ package struct ManifestDocument: Hashable, Sendable {
                 }
                 manifests.append(descriptor)
             }
-            content = .index(Index(manifests: manifests, annotations: raw.annotations ?? [:]))
+            content = .index(Index(manifests: manifests))
         } else {
             guard let config = raw.config, raw.manifests == nil else {
                 throw ManifestError(.malformed, "an image manifest has `config` and `layers`, and no `manifests`")
@@ -84,7 +88,6 @@ package struct ManifestDocument: Hashable, Sendable {
                 Manifest(
                     configuration: try config.descriptor(at: "config"),
                     layers: layers,
-                    annotations: raw.annotations ?? [:],
                     subject: try raw.subject?.descriptor(at: "subject")
                 )
             )
@@ -141,7 +144,6 @@ private struct RawManifest: Decodable {
     var layers: [RawDescriptor]?
     var manifests: [RawDescriptor]?
     var subject: RawDescriptor?
-    var annotations: [String: String]?
 }
 
 private struct RawDescriptor: Decodable {
@@ -162,7 +164,6 @@ private struct RawDescriptor: Decodable {
     var size: Int64?
     var urls: [String]?
     var platform: RawPlatform?
-    var annotations: [String: String]?
 
     func descriptor(at place: String) throws(ManifestError) -> Descriptor {
         guard let size else { throw ManifestError(.badDescriptor, "\(place) has no size") }
@@ -194,8 +195,7 @@ private struct RawDescriptor: Decodable {
                     variant: $0.variant.flatMap { $0.isEmpty ? nil : $0 },
                     version: $0.osVersion
                 )
-            },
-            annotations: annotations ?? [:]
+            }
         )
     }
 }

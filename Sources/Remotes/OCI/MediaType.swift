@@ -22,8 +22,10 @@ package struct MediaType: Hashable, Sendable, RawRepresentable, Codable, CustomS
     package var isSchema1: Bool {
         rawValue.hasPrefix("application/vnd.docker.distribution.manifest.v1+")
     }
-    /// The configuration of an image to run; an artifact has any other type there.
-    package var isImageConfiguration: Bool { self == .ociConfig || self == .dockerConfig }
+    /// The configuration of an image to run; an artifact has any other type there. Docker before 1.12 did not name it.
+    package var isImageConfiguration: Bool {
+        self == .ociConfig || self == .dockerConfig || rawValue == "application/octet-stream"
+    }
 
     /// Whether the text has the form `type/subtype` of RFC 6838, with at most 255 characters.
     package var isWellFormed: Bool {

@@ -54,13 +54,12 @@ package struct PartUpload: Sendable {
         self.maximumParts = maximumParts
     }
 
-    /// ECR documents parts of at most 10 MiB; what does not fit then is not begun.
-    private static let assumedPartSize: Int64 = 10 << 20
-    /// What we are ready to hold in memory.
+    /// What we are ready to hold in memory; ECR takes no larger ones.
     private static let partSizes = 1 << 20...20 << 20
 
+    /// Whether a layer is worth asking for an upload in parts; how large they are the registry says then.
     func takes(_ blob: Descriptor) -> Bool {
-        blob.size > threshold && blob.size <= maximumParts * Self.assumedPartSize
+        blob.size > threshold && blob.size <= maximumParts * Int64(Self.partSizes.upperBound)
     }
 
     /// Uploads a layer, from where a former process stopped if the journal knows of one.

@@ -42,6 +42,14 @@ package struct Platform: Hashable, Sendable, CustomStringConvertible {
         return variant == (offered.variant ?? (architecture == "arm64" ? "v8" : nil))
     }
 
+    /// Whether every machine of the architecture runs it: amd64/v3, for one, needs a newer processor.
+    var isBaseline: Bool {
+        switch (architecture, variant) {
+        case (_, nil), ("amd64", "v1"), ("arm64", "v8"): true
+        default: false
+        }
+    }
+
     package var description: String {
         "\(operatingSystem)/\(architecture)" + (variant.map { "/\($0)" } ?? "")
     }

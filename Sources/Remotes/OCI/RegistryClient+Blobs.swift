@@ -10,6 +10,16 @@ package struct BlobStream: Sendable {
     /// What the registry says the length of the whole blob is.
     package let length: Int64?
     let permit: Permit
+
+    /// The same bytes, after the place among the host's requests was given back.
+    var withoutPermit: BlobStream {
+        BlobStream(
+            body: body,
+            offset: offset,
+            length: length,
+            permit: Permit(pacer: nil, kind: permit.kind, host: permit.host)
+        )
+    }
 }
 
 /// Where a started upload goes on.
@@ -44,17 +54,35 @@ extension RegistryClient {
 
     /// Opens a blob for reading; release the stream's permit when done.
     ///
-    /// - Parameter offset: the first byte wanted; the stream may begin at 0 all the same.
-    package func openBlob(_ repository: String, _ digest: Digest, from offset: Int64 = 0) async throws -> BlobStream {
+    /// - Parameters:
+    ///   - offset: the first byte wanted; the stream may begin at 0 all the same.
+    ///   - isPaced: false where a request under way has a place among the host's, and this one serves it.
+    package func openBlob(
+        _ repository: String,
+        _ digest: Digest,
+        from offset: Int64 = 0,
+        isPaced: Bool = true
+    ) async throws -> BlobStream {
         var request = RegistryRequest(
             method: .GET,
             address: address(repository, "blobs/\(digest)"),
             kind: .blob,
             scope: RegistryScope(repository: repository, access: .pull),
-            what: "reading the blob \(digest.short) of \(repository)"
+            what: "reading the blob \(digest.short) of \(repository)",
+            isPaced: isPaced
         )
         if offset > 0 { request.headers.add(name: "range", value: "bytes=\(offset)-") }
-        let answer = try await perform(request, accepting: offset > 0 ? [200, 206] : [200])
+        let answer = try await perform(request, accepting: offset > 0 ? [200, 206, 416] : [200])
+        if answer.status == 416 {
+            await answer.permit.release()
+            throw RegistryError(
+                .digestMismatch,
+                host: host,
+                status: 416,
+                detail: "the blob \(digest.short) of \(repository) ends before byte \(offset)",
+                digests: .init(found: nil, wanted: digest)
+            )
+        }
         var start: Int64 = 0
         var length = answer.header("content-length").flatMap { Int64($0) }
         if answer.status == 206 {
@@ -151,7 +179,6 @@ extension RegistryClient {
                 detail: "the upload is to go to \(session.origin), which is not https"
             )
         }
-        // Registries behind a proxy that ends TLS often name themselves with http; their own host it is all the same.
         return .upload(UploadSession(address: session, repository: repository))
     }
 
@@ -176,6 +203,8 @@ extension RegistryClient {
         request.headers.add(name: "content-length", value: String(size))
         request.body = body
         request.isRepeatable = false
+        // Registries compare the digest, and some move the bytes to where they stay, before they answer.
+        request.digestion = .milliseconds(size / (32 << 10))
         let answer: RegistryResponse
         do {
             answer = try await perform(request, accepting: [200, 201, 204])

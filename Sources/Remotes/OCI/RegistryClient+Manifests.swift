@@ -30,14 +30,20 @@ package struct ManifestHead: Hashable, Sendable {
 extension RegistryClient {
     /// Looks at a manifest without reading it; nil when it is not there.
     ///
+    /// - Parameter isInsistent: false where the answer is not worth another try.
     /// - Throws: `RegistryError`, `CancellationError`.
-    package func headManifest(_ repository: String, _ reference: ManifestReference) async throws -> ManifestHead? {
+    package func headManifest(
+        _ repository: String,
+        _ reference: ManifestReference,
+        isInsistent: Bool = true
+    ) async throws -> ManifestHead? {
         let request = RegistryRequest(
             method: .HEAD,
             address: address(repository, "manifests/\(reference)"),
             kind: .manifestHead,
             scope: RegistryScope(repository: repository, access: .pull),
             headers: Self.acceptHeaders,
+            isRepeatable: isInsistent,
             what: "looking for \(reference) in \(repository)"
         )
         let answer = try await perform(request, accepting: [200, 404])
@@ -75,7 +81,8 @@ extension RegistryClient {
             bytes = try await Self.collect(
                 answer.response.body,
                 limit: ManifestDocument.maximumBytes,
-                host: host
+                host: host,
+                length: answer.header("content-length")
             )
             await answer.permit.release()
         } catch let error as RegistryError {

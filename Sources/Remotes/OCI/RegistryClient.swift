@@ -64,6 +64,10 @@ struct RegistryRequest: Sendable {
     var what: String
     /// Counts the request against a pull quota, each time that it is sent.
     var budget: (any PullBudget)?
+    /// Whether the pacer is asked.
+    var isPaced = true
+    /// Beyond the client's patience, until the answer to a request that was sent.
+    var digestion: Duration = .zero
 }
 
 extension RegistryClient {
@@ -135,7 +139,7 @@ extension RegistryClient {
                 if let authorization { outgoing.headers.replaceOrAdd(name: "authorization", value: authorization) }
             }
             let pull = isOwn ? try await request.budget?.reserve(registry: host) : nil
-            if isOwn {
+            if isOwn, request.isPaced {
                 do {
                     try await pacer.acquire(request.kind, host: host)
                 } catch {
@@ -144,7 +148,9 @@ extension RegistryClient {
                 }
             }
             counter.add(request.kind, own: isOwn)
-            let permit = Permit(pacer: isOwn ? pacer : nil, kind: request.kind, host: host)
+            let permit = Permit(pacer: isOwn && request.isPaced ? pacer : nil, kind: request.kind, host: host)
+            var patience = patience
+            patience.digestion = request.digestion
             let response: HTTPClientResponse
             do {
                 response = try await transport.send(outgoing, patience: patience)
@@ -154,7 +160,7 @@ extension RegistryClient {
                 await permit.release()
                 throw translate(error)
             }
-            if isOwn {
+            if isOwn, request.isPaced {
                 await pacer.observe(
                     request.kind,
                     host: host,
@@ -171,7 +177,10 @@ extension RegistryClient {
             if accepting.contains(status) {
                 return RegistryResponse(response: response, address: address, permit: permit)
             }
-            if [301, 302, 303, 307, 308].contains(status), request.method == .GET || request.method == .HEAD {
+            let isReading = request.method == .GET || request.method == .HEAD
+            // A POST goes on as one, where there is nothing in it to send again.
+            let isStarting = request.method == .POST && request.body == nil
+            if isReading && [301, 302, 303, 307, 308].contains(status) || isStarting && [307, 308].contains(status) {
                 _ = try? await Self.collect(response.body, limit: 65_536, host: host)
                 await permit.release()
                 address = try redirect(response, from: address, hops: &hops, what: request.what)
@@ -246,8 +255,16 @@ extension RegistryClient {
     }
 
     /// The bytes of a body, at most `limit`.
-    static func collect(_ body: HTTPClientResponse.Body, limit: Int, host: String) async throws -> [UInt8] {
+    ///
+    /// - Parameter length: how many the answer says there are.
+    static func collect(
+        _ body: HTTPClientResponse.Body,
+        limit: Int,
+        host: String,
+        length: String? = nil
+    ) async throws -> [UInt8] {
         var bytes: [UInt8] = []
+        if let length = length.flatMap({ Int($0) }), (0...limit).contains(length) { bytes.reserveCapacity(length) }
         for try await chunk in body {
             guard bytes.count + chunk.readableBytes <= limit else {
                 throw RegistryError(.brokenAnswer, host: host, detail: "an answer of more than \(limit) bytes")

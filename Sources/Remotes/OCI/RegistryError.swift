@@ -158,6 +158,8 @@ extension RegistryError {
     ) -> RegistryError {
         let kind: Kind
         switch status {
+        // ECR says 400, Quay 409, Harbor 412.
+        case _ where [400, 403, 405, 409, 412].contains(status) && body.mentions("immutab"): kind = .tagImmutable
         case 401: kind = authenticated ? .denied : .noCredentials
         case 403:
             // Docker Hub and GHCR answer 403 for repositories that do not exist, ECR for a full repository.
@@ -167,9 +169,6 @@ extension RegistryError {
                 body.codes.contains("NAME_UNKNOWN") || body.mentions("repository with name")
             kind = isRepository ? .repositoryNotFound : .notFound
         case 429: kind = body.mentions("pull rate limit") || body.mentions("pull limit") ? .quotaExhausted : .throttled
-        case 400 where body.codes.contains("TAG_INVALID") && body.mentions("immutable"),
-            409 where body.mentions("immutable"):
-            kind = .tagImmutable
         case 405 where body.codes.contains("UNSUPPORTED"): kind = .unsupported
         case 408, 425: kind = .throttled
         case 503: kind = retryAfter == nil ? .serverFault : .throttled

@@ -1,7 +1,7 @@
 import Synchronization
 
 /// Something that happens once, and that others wait for.
-final class Signal: Sendable {
+package final class Signal: Sendable {
     private struct State {
         var isSet = false
         var nextID = 0
@@ -10,7 +10,9 @@ final class Signal: Sendable {
 
     private let state = Mutex(State())
 
-    func set() {
+    package init() {}
+
+    package func set() {
         let waiters = state.withLock { state in
             state.isSet = true
             defer { state.waiters = [:] }
@@ -20,7 +22,7 @@ final class Signal: Sendable {
     }
 
     /// Returns when it has happened, or the task is cancelled.
-    func wait() async {
+    package func wait() async {
         let id = state.withLock { state in
             state.nextID += 1
             return state.nextID

@@ -52,6 +52,13 @@ extension WorldState {
                     "The layer with digest '\(digest)' does not exist in the repository with name '\(name)'"
                 )
             }
+            guard isReferenced(digest, in: name) else {
+                throw AWSFailure(
+                    "LayerInaccessibleException",
+                    "The layer with digest '\(digest)' is not associated with an image. Unassociated image layers may be "
+                        + "cleaned up at any time."
+                )
+            }
             return ["downloadUrl": .string(layerURL(digest, content)), "layerDigest": .string(digest)]
         } catch let failure as PullFailure {
             throw AWSFailure("UnableToGetUpstreamLayerException", failure.message)

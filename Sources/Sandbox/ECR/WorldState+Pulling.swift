@@ -144,6 +144,15 @@ extension WorldState {
         ecr.repositories[name] = repository
     }
 
+    /// Whether an image of the repository names a layer: ECR hands out no others, and may remove them at any time.
+    ///
+    /// Source: GetDownloadUrlForLayer in the Amazon ECR API reference.
+    func isReferenced(_ digest: String, in repository: String) -> Bool {
+        ecr.repositories[repository]?.images.values.contains { image in
+            image.manifest.blobs.contains { $0.digest == digest }
+        } ?? false
+    }
+
     /// A layer is asked for: what was promised comes now.
     ///
     /// - Returns: nil when the repository has no such layer.

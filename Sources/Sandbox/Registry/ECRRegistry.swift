@@ -81,9 +81,9 @@ struct ECRRegistry: Sendable {
             return try world.with { state in
                 guard state.ecr.repositories[repository] != nil else { throw nameUnknown(repository, state) }
                 do {
-                    guard let content = try state.fetchLayer(repository, digest) else {
-                        throw AWSFailure("BLOB_UNKNOWN", "blob unknown to registry", status: 404)
-                    }
+                    guard state.isReferenced(digest, in: repository),
+                        let content = try state.fetchLayer(repository, digest)
+                    else { throw AWSFailure("BLOB_UNKNOWN", "blob unknown to registry", status: 404) }
                     return Reply(307, headers: [("Location", state.layerURL(digest, content))])
                 } catch let failure as PullFailure {
                     throw upstreamFailure(failure)

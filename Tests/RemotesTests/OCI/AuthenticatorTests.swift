@@ -169,6 +169,34 @@ final class ListeningPacer: RequestPacer {
         }
     }
 
+    /// A source whose login is replaced when it is refused, as a rotated secret is.
+    private actor Rotated: RegistryCredentialSource {
+        private var number = 1
+        func credential(for registry: String) async throws -> RegistryCredential {
+            .basic(user: "u", password: "\(number)")
+        }
+        func invalidate(_ credential: RegistryCredential, for registry: String) async {
+            if credential == .basic(user: "u", password: "\(number)") { number = 2 }
+        }
+    }
+
+    @Test func aLoginThatWasReplacedIsLookedUpAgain() async throws {
+        try await with(Rotated()) { bench in
+            let new = "Basic " + Data("u:2".utf8).base64EncodedString()
+            bench.server.change {
+                $0.faults.append { request in
+                    guard request.path == "/token", request.headers.first(name: "authorization") != new else {
+                        return nil
+                    }
+                    return .error(.unauthorized, "UNAUTHORIZED")
+                }
+            }
+            let head = try await bench.client.headManifest("a/tool", .tag("1"))
+            #expect(head != nil)
+            #expect(bench.tokensAsked == 2)
+        }
+    }
+
     @Test(arguments: ["", "{}", #"{"token":""}"#, #"{"token":"a b"}"#, #"{"token":"a\r\nX: y"}"#])
     func anAnswerWithoutAUsableTokenIsNoToken(_ answer: String) async throws {
         try await with { bench in

@@ -186,6 +186,44 @@ struct CopyBench {
         }
     }
 
+    /// As Quay and Harbor word it.
+    @Test(arguments: [(HTTPResponseStatus.conflict, "TAG_IMMUTABLE"), (.preconditionFailed, "PRECONDITION")])
+    func knowsAnImmutableTagInOtherWords(_ status: HTTPResponseStatus, _ code: String) async throws {
+        try await RegistryServer.with { source, destination in
+            let wanted = source.putImage("a/tool", tag: "1", layers: [[1, 2]])
+            let there = destination.putImage("b/tool", tag: "1", layers: [[3, 4]])
+            destination.once({ $0.method == .PUT && $0.uri.contains("/manifests/") }) {
+                .error(status, code, "Failed to process request due to 'tool:1' configured as immutable.")
+            }
+            let bench = try CopyBench()
+            await #expect {
+                try await bench.copy(source, destination).run()
+            } throws: { error in
+                let error = error as? RegistryError
+                return error?.kind == .tagImmutable && error?.digests == .init(found: there, wanted: wanted)
+            }
+        }
+    }
+
+    @Test func anUploadIsStartedWhereARedirectLeads() async throws {
+        try await RegistryServer.with { source, destination in
+            let digest = source.putImage("a/tool", tag: "1", layers: [content(900, seed: 12)])
+            destination.change {
+                $0.faults.append { request in
+                    request.method == .POST && request.uri.contains("/b/old/")
+                        ? .init(
+                            status: .temporaryRedirect,
+                            headers: ["location": request.uri.replacing("/b/old/", with: "/b/new/")]
+                        ) : nil
+                }
+            }
+            let bench = try CopyBench()
+            let outcome = try await bench.copy(source, destination, to: "b/old").run()
+            #expect(outcome.destinationDigest == digest)
+            #expect(destination.blob("b/new", Digest.of(content(900, seed: 12))) != nil)
+        }
+    }
+
     @Test func finishesTheDigestItBeganWhenTheTagMoves() async throws {
         try await RegistryServer.with { source, destination in
             let layer = content(2_000, seed: 7)
@@ -331,11 +369,18 @@ struct CopyBench {
                 source.once({ $0.method == .GET && $0.uri.contains("/manifests/") }) {
                     .init(status: status, headers: ["retry-after": value])
                 }
+                source.once(Self.isBlob) { .init(status: status, headers: ["retry-after": "11"]) }
                 destination.once({ $0.method == .POST }) { .init(status: status, headers: ["retry-after": "3"]) }
+                destination.once({ $0.method == .PUT && $0.uri.contains("/uploads/") }) {
+                    .init(status: status, headers: ["retry-after": "13"])
+                }
+                destination.once({ $0.method == .PUT && $0.uri.contains("/manifests/") }) {
+                    .init(status: status, headers: ["retry-after": "17"])
+                }
                 let bench = try CopyBench()
                 _ = try await bench.copy(source, destination).run()
                 #expect(bench.time.slept.first == expected)
-                #expect(bench.time.slept.contains(.seconds(3)))
+                #expect(Set(bench.time.slept) == Set([expected] + [3, 11, 13, 17].map(Duration.seconds)))
             }
         }
     }

@@ -82,6 +82,34 @@ import Testing
         }
     }
 
+    @Test func anArtifactIsNoImageThatRunsAndOneOfOldDockerIs() async throws {
+        try await RegistryServer.with { source, destination in
+            let bench = try CopyBench()
+            func copy(_ type: String, _ configuration: String) async throws -> ImageCopy.Outcome {
+                let text = Self.manifest(
+                    source,
+                    "a/tool",
+                    type: MediaType.ociManifest.rawValue,
+                    config: (type, Array(configuration.utf8)),
+                    layers: [("application/vnd.sylabs.sif.layer.v1.sif", content(900, seed: 3))]
+                )
+                source.put(manifest: text, type: .ociManifest, tag: "1", in: "a/tool")
+                return try await bench.copy(source, destination, platforms: [.linuxAMD64]).run()
+            }
+            await #expect {
+                try await copy("application/vnd.sylabs.sif.config.v1+json", "{}")
+            } throws: { error in
+                (error as? RegistryError)?.kind == .unsupported && "\(error)".contains("vnd.sylabs.sif.config")
+            }
+            #expect(destination.count(.POST, "/") == 0)
+            let old = try await copy("application/octet-stream", #"{"os":"linux","architecture":"amd64"}"#)
+            #expect(old.platformDigest == old.destinationDigest)
+            await #expect {
+                try await copy("application/octet-stream", #"{"os":"linux","architecture":"arm64"}"#)
+            } throws: { ($0 as? RegistryError)?.kind == .platformMissing }
+        }
+    }
+
     @Test func anIndexInAnIndexIsCopiedAndADeeperOneRefused() async throws {
         try await RegistryServer.with { source, destination in
             let image = source.putImage("a/tool", tag: nil, layers: [[1, 2, 3]])
@@ -108,6 +136,55 @@ import Testing
                     (error as? RegistryError)?.kind == .unsupported && "\(error)".contains("levels deep")
                 }
             }
+        }
+    }
+
+    @Test func anIndexOfMoreThanMemoryIsMeantForIsRefused() async throws {
+        try await RegistryServer.with { source, destination in
+            // Ten thousand layers in all, and one image more.
+            func child(_ number: Int) -> String {
+                let layers = (0..<1_700).map { layer in
+                    let digest = Digest.of(Array("\(number) \(layer)".utf8))
+                    return #"{"mediaType":"a/b","digest":"\#(digest)","size":1}"#
+                }
+                return #"{"schemaVersion":2,"config":\#(layers[0]),"layers":[\#(layers.joined(separator: ","))]}"#
+            }
+            var entries: [String] = []
+            for number in 0..<6 {
+                let text = child(number)
+                let digest = source.put(manifest: text, type: .ociManifest, tag: nil, in: "a/tool")
+                entries.append(Self.entry(digest, .ociManifest, text.utf8.count))
+            }
+            source.put(
+                manifest: #"{"schemaVersion":2,"manifests":[\#(entries.joined(separator: ","))]}"#,
+                type: .ociIndex,
+                tag: "layers",
+                in: "a/tool"
+            )
+            // Sixteen mebibytes of manifests.
+            entries = (0..<5).map { number in
+                let filling = String(repeating: "a", count: 3_900_000)
+                let blob = #"{"mediaType":"a/b","digest":"\#(Digest.of([1]))","size":1}"#
+                let text =
+                    #"{"schemaVersion":2,"config":\#(blob),"layers":[],"annotations":{"\#(number)":"\#(filling)"}}"#
+                let digest = source.put(manifest: text, type: .ociManifest, tag: nil, in: "a/tool")
+                return Self.entry(digest, .ociManifest, text.utf8.count)
+            }
+            source.put(
+                manifest: #"{"schemaVersion":2,"manifests":[\#(entries.joined(separator: ","))]}"#,
+                type: .ociIndex,
+                tag: "bytes",
+                in: "a/tool"
+            )
+            let bench = try CopyBench()
+            for (tag, reason) in [("layers", "10000 layers"), ("bytes", "16777216 bytes")] {
+                await #expect {
+                    try await bench.copy(source, destination, reference: .tag(tag)).run()
+                } throws: { error in
+                    (error as? RegistryError)?.kind == .unsupported && "\(error)".contains(reason)
+                }
+            }
+            #expect(destination.count(.POST, "/") == 0)
         }
     }
 

@@ -80,6 +80,27 @@ private let hex = String(repeating: "0123456789abcdef", count: 4)
         #expect(try #require(Platform(wanted)).accepts(try #require(Platform(offered))) == expected)
     }
 
+    @Test func ofSeveralThatFitTheOneThatRunsEverywhereIsChosen() throws {
+        func index(_ platforms: [String]) throws -> Index {
+            let entries = platforms.enumerated().map { position, name in
+                let parts = name.split(separator: "/")
+                let variant = parts.count > 2 ? #","variant":"\#(parts[2])""# : ""
+                let digest = Digest.of([UInt8(position)])
+                return #"{"mediaType":"\#(MediaType.ociManifest)","digest":"\#(digest)","size":1,"#
+                    + #""platform":{"os":"\#(parts[0])","architecture":"\#(parts[1])"\#(variant)}}"#
+            }
+            let text = #"{"schemaVersion":2,"manifests":[\#(entries.joined(separator: ","))]}"#
+            let document = try ManifestDocument(bytes: Array(text.utf8), contentType: nil)
+            guard case .index(let index) = document.content else { throw CancellationError() }
+            return index
+        }
+        let several = try index(["linux/arm64", "linux/amd64/v3", "linux/amd64", "linux/amd64/v2"])
+        #expect(several.image(for: .linuxAMD64)?.digest == Digest.of([2]))
+        #expect(several.image(for: try #require(Platform("linux/amd64/v3")))?.digest == Digest.of([1]))
+        #expect(try index(["linux/amd64/v2", "linux/amd64/v3"]).image(for: .linuxAMD64)?.digest == Digest.of([0]))
+        #expect(try index(["linux/arm64"]).image(for: .linuxAMD64) == nil)
+    }
+
     @Test(arguments: ["", "linux", "linux/", "a/b/c/d", "linux/amd 64"])
     func refuses(_ text: String) { #expect(Platform(text) == nil) }
 }
@@ -176,6 +197,44 @@ private let hex = String(repeating: "0123456789abcdef", count: 4)
         await #expect(throws: RegistryError.self) { try await source.credential(for: "broken.example") }
     }
 
+    @Test func aHelperThatKnowsNothingIsAskedOnceForMany() async throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("preclone-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let program = folder.appendingPathComponent("docker-credential-tests")
+        let script = """
+            #!/bin/sh
+            read -r server
+            echo "$server" >>"\(folder.path)/asked"
+            echo "credentials not found in native keychain"
+            exit 1
+            """
+        try Data(script.utf8).write(to: program)
+        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: program.path)
+        let file = folder.appendingPathComponent("config.json")
+        try Data(#"{"auths":{"quay.io":{"username":"a","password":"b"}},"credsStore":"tests"}"#.utf8).write(to: file)
+        let time = HastyTime()
+        let source = try DockerCredentials(
+            path: file.path,
+            helpers: CredentialHelper(searchPath: folder.path),
+            timeline: time.timeline
+        )
+        func asked() throws -> Int {
+            try String(contentsOf: folder.appendingPathComponent("asked"), encoding: .utf8).split(separator: "\n").count
+        }
+        try await withThrowingTaskGroup(of: RegistryCredential.self) { group in
+            for _ in 0..<10 { group.addTask { try await source.credential(for: "quay.io") } }
+            for try await credential in group { #expect(credential == .basic(user: "a", password: "b")) }
+        }
+        let once = try asked()
+        #expect(once <= 5, "once under each name")
+        _ = try await source.credential(for: "quay.io")
+        #expect(try asked() == once)
+        await source.invalidate(.basic(user: "a", password: "b"), for: "quay.io")
+        _ = try await source.credential(for: "quay.io")
+        #expect(try asked() == 2 * once)
+    }
+
     @Test func loadsOnceForMany() async throws {
         let time = HastyTime()
         let loads = Mutex(0)
@@ -248,6 +307,8 @@ private final class Gauge: Sendable {
 @Suite struct PartUploadTests {
     /// A registry that takes parts, in memory.
     actor Store: LayerPartStore {
+        let partSize: Int
+        init(partSize: Int = 1 << 20) { self.partSize = partSize }
         var uploads: [String: [UInt8]] = [:]
         var stored: [Digest: [UInt8]] = [:]
         var failAfterParts: Int?
@@ -259,7 +320,7 @@ private final class Gauge: Sendable {
         func initiate(repository: String) async throws -> (uploadID: String, partSize: Int) {
             number += 1
             uploads["u\(number)"] = []
-            return ("u\(number)", 1 << 20)
+            return ("u\(number)", partSize)
         }
 
         func upload(part: ByteBuffer, first: Int64, uploadID: String, repository: String) async throws -> Int64 {
@@ -289,6 +350,22 @@ private final class Gauge: Sendable {
         func load(registry: String, repository: String, digest: Digest) async -> UploadRecord? { record }
         func save(_ record: UploadRecord) async { self.record = record }
         func drop(registry: String, repository: String, digest: Digest) async { record = nil }
+    }
+
+    /// How large parts are only the registry knows: 20 MiB carry twice what 10 do.
+    @Test(arguments: [(16 << 20, 1), (8 << 20, 0)])
+    func asksHowLargePartsAre(_ partSize: Int, _ parts: Int) async throws {
+        try await RegistryServer.with { source, destination in
+            let layer = [UInt8](repeating: 7, count: 11 << 20)
+            source.putImage("a/tool", tag: "1", layers: [layer])
+            let store = Store(partSize: partSize)
+            let bench = try CopyBench()
+            var copy = try bench.copy(source, destination)
+            copy.destination.parts = PartUpload(store: store, journal: nil, threshold: 1 << 20, maximumParts: 1)
+            _ = try await copy.run()
+            #expect(await store.stored.count == parts)
+            #expect(destination.count(.PUT, Digest.of(layer).encoded) == 1 - parts)
+        }
     }
 
     @Test(arguments: [false, true])

@@ -31,6 +31,10 @@ final class RegistryServer: Sendable {
         var cutAfter: Int?
         /// Sends so many bytes of the body, and then nothing for ever.
         var stallAfter: Int?
+        /// Does not say how long the body is.
+        var isChunked = false
+        /// Sends nothing before so long has passed.
+        var delay: TimeAmount?
 
         static func error(_ status: HTTPResponseStatus, _ code: String, _ message: String = "no") -> Reply {
             Reply(
@@ -41,7 +45,7 @@ final class RegistryServer: Sendable {
         }
     }
 
-    enum Mounting: Sendable { case off, on, afterCommit }
+    enum Mounting: Sendable { case off, on, afterCommit, forbidden }
 
     /// Says what to do instead of the right thing; nil: the right thing.
     typealias Fault = @Sendable (Request) -> Reply?
@@ -56,6 +60,8 @@ final class RegistryServer: Sendable {
         var cutUploadAfter: Int?
         var mounting = Mounting.off
         var supportsRange = true
+        /// A blob is handed out only when a manifest of its repository names it, as ECR does.
+        var readsAfterCommit = false
         var token: String?
         var tokensGiven = 0
         var blobHost: String?
@@ -275,6 +281,9 @@ final class RegistryServer: Sendable {
 
     private func blobs(_ request: Request, _ repository: String, _ name: String, _ state: inout State) -> Reply {
         guard let bytes = state.blobs[repository]?[name] else { return .error(.notFound, "BLOB_UNKNOWN") }
+        if request.method == .GET, state.readsAfterCommit, !Self.isCommitted(name, repository, state) {
+            return .error(.notFound, "BLOB_UNKNOWN")
+        }
         if request.method == .GET, let host = state.blobHost {
             return Reply(status: .temporaryRedirect, headers: ["location": "http://\(host)\(request.uri)?signed=1"])
         }
@@ -292,14 +301,19 @@ final class RegistryServer: Sendable {
         return Reply(status: .ok, body: bytes)
     }
 
+    private static func isCommitted(_ digest: String, _ repository: String, _ state: State) -> Bool {
+        (state.manifests[repository] ?? [:]).values.contains {
+            String(decoding: $0.bytes, as: UTF8.self).contains(digest)
+        }
+    }
+
     private func uploads(_ request: Request, _ repository: String, _ name: String, _ state: inout State) -> Reply {
         if request.method == .POST {
             if let digest = request.query("mount"), let from = request.query("from"),
                 let bytes = state.blobs[from]?[digest]
             {
-                let isCommitted = (state.manifests[from] ?? [:]).values.contains {
-                    String(decoding: $0.bytes, as: UTF8.self).contains(digest)
-                }
+                if state.mounting == .forbidden { return .error(.forbidden, "DENIED") }
+                let isCommitted = Self.isCommitted(digest, from, state)
                 if state.mounting == .on || (state.mounting == .afterCommit && isCommitted) {
                     state.blobs[repository, default: [:]][digest] = bytes
                     return Reply(status: .created)
@@ -349,7 +363,13 @@ final class RegistryServer: Sendable {
             case .end:
                 guard let request = current, let server else { return }
                 current = nil
-                send(server.answer(request), to: request, context)
+                let reply = server.answer(request)
+                guard let delay = reply.delay else {
+                    send(reply, to: request, context)
+                    return
+                }
+                let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+                context.eventLoop.scheduleTask(in: delay) { bound.value.0.send(reply, to: request, bound.value.1) }
             }
         }
 
@@ -357,7 +377,11 @@ final class RegistryServer: Sendable {
 
         private func send(_ reply: Reply, to request: Request, _ context: ChannelHandlerContext) {
             var headers = reply.headers
-            headers.replaceOrAdd(name: "content-length", value: String(reply.body.count))
+            if reply.isChunked {
+                headers.replaceOrAdd(name: "transfer-encoding", value: "chunked")
+            } else {
+                headers.replaceOrAdd(name: "content-length", value: String(reply.body.count))
+            }
             context.write(
                 wrapOutboundOut(.head(.init(version: .http1_1, status: reply.status, headers: headers))),
                 promise: nil
