@@ -170,6 +170,7 @@ let package = Package(
                 "Sandbox",
                 "TestSupport",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "NIOCore", package: "swift-nio"),
             ]
         ),
     ],

@@ -13,6 +13,8 @@ struct Composition {
     private let connections: LiveTransport
     /// Every request but those for credentials, counted for the metrics.
     let transport: CountingTransport
+    /// The same for exported definitions.
+    private let definitionTransport: CountingTransport
     let requests = RequestMetrics()
     let metadataTransport: LiveTransport
     let aws: AWSSettings
@@ -84,9 +86,13 @@ struct Composition {
             )
         )
         transport = Self.counting(connections, in: requests)
+        definitionTransport = Self.counting(
+            try connections.trusting(where: TrustedPlaces.isDefinitionStore(aws: aws)),
+            in: requests
+        )
         // A file that cannot be read is said at the start, not at the first image.
         for file in Self.registryAuthorities(configuration) {
-            _ = try connections.trusting([], authorities: [file])
+            _ = try connections.trusting(where: { _ in false }, authorities: [file])
         }
         metadataTransport = try LiveTransport()
         credentials = CredentialChain(
@@ -168,7 +174,7 @@ struct Composition {
     }
 
     var healthOmics: HealthOmicsClient {
-        HealthOmicsClient(client: healthOmicsCalls, transport: transport)
+        HealthOmicsClient(client: healthOmicsCalls, transport: definitionTransport)
     }
 
     private var healthOmicsCalls: AWSClient {
@@ -181,6 +187,13 @@ struct Composition {
 
     private var ecrCalls: AWSClient {
         client("ecr", signing: "ecr", id: "ECR", url: aws.endpoint(of: .ecr))
+    }
+
+    /// ECR of another Region, of which images are read.
+    private func ecrClient(in region: String) -> ECRClient {
+        guard region != aws.region else { return ecr }
+        let url = aws.inRegion(region).endpoint(of: .ecr)
+        return ECRClient(client: client("ecr", signing: "ecr", id: "ECR", url: url, region: region))
     }
 
     var sts: STSClient {
@@ -212,8 +225,25 @@ struct Composition {
             places: ConfiguredCredentials.Places(serviceDirectory: environment["CREDENTIALS_DIRECTORY"]),
             helper: CredentialHelper(),
             secret: { try await secret($0) },
+            ecrPublic: ecrPublicCredentials,
             source: { [settings] in settings.current.registries.settings(for: $0).credentials }
         )
+    }
+
+    private var ecrPublicCredentials: LoadedCredential {
+        let client = ECRPublicClient(
+            client: client(
+                "ecr-public",
+                signing: "ecr-public",
+                id: "ECR_PUBLIC",
+                url: ECRPublicClient.endpoint,
+                region: ECRPublicClient.region
+            )
+        )
+        return LoadedCredential(timeline: timeline) {
+            let login = try await client.credential()
+            return LoadedCredential.Loaded(credential: login.credential, expires: login.expires)
+        }
     }
 
     /// A secret's text. It is in the Region that its ARN names.
@@ -243,10 +273,16 @@ struct Composition {
         return client("iam", signing: "iam", id: "IAM", url: "https://\(host)", region: region)
     }
 
-    /// What reaches a registry: its own certificate authorities hold for it and for nobody else.
-    private func transport(to registry: String) throws -> any HTTPTransport {
-        guard let file = settings.current.registries.settings(for: registry).caFile else { return transport }
-        return Self.counting(try connections.trusting([], authorities: [file]), in: requests)
+    /// What reaches a registry: its own address and certificate authorities are trusted for it and for nobody else.
+    private func transport(to endpoint: RegistryEndpoint) throws -> any HTTPTransport {
+        let file = settings.current.registries.settings(for: endpoint.name).caFile
+        return Self.counting(
+            try connections.trusting(
+                where: TrustedPlaces.isOwn(endpoint, settings: settings),
+                authorities: file.map { [$0] } ?? []
+            ),
+            in: requests
+        )
     }
 
     private static func counting(_ transport: any HTTPTransport, in requests: RequestMetrics) -> CountingTransport {
@@ -284,7 +320,7 @@ struct Composition {
         return RegistryClients(
             settings: settings,
             transport: { try transport(to: $0) },
-            ecr: ECRCredentials(client: ecr, home: { try await account.home() }, now: timeline.now) {
+            ecr: ECRCredentials(client: { ecrClient(in: $0) }, home: { try await account.home() }, now: timeline.now) {
                 try? ledger.tokenExpires($0)
             },
             upstream: WatchedCredentials(credentials, timeline: timeline) { limits.credentialsRefused(host: $0) },

@@ -121,29 +121,20 @@ struct CopyCommand: AsyncParsableCommand {
         docker: DockerCredentials?
     ) async throws -> [CopySession.Result] {
         var configuration = try Configuration.load(path: file)
-        var regions: Set<String> = []
-        for reference in jobs.flatMap({ [$0.source, $0.destination] }) {
-            if let location = ECRLocation(reference) {
-                regions.insert(location.region)
-                continue
-            }
+        // Layers go in parts to the ECR of one Region; those of others are pushed to and pulled from all the same.
+        let references = jobs.map(\.destination) + jobs.map(\.source)
+        let region = references.lazy.compactMap { ECRLocation($0)?.region }.first
+        for reference in references where ECRLocation(reference) == nil {
             // Whoever typed the name wants to go there; where it leads from there is judged.
             var entry = configuration.registries.hosts[reference.registry] ?? .init()
             if plainHttp, reference.registry.contains(":") { entry.insecure = true }
             configuration.registries.hosts[reference.registry] = entry
         }
-        guard regions.count < 2 else {
-            throw CommandFailure(
-                "these are ECRs of several Regions: \(regions.sorted().joined(separator: ", "))",
-                hint: "copy those of each Region by themselves",
-                ending: .usage
-            )
-        }
         let composition: Composition
         do {
             composition = try await Composition(
                 configuration,
-                region: regions.first,
+                region: region,
                 needsRegion: false,
                 authorities: ca.map { [$0] } ?? []
             )

@@ -24,6 +24,11 @@ PLACES = {
     "metadata mapped into IPv6": "::ffff:169.254.169.254",
     "metadata behind NAT64": "64:ff9b::a9fe:a9fe",
     "a name": "metadata.test",
+    "a name with the root's dot": "metadata.test.",
+    "decimal": "2852039166",
+    "octal": "0251.0376.0251.0376",
+    "hexadecimal": "0xa9.0xfe.0xa9fe",
+    "loopback in short": "127.1",
 }
 arrivals = {}
 
@@ -94,10 +99,12 @@ class Registry(http.server.BaseHTTPRequestHandler):
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = any
 
 
-def copy(program, port, config):
+def copy(program, port, config, source=None, **environment):
     return subprocess.run(
-        [program, "copy", "--plain-http", *config, f"127.0.0.1:{port}/from/a:1", f"127.0.0.1:{port}/to/a:1"],
-        capture_output=True, text=True, timeout=60, env={"PATH": "/usr/bin:/bin", "HOME": "/nonexistent"})
+        [program, "copy", "--plain-http", *config, f"{source or f'127.0.0.1:{port}'}/from/a:1",
+         f"127.0.0.1:{port}/to/a:1"],
+        capture_output=True, text=True, timeout=60,
+        env={"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", **environment})
 
 
 def main():
@@ -115,13 +122,13 @@ def main():
         run("mount", "--make-rprivate", "/")
         run("mount", "--bind", hosts, "/etc/hosts")
         for place, address in PLACES.items():
-            if not address.startswith("::ffff:") and not address.endswith(".test"):
+            if not address.startswith("::ffff:") and address[0] not in "0m" and address not in ("2852039166", "127.1"):
                 listen(address, address)
         # Each place is reachable: whoever does not arrive did not try.
         reachable = {}
         for place, address in PLACES.items():
             before = sum(arrivals.values())
-            socket.create_connection((address, 8080), timeout=5).close()
+            socket.create_connection((address.rstrip("."), 8080), timeout=5).close()
             while sum(arrivals.values()) == before:
                 pass
             reachable[place] = True
@@ -148,10 +155,25 @@ def main():
         for address in ("10.1.2.3", "169.254.169.254", "fd00:ec2::254"):
             Registry.target = f"{written(address)}:8080"
             copy(program, server.server_port, ["--config", trusting])
+        # An endpoint of AWS's at loopback, and a registry there that is named, open no other port of it.
+        plain = os.path.join(folder, "plain.json")
+        with open(plain, "w") as f:
+            json.dump({"version": 1, "registries": {"upstream.test": {
+                "endpoint": f"http://127.0.0.1:{server.server_port}"}}}, f)
+        beside = dict(arrivals)
+        arrivals.clear()
+        Registry.target = "127.0.0.1:8080"
+        for kind in ("realm", "redirect", "upload"):
+            Registry.kind = kind
+            ended = copy(program, server.server_port, ["--config", plain], source="upstream.test",
+                         AWS_ENDPOINT_URL="http://127.0.0.1:9", AWS_REGION="us-east-1")
+            outcomes.append({"place": "beside AWS", "kind": kind, "code": ended.returncode, "said": ended.stderr[-400:]})
+        neighbours = dict(arrivals)
         Registry.kind, Registry.target = "none", ""
         control = copy(program, server.server_port, [])
     print(json.dumps({
-        "reachable": len(reachable), "outcomes": outcomes, "arrivals": refused, "trusted": arrivals,
+        "reachable": len(reachable), "outcomes": outcomes, "arrivals": refused, "trusted": beside,
+        "neighbours": neighbours,
         "control": {"code": control.returncode, "said": control.stderr[-400:]}}))
 
 

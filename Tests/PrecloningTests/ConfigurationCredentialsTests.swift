@@ -56,6 +56,62 @@ struct ConfiguredCredentialsTests {
         #expect(try await other.credential(for: "quay.io") == .basic(user: "robot", password: "third"))
     }
 
+    @Test("many who come at once look a secret up once, and again when it was refused")
+    func once() async throws {
+        let asked = Mutex(0)
+        let source = credentials(
+            .secret(arn: "arn"),
+            secret: { _ in
+                let number = asked.withLock { count -> Int in
+                    count += 1
+                    return count
+                }
+                for _ in 0..<20 { await Task.yield() }
+                return "robot:\(number)"
+            }
+        )
+        try await withThrowingTaskGroup(of: RegistryCredential.self) { group in
+            for _ in 0..<20 { group.addTask { try await source.credential(for: "quay.io") } }
+            for try await credential in group { #expect(credential == .basic(user: "robot", password: "1")) }
+        }
+        await source.invalidate(.basic(user: "robot", password: "1"), for: "quay.io")
+        #expect(try await source.credential(for: "quay.io") == .basic(user: "robot", password: "2"))
+    }
+
+    @Test("a login of ECR Public is kept by whoever gets it, and a refusal of AWS is told")
+    func ecrPublic() async throws {
+        struct Login: RegistryCredentialSource {
+            var error: AWSError?
+            func credential(for registry: String) async throws -> RegistryCredential {
+                if let error { throw error }
+                return .basic(user: "AWS", password: "token")
+            }
+        }
+        func source(_ login: Login) -> ConfiguredCredentials {
+            ConfiguredCredentials(
+                environment: [:],
+                places: .init(serviceDirectory: nil),
+                helper: CredentialHelper(),
+                secret: { _ in "" },
+                ecrPublic: login,
+                source: { $0 == "public.ecr.aws" ? .ecrPublic : nil }
+            )
+        }
+        let found = try await source(Login()).credential(for: "public.ecr.aws")
+        #expect(found == .basic(user: "AWS", password: "token"))
+        let refusal = AWSError(
+            operation: "ecr-public:GetAuthorizationToken",
+            code: "AccessDeniedException",
+            message: "no",
+            kind: .accessDenied
+        )
+        let error = await #expect(throws: RegistryError.self) {
+            try await source(Login(error: refusal)).credential(for: "public.ecr.aws")
+        }
+        #expect(error?.kind == .noCredentials)
+        #expect(error?.description.contains("ecr-public:GetAuthorizationToken") == true)
+    }
+
     @Test("what is missing is named, and no secret is")
     func missing() async throws {
         let folder = try Folder()

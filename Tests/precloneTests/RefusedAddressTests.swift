@@ -19,6 +19,7 @@ struct RefusedAddressTests {
         var outcomes: [Outcome]
         var arrivals: [String: Int]
         var trusted: [String: Int]
+        var neighbours: [String: Int]
         var control: Control
     }
 
@@ -41,8 +42,8 @@ struct RefusedAddressTests {
         process.waitUntilExit()
         #expect(process.terminationStatus == 0, "\(said)")
         let report = try JSONDecoder().decode(Report.self, from: data)
-        #expect(report.reachable == 10)
-        #expect(report.outcomes.count == 30)
+        #expect(report.reachable == 15)
+        #expect(report.outcomes.count == 48)
         for outcome in report.outcomes {
             #expect(outcome.code == 1, "\(outcome)")
             #expect(outcome.said.contains("network.trustedHosts"), "\(outcome)")
@@ -50,6 +51,7 @@ struct RefusedAddressTests {
         #expect(report.arrivals.isEmpty)
         // What a configuration trusts is reached, but for link-local and metadata addresses: the count can count.
         #expect(report.trusted.keys.sorted() == ["10.1.2.3"])
+        #expect(report.neighbours.isEmpty)
         #expect(report.control.code == 0, "\(report.control.said)")
     }
 }

@@ -20,7 +20,7 @@ package struct LayerParts: Sendable {
 package final class RegistryClients: Sendable {
     private let clients = Mutex([String: RegistryClient]())
     private let settings: Settings
-    private let transport: @Sendable (_ registry: String) throws -> any HTTPTransport
+    private let transport: @Sendable (RegistryEndpoint) throws -> any HTTPTransport
     private let ecr: ECRCredentials
     private let upstream: any RegistryCredentialSource
     private let pacer: any RequestPacer
@@ -33,13 +33,13 @@ package final class RegistryClients: Sendable {
     let timeline: Timeline
 
     /// - Parameters:
-    ///   - transport: what reaches a registry, with the certificate authorities that hold for it.
+    ///   - transport: what reaches a registry, with the addresses and certificate authorities that hold for it.
     ///   - ecr: tokens for every private ECR of the Region.
     ///   - upstream: credentials of all other registries.
     ///   - parts: how very large layers go to ECR; nil: like all others.
     package init(
         settings: Settings,
-        transport: @escaping @Sendable (_ registry: String) throws -> any HTTPTransport,
+        transport: @escaping @Sendable (RegistryEndpoint) throws -> any HTTPTransport,
         ecr: ECRCredentials,
         upstream: any RegistryCredentialSource,
         pacer: any RequestPacer,
@@ -73,9 +73,10 @@ package final class RegistryClients: Sendable {
         let chosen = settings.current.registries.settings(for: registry)
         let override = isECR ? try await ecr.endpoint(of: registry) ?? chosen.endpoint : chosen.endpoint
         let request = settings.current.retry.request
+        let endpoint = try RegistryEndpoint(registry: registry, override: override, insecure: chosen.insecure)
         let made = RegistryClient(
-            endpoint: try RegistryEndpoint(registry: registry, override: override, insecure: chosen.insecure),
-            transport: try transport(registry),
+            endpoint: endpoint,
+            transport: try transport(endpoint),
             credentials: isECR ? ecr : upstream,
             pacer: pacer,
             timeline: timeline,
@@ -112,77 +113,6 @@ package final class RegistryClients: Sendable {
             }
         }
         return nil
-    }
-}
-
-/// Tokens for private ECRs: one for all registries of the Region, for twelve hours, asked for again an hour before its
-/// end or when a registry refuses it.
-package actor ECRCredentials: RegistryCredentialSource {
-    private static let refreshAhead: TimeInterval = 3600
-
-    private let client: ECRClient
-    private let home: @Sendable () async throws -> HomeRegistry
-    private let now: @Sendable () -> Date
-    /// Told when a new token ends.
-    private let renewed: @Sendable (Date) -> Void
-    private var held: ECRAuthorization?
-    private var fetching: [CheckedContinuation<Void, Never>]?
-
-    package init(
-        client: ECRClient,
-        home: @escaping @Sendable () async throws -> HomeRegistry,
-        now: @escaping @Sendable () -> Date,
-        renewed: @escaping @Sendable (Date) -> Void = { _ in }
-    ) {
-        self.client = client
-        self.home = home
-        self.now = now
-        self.renewed = renewed
-    }
-
-    package func credential(for registry: String) async throws -> RegistryCredential {
-        let token = try await authorization().token
-        guard let data = Data(base64Encoded: token), let colon = data.firstIndex(of: UInt8(ascii: ":")) else {
-            throw RegistryError(.brokenAnswer, host: registry, detail: "ECR gave a token that is not user:password")
-        }
-        return .basic(
-            user: String(decoding: data[..<colon], as: UTF8.self),
-            password: String(decoding: data[data.index(after: colon)...], as: UTF8.self)
-        )
-    }
-
-    package func invalidate(_ credential: RegistryCredential, for registry: String) async { held = nil }
-
-    /// Where the own registry is really reached, when ECR says another place than its name (an endpoint override).
-    ///
-    /// - Throws: `AWSError` while it cannot be asked: a client made without the answer would go astray for good.
-    package func endpoint(of registry: String) async throws -> String? {
-        guard try await home().registry == registry else { return nil }
-        let endpoint = try await authorization().proxyEndpoint
-        return endpoint == "https://\(registry)" ? nil : endpoint
-    }
-
-    private func authorization() async throws -> ECRAuthorization {
-        while fetching != nil {
-            await withCheckedContinuation { fetching?.append($0) }
-        }
-        if let held, held.expires.timeIntervalSince(now()) > Self.refreshAhead { return held }
-        fetching = []
-        defer {
-            let waiters = fetching ?? []
-            fetching = nil
-            for waiter in waiters { waiter.resume() }
-        }
-        do {
-            let fresh = try await client.getAuthorizationToken()
-            held = fresh
-            renewed(fresh.expires)
-            return fresh
-        } catch {
-            // A failed refresh is not the end of a token that still holds.
-            if let held, held.expires > now() { return held }
-            throw error
-        }
     }
 }
 

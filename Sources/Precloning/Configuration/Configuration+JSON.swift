@@ -220,6 +220,7 @@ extension CredentialSource {
         case .environment(let user, let password): .object([("environment", .strings([user, password]))])
         case .secret(let arn): .object([("secretArn", .string(arn))])
         case .helper(let name): .object([("helper", .string(name))])
+        case .ecrPublic: .object([("ecrPublic", .bool(true))])
         }
     }
 }

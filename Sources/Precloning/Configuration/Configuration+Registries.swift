@@ -92,18 +92,21 @@ extension Configuration.Registries.Entry {
             return
         }
         let forms =
-            "one of {\"file\": NAME}, {\"environment\": [USER, PASSWORD]}, {\"secretArn\": ARN}, {\"helper\": NAME}"
+            "one of {\"file\": NAME}, {\"environment\": [USER, PASSWORD]}, {\"secretArn\": ARN}, {\"helper\": NAME}, "
+            + "{\"ecrPublic\": true}"
         reader.object("credentials") { inner in
             guard case .object(let members) = node.value else { return }
             let file = inner.value("file", expected: "a file's name without a folder") { $0.fileName }
             let names = inner.value("environment", expected: "two names of environment variables") { $0.variablePair }
             let arn = inner.value("secretArn", expected: "the ARN of a Secrets Manager secret") { $0.secretArn }
             let helper = inner.value("helper", expected: "NAME of a docker-credential-NAME program") { $0.fileName }
+            let ecrPublic = inner.value("ecrPublic", expected: "true") { $0.value == .bool(true) ? true : nil }
             let sources = [
                 file.map(CredentialSource.file),
                 names.map { CredentialSource.environment(user: $0.0, password: $0.1) },
                 arn.map(CredentialSource.secret),
                 helper.map(CredentialSource.helper),
+                ecrPublic.map { _ in CredentialSource.ecrPublic },
             ].compactMap(\.self)
             if members.count == 1 {
                 credentials = sources.first

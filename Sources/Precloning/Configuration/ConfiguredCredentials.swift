@@ -19,16 +19,20 @@ package actor ConfiguredCredentials: RegistryCredentialSource {
     private let places: Places
     private let helper: CredentialHelper
     private let secret: @Sendable (_ arn: String) async throws -> String
+    private let ecrPublic: any RegistryCredentialSource
     private var held: [String: (source: CredentialSource, credential: RegistryCredential)] = [:]
+    private var loading: [String: Signal] = [:]
 
     /// - Parameters:
     ///   - source: what the configuration in force says for a registry; asked each time.
     ///   - secret: reads a secret of Secrets Manager.
+    ///   - ecrPublic: logins for ECR Public, which it keeps by itself.
     package init(
         environment: [String: String],
         places: Places,
         helper: CredentialHelper,
         secret: @escaping @Sendable (_ arn: String) async throws -> String,
+        ecrPublic: any RegistryCredentialSource = AnonymousCredentials(),
         source: @escaping @Sendable (_ registry: String) -> CredentialSource?
     ) {
         self.source = source
@@ -36,11 +40,24 @@ package actor ConfiguredCredentials: RegistryCredentialSource {
         self.places = places
         self.helper = helper
         self.secret = secret
+        self.ecrPublic = ecrPublic
     }
 
     package func credential(for registry: String) async throws -> RegistryCredential {
         guard let source = source(registry) else { return .anonymous }
+        if source == .ecrPublic { return try await ecrPublicCredential(registry) }
+        // Whoever comes while they are being looked up waits for them.
+        while let running = loading[registry] {
+            await running.wait()
+            try Task.checkCancellation()
+        }
         if let held = held[registry], held.source == source { return held.credential }
+        let done = Signal()
+        loading[registry] = done
+        defer {
+            loading[registry] = nil
+            done.set()
+        }
         let credential = try await load(source, registry)
         held[registry] = (source, credential)
         return credential
@@ -48,6 +65,15 @@ package actor ConfiguredCredentials: RegistryCredentialSource {
 
     package func invalidate(_ credential: RegistryCredential, for registry: String) async {
         if held[registry]?.credential == credential { held[registry] = nil }
+        if source(registry) == .ecrPublic { await ecrPublic.invalidate(credential, for: registry) }
+    }
+
+    private func ecrPublicCredential(_ registry: String) async throws -> RegistryCredential {
+        do {
+            return try await ecrPublic.credential(for: registry)
+        } catch let error as AWSError {
+            throw RegistryError(.noCredentials, host: registry, detail: "ECR Public gives no login: \(error)")
+        }
     }
 
     private func load(_ source: CredentialSource, _ registry: String) async throws -> RegistryCredential {
@@ -81,6 +107,8 @@ package actor ConfiguredCredentials: RegistryCredentialSource {
                 )
             }
             return found
+        case .ecrPublic:
+            return try await ecrPublicCredential(registry)
         }
     }
 

@@ -46,6 +46,8 @@ package enum CredentialSource: Sendable, Hashable {
     case secret(arn: String)
     /// `docker-credential-NAME` on PATH.
     case helper(String)
+    /// What ECR Public gives to AWS's credentials.
+    case ecrPublic
 
     /// Who asks, as far as the configuration says: registries count pulls per account. Never a secret, and nothing that
     /// was read from where it points.
@@ -55,6 +57,7 @@ package enum CredentialSource: Sendable, Hashable {
         case .environment(let user, _): "environment \(user)"
         case .secret(let arn): "secret \(arn)"
         case .helper(let name): "helper \(name)"
+        case .ecrPublic: "ecrPublic"
         }
     }
 }

@@ -36,6 +36,10 @@ package enum AddressKind: String, Sendable, Hashable {
         switch (bytes[0], bytes[1]) {
         case (127, _): self = .loopback
         case (169, 254): self = .metadata
+        // Alibaba's and Azure's metadata services; Oracle's below.
+        case (100, 100) where bytes[2] == 100 && bytes[3] == 200: self = .metadata
+        case (168, 63) where bytes[2] == 129 && bytes[3] == 16: self = .metadata
+        case (192, 0) where bytes[2] == 0 && bytes[3] == 192: self = .metadata
         case (10, _), (172, 16...31), (192, 168), (100, 64...127), (198, 18...19): self = .private
         case (0, _), (224..., _): self = .unusable
         case (192, 0) where bytes[2] == 0 || bytes[2] == 2: self = .private
@@ -60,17 +64,19 @@ package enum AddressKind: String, Sendable, Hashable {
             self = AddressKind(ipv4: Array(bytes[12...]))
         } else if isZero(0..<12) {
             self = AddressKind(ipv4: Array(bytes[12...]))
+        } else if isZero(0..<8), bytes[8] == 0xff, bytes[9] == 0xff, bytes[10] == 0, bytes[11] == 0 {
+            // Stateless translation (RFC 7915's predecessor): ::ffff:0:a.b.c.d.
+            self = AddressKind(ipv4: Array(bytes[12...]))
         } else if bytes[0...3] == [0x00, 0x64, 0xff, 0x9b] {
-            // The well-known prefix embeds an address; the local one (64:ff9b:1::/48) is a network of one's own at best.
-            let embedded = AddressKind(ipv4: Array(bytes[12...]))
-            self = isZero(4..<12) || embedded != .public ? embedded : .private
+            self = AddressKind(translation: bytes)
         } else if bytes[0] == 0x20, bytes[1] == 0x02 {
             self = AddressKind(ipv4: Array(bytes[2..<6]))
         } else if bytes[0...3] == [0x20, 0x01, 0x00, 0x00] {
             self = AddressKind(ipv4: bytes[12...].map { ~$0 })
         } else if bytes[0] == 0xfe, bytes[1] & 0xc0 == 0x80 {
             self = .metadata
-        } else if bytes[0...3] == [0xfd, 0x00, 0x0e, 0xc2] {
+        } else if bytes[0...3] == [0xfd, 0x00, 0x0e, 0xc2] || bytes[0...3] == [0xfd, 0x20, 0x00, 0xce] {
+            // AWS's and Google's.
             self = .metadata
         } else if bytes[0] & 0xfe == 0xfc || (bytes[0] == 0xfe && bytes[1] & 0xc0 == 0xc0) {
             self = .private
@@ -81,6 +87,21 @@ package enum AddressKind: String, Sendable, Hashable {
         } else {
             self = .public
         }
+    }
+
+    /// An address below 64:ff9b::/32. The well-known prefix ends before the last four bytes, which embed an address; the
+    /// local one (64:ff9b:1::/48) is a network of one's own at best, and embeds at one of four places (RFC 6052 section
+    /// 2.2), of which the worst counts.
+    private init(translation bytes: [UInt8]) {
+        let last = AddressKind(ipv4: Array(bytes[12...]))
+        if bytes[4..<12].allSatisfy({ $0 == 0 }) {
+            self = last
+            return
+        }
+        let places = [[6, 7, 9, 10], [7, 9, 10, 11], [9, 10, 11, 12]]
+        let kinds = [last] + places.map { place in AddressKind(ipv4: place.map { bytes[$0] }) }
+        // Zeros are the padding of the other places.
+        self = kinds.contains(.metadata) ? .metadata : last == .public || last == .unusable ? .private : last
     }
 }
 
@@ -134,14 +155,14 @@ extension SocketAddress {
 /// Says which addresses may be connected to. Names come from outside (references, redirects, realms); without this
 /// they could lead to the metadata service, which hands out the machine's credentials.
 package struct AddressGuard: Sendable {
-    private let networks: [Network]
+    private let networks: @Sendable () -> [Network]
     private let isTrustedHost: @Sendable (_ host: String, _ port: Int) -> Bool
 
     /// - Parameters:
-    ///   - trustedNetworks: networks of one's own that may be connected to.
+    ///   - trustedNetworks: networks of one's own that may be connected to; asked for at every connection.
     ///   - isTrustedHost: hosts that may be at loopback and private addresses.
     package init(
-        trustedNetworks: [Network] = [],
+        trustedNetworks: @autoclosure @escaping @Sendable () -> [Network] = [],
         isTrustedHost: @escaping @Sendable (_ host: String, _ port: Int) -> Bool = { _, _ in false }
     ) {
         networks = trustedNetworks
@@ -159,7 +180,7 @@ package struct AddressGuard: Sendable {
         case .metadata: return "\(host) is at \(shown), a link-local or metadata address; that is never connected to"
         case .unusable: return "\(host) is at \(shown), where no host can be"
         case .loopback, .private:
-            if isOwn || isTrustedHost(host, port) || networks.contains(where: { $0.contains(address) }) { return nil }
+            if isOwn || isTrustedHost(host, port) || networks().contains(where: { $0.contains(address) }) { return nil }
             return "\(host) is at \(shown), a \(kind.rawValue) address; "
                 + "if that is right, list \(host):\(port) in network.trustedHosts or its network in network.trustedNetworks"
         }

@@ -65,26 +65,28 @@ package final class LiveTransport: HTTPTransport {
     }
 
     package func send(_ request: HTTPClientRequest, patience: Patience) async throws -> HTTPClientResponse {
-        try await send(request, patience: patience, trusting: [], authorities: nil)
+        try await send(request, patience: patience, isOwn: { _ in false }, authorities: nil)
     }
 
     /// The same transport for whoever may reach these origins at loopback and private addresses too: a registry's own.
     package func trusting(_ origins: Set<WebAddress.Origin>) -> any HTTPTransport {
-        TrustingTransport(transport: self, origins: origins, authorities: nil)
+        TrustingTransport(transport: self, isOwn: { origins.contains($0) }, authorities: nil)
     }
 
     /// The same transport for the requests of one registry, wherever they lead: certificates of these authorities are
     /// accepted there too, and for nobody else.
     ///
-    /// - Parameter files: PEM files, beside those of this transport.
+    /// - Parameters:
+    ///   - isOwn: which origins may be at loopback and private addresses.
+    ///   - files: PEM files, beside those of this transport.
     /// - Throws: when a file cannot be read or holds no certificate.
     package func trusting(
-        _ origins: Set<WebAddress.Origin>,
-        authorities files: [String]
+        where isOwn: @escaping @Sendable (WebAddress.Origin) -> Bool,
+        authorities files: [String] = []
     ) throws -> any HTTPTransport {
         let all = configuration.certificateAuthorityFiles + files
         let authorities = files.isEmpty ? nil : try TrustedAuthorities(files: all)
-        return TrustingTransport(transport: self, origins: origins, authorities: authorities)
+        return TrustingTransport(transport: self, isOwn: isOwn, authorities: authorities)
     }
 
     /// Closes what is not in use; later requests are refused.
@@ -100,7 +102,7 @@ package final class LiveTransport: HTTPTransport {
     fileprivate func send(
         _ request: HTTPClientRequest,
         patience: Patience,
-        trusting origins: Set<WebAddress.Origin>,
+        isOwn: @Sendable (WebAddress.Origin) -> Bool,
         authorities: TrustedAuthorities?
     ) async throws -> HTTPClientResponse {
         guard let address = WebAddress(request.url) else {
@@ -110,7 +112,7 @@ package final class LiveTransport: HTTPTransport {
             throw TransportError(kind: .invalidRequest, host: address.origin.hostAndPort, detail: "shutting down")
         }
         let origin = address.origin
-        let key = Key(origin: origin, isOwn: origins.contains(origin), authorities: authorities)
+        let key = Key(origin: origin, isOwn: isOwn(origin), authorities: authorities)
         let proxy = configuration.proxies.proxy(for: origin)
         while let reused = take(key) {
             do {
@@ -327,10 +329,10 @@ package final class LiveTransport: HTTPTransport {
 /// A view of a transport that may reach some origins wherever they are.
 private struct TrustingTransport: HTTPTransport {
     let transport: LiveTransport
-    let origins: Set<WebAddress.Origin>
+    let isOwn: @Sendable (WebAddress.Origin) -> Bool
     let authorities: TrustedAuthorities?
 
     func send(_ request: HTTPClientRequest, patience: Patience) async throws -> HTTPClientResponse {
-        try await transport.send(request, patience: patience, trusting: origins, authorities: authorities)
+        try await transport.send(request, patience: patience, isOwn: isOwn, authorities: authorities)
     }
 }

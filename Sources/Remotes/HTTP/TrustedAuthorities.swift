@@ -22,6 +22,7 @@ final class TrustedAuthorities: Sendable, Hashable {
 
     private static func context(_ files: [String]) throws -> NIOSSLContext {
         var tls = TLSConfiguration.makeClientConfiguration()
+        tls.minimumTLSVersion = .tlsv12
         for file in files {
             do {
                 let certificates = try NIOSSLCertificate.fromPEMFile(file)

@@ -54,7 +54,7 @@ struct CloneBench {
         let registries = RegistryClients(
             settings: settings,
             transport: { _ in transport },
-            ecr: ECRCredentials(client: ecr, home: { home }, now: timeline.now),
+            ecr: ECRCredentials(client: { _ in ecr }, home: { home }, now: timeline.now),
             upstream: AnonymousCredentials(),
             pacer: UnpacedRequests(),
             budget: nil,

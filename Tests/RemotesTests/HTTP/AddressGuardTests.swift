@@ -8,7 +8,9 @@ import Testing
     @Test(arguments: [
         ("8.8.8.8", AddressKind.public), ("127.0.0.1", .loopback), ("127.255.0.9", .loopback),
         ("10.1.2.3", .private), ("172.16.0.1", .private), ("172.32.0.1", .public), ("192.168.1.1", .private),
-        ("100.64.0.1", .private), ("100.100.100.200", .private), ("169.254.169.254", .metadata),
+        ("100.64.0.1", .private), ("100.100.100.200", .metadata), ("168.63.129.16", .metadata),
+        ("192.0.0.192", .metadata), ("192.0.0.1", .private),
+        ("169.254.169.254", .metadata),
         ("169.254.170.2", .metadata), ("0.0.0.0", .unusable), ("224.0.0.1", .unusable), ("255.255.255.255", .unusable),
         ("::1", .loopback), ("::", .unusable), ("2600:1f00::1", .public), ("fe80::1", .metadata),
         ("fd00:ec2::254", .metadata), ("fd00:ec2::23", .metadata), ("fd12::1", .private), ("fec0::1", .private),
@@ -16,15 +18,18 @@ import Testing
         ("::ffff:127.0.0.1", .loopback), ("64:ff9b::169.254.169.254", .metadata), ("64:ff9b::8.8.8.8", .public),
         ("64:ff9b::10.0.0.1", .private), ("64:ff9b:1::8.8.8.8", .private), ("64:ff9b:1::169.254.169.254", .metadata),
         ("2002:a9fe:a9fe::1", .metadata), ("2002:808:808::1", .public), ("::169.254.169.254", .metadata),
-        ("2001:db8::1", .private),
+        ("2001:db8::1", .private), ("::ffff:0:169.254.169.254", .metadata), ("::ffff:0:8.8.8.8", .public),
+        ("64:ff9b:1:a9fe:a9:fe00::", .metadata), ("64:ff9b:1:0:a9:fea9:fe00:0", .metadata), ("64:ff9b:1::1", .private),
+        ("fd20:ce::254", .metadata),
     ])
     func knowsWhatAnAddressIs(_ text: String, _ kind: AddressKind) throws {
         #expect(AddressKind(try SocketAddress(ipAddress: text, port: 443)) == kind)
     }
 
     @Test func metadataIsNeverTrusted() throws {
+        let everything = try ["0.0.0.0/0", "::/0"].map { try #require(Network($0)) }
         let guardian = AddressGuard(
-            trustedNetworks: try ["0.0.0.0/0", "::/0"].map { try #require(Network($0)) },
+            trustedNetworks: everything,
             isTrustedHost: { _, _ in true }
         )
         for text in ["169.254.169.254", "fd00:ec2::254", "::ffff:169.254.169.254", "fe80::1", "0.0.0.0"] {
@@ -36,8 +41,9 @@ import Testing
     }
 
     @Test func trustsWhatIsListed() throws {
+        let network = try #require(Network("10.20.0.0/16"))
         let guardian = AddressGuard(
-            trustedNetworks: [try #require(Network("10.20.0.0/16"))],
+            trustedNetworks: [network],
             isTrustedHost: { $0 == "harbor" && $1 == 443 }
         )
         func isAllowed(_ address: String, _ host: String, _ port: Int, own: Bool = false) throws -> Bool {

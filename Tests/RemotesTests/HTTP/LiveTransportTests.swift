@@ -119,8 +119,8 @@ import Testing
         )
         let urls = ["https://first.test:\(servers[0].port)/", "https://second.test:\(servers[1].port)/"]
         let views = [
-            try transport.trusting([], authorities: [first.certificate]),
-            try transport.trusting([], authorities: [second.certificate]),
+            try transport.trusting(where: { _ in false }, authorities: [first.certificate]),
+            try transport.trusting(where: { _ in false }, authorities: [second.certificate]),
         ]
         for (index, view) in views.enumerated() {
             #expect(try await get(urls[index], view) == "hello")
@@ -136,13 +136,34 @@ import Testing
         for server in servers { await server.stop() }
     }
 
+    @Test(arguments: [true, false])
+    func whoHasTakenALargeBodyMayTakeItsTimeToAnswer(_ isLarge: Bool) async throws {
+        let server = try await RegistryServer.start()
+        server.change { $0.faults.append { _ in .init(status: .created, delay: .milliseconds(400)) } }
+        let transport = try LiveTransport()
+        var request = HTTPClientRequest(url: "http://\(server.host)/v2/a/blobs/uploads/1")
+        request.method = .PUT
+        request.body = .bytes(ByteBuffer(bytes: content(1_000, seed: 1)))
+        var patience = Patience(idle: .milliseconds(80))
+        patience.digestion = isLarge ? .seconds(60) : .zero
+        if isLarge {
+            #expect(try await transport.send(request, patience: patience).status == .created)
+        } else {
+            await #expect {
+                try await transport.send(request, patience: patience)
+            } throws: { ($0 as? TransportError)?.kind == .stalled }
+        }
+        try await transport.shutdown()
+        await server.stop()
+    }
+
     @Test func aFileWithoutCertificatesIsNamed() throws {
         let certificates = try TestCertificates()
         let empty = try certificates.file("empty.pem", "nothing\n")
         let transport = try LiveTransport()
         for path in [empty, empty + ".missing"] {
             #expect {
-                try transport.trusting([], authorities: [path])
+                try transport.trusting(where: { _ in false }, authorities: [path])
             } throws: { ($0 as? TransportError)?.host == path }
             #expect {
                 try LiveTransport(certificateAuthorityFiles: [path])

@@ -19,6 +19,8 @@ struct LogSecretTests {
         )
         let keys: [String: SandboxJSON] = [
             "log": ["level": "trace", "format": .string(format)],
+            // quay.io leads to the storage for its blobs.
+            "network": ["trustedHosts": ["127.0.0.1"]],
             "registries": ["quay.io": ["credentials": ["environment": ["LAB_USER", "LAB_PASSWORD"]]]],
         ]
         try await RunningSandbox.with(SandboxConfiguration(upstreams: upstreams), keys: keys) { world in

@@ -1,0 +1,80 @@
+package import Foundation
+package import Remotes
+
+/// Tokens for private ECRs: one for all registries of a Region, for twelve hours, asked for again an hour before its end
+/// or when a registry refuses it.
+package actor ECRCredentials: RegistryCredentialSource {
+    private static let refreshAhead: TimeInterval = 3600
+
+    private let client: @Sendable (_ region: String) -> ECRClient
+    private let home: @Sendable () async throws -> HomeRegistry
+    private let now: @Sendable () -> Date
+    /// Told when a new token ends.
+    private let renewed: @Sendable (Date) -> Void
+    private var held: [String: ECRAuthorization] = [:]
+    private var fetching: [String: Signal] = [:]
+
+    /// - Parameter client: the API of a Region; a token opens the registries of its own Region alone.
+    package init(
+        client: @escaping @Sendable (_ region: String) -> ECRClient,
+        home: @escaping @Sendable () async throws -> HomeRegistry,
+        now: @escaping @Sendable () -> Date,
+        renewed: @escaping @Sendable (Date) -> Void = { _ in }
+    ) {
+        self.client = client
+        self.home = home
+        self.now = now
+        self.renewed = renewed
+    }
+
+    package func credential(for registry: String) async throws -> RegistryCredential {
+        let authorization = try await authorization(try await region(of: registry))
+        guard let credential = RegistryCredential(basicToken: authorization.token) else {
+            throw RegistryError(.brokenAnswer, host: registry, detail: "ECR gave a token that is not user:password")
+        }
+        return credential
+    }
+
+    package func invalidate(_ credential: RegistryCredential, for registry: String) async {
+        held = held.filter { RegistryCredential(basicToken: $0.value.token) != credential }
+    }
+
+    /// Where the own registry is really reached, when ECR says another place than its name (an endpoint override).
+    ///
+    /// - Throws: `AWSError` while it cannot be asked: a client made without the answer would go astray for good.
+    package func endpoint(of registry: String) async throws -> String? {
+        let home = try await home()
+        guard home.registry == registry else { return nil }
+        let endpoint = try await authorization(home.region).proxyEndpoint
+        return endpoint == "https://\(registry)" ? nil : endpoint
+    }
+
+    private func region(of registry: String) async throws -> String {
+        if let location = (try? ImageReference("\(registry)/x/y")).flatMap(ECRLocation.init) { return location.region }
+        return try await home().region
+    }
+
+    private func authorization(_ region: String) async throws -> ECRAuthorization {
+        while let running = fetching[region] {
+            await running.wait()
+            try Task.checkCancellation()
+        }
+        if let held = held[region], held.expires.timeIntervalSince(now()) > Self.refreshAhead { return held }
+        let done = Signal()
+        fetching[region] = done
+        defer {
+            fetching[region] = nil
+            done.set()
+        }
+        do {
+            let fresh = try await client(region).getAuthorizationToken()
+            held[region] = fresh
+            renewed(fresh.expires)
+            return fresh
+        } catch {
+            // A failed refresh is not the end of a token that still holds.
+            if let held = held[region], held.expires > now() { return held }
+            throw error
+        }
+    }
+}
