@@ -2,8 +2,8 @@ import Foundation
 import Remotes
 import Synchronization
 
-/// Shows copies on standard error: one redrawn line each on a terminal, else a plain line when one begins to move, every
-/// ten seconds, and when it ends.
+/// Shows copies on standard error: one redrawn line each on a terminal, else a plain line every ten seconds, and one when
+/// it ends.
 final class CopyDisplay: Sendable {
     enum Ending: Sendable {
         case copied(ImageCopy.Outcome)
@@ -14,7 +14,6 @@ final class CopyDisplay: Sendable {
         var progress: TransferProgress
         var began: Duration
         var saidAt: Duration
-        var saidBytes: Int64 = 0
     }
 
     private struct State {
@@ -31,7 +30,7 @@ final class CopyDisplay: Sendable {
     init(
         _ names: [String],
         timeline: Timeline = .system,
-        terminal: Terminal? = Terminal.isInteractive ? Terminal.current() : nil,
+        terminal: Terminal? = Terminal.interactive,
         write: @escaping @Sendable (String) -> Void = { FileHandle.standardError.write(Data($0.utf8)) }
     ) {
         self.names = names
@@ -83,9 +82,15 @@ final class CopyDisplay: Sendable {
                 return
             }
             var text = erase(&state)
-            for (index, line) in state.running.sorted(by: { $0.key < $1.key }) {
+            // What has scrolled away cannot be drawn again.
+            let room = max(1, (terminal.height ?? 24) - 2)
+            for (index, line) in state.running.sorted(by: { $0.key < $1.key }).prefix(room) {
                 let whole = "\(names[index]) \(Self.standing(line.progress.snapshot, now - line.began))"
                 text += whole.prefix((terminal.width ?? 80) - 1) + "\n"
+                state.drawn += 1
+            }
+            if state.running.count > room {
+                text += "and \(state.running.count - room) more\n"
                 state.drawn += 1
             }
             write(text)

@@ -37,7 +37,7 @@ struct CopyDisplayTests {
         let display = CopyDisplay(names, timeline: timeline, terminal: terminal) { text in
             written.withLock { $0.append(text) }
         }
-        display.begin(0, progress)
+        for index in names.indices { display.begin(index, progress) }
         await display.run()
         display.end(0, .failed(CopySession.Failure(message: "quay.io: \u{1B}[31mno", hint: nil, isTemporary: false)))
         display.finish()
@@ -66,6 +66,19 @@ struct CopyDisplayTests {
                 "quay.io/org/tool:1 error: quay.io: \u{FFFD}[31mno\n",
             ]
         )
+    }
+
+    @Test("no more lines are drawn than the terminal has")
+    func small() async {
+        let lines = await shown(
+            on: Terminal(width: 80, height: 5, hasColour: false),
+            steps: 2,
+            (1...8).map { "quay.io/org/tool\($0):1" },
+            before: { _ in },
+            with: TransferProgress()
+        )
+        #expect(lines[1].hasPrefix("\u{1B}[4A\u{1B}[Jquay.io/org/tool1:1 "))
+        #expect(lines[1].hasSuffix("\nand 5 more\n"))
     }
 
     @Test("on a terminal: one line an image, drawn again in its place, cut to the width")

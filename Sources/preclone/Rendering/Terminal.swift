@@ -9,17 +9,32 @@ import Glibc
 struct Terminal: Sendable, Hashable {
     /// Nil where output is not a terminal: nothing is cut then.
     var width: Int?
+    /// Lines; nil where output is not a terminal.
+    var height: Int?
     /// Colour is wanted and understood; it never is the only sign of anything.
     var hasColour: Bool
 
-    /// Standard output as it is, with `NO_COLOR` (no-color.org), `TERM` and `COLUMNS` obeyed.
-    static func current(environment: [String: String] = ProcessInfo.processInfo.environment) -> Terminal {
-        guard isatty(STDOUT_FILENO) == 1 else { return Terminal(width: nil, hasColour: false) }
+    init(width: Int?, height: Int? = nil, hasColour: Bool) {
+        self.width = width
+        self.height = height
+        self.hasColour = hasColour
+    }
+
+    /// Standard output, or another descriptor, as it is, with `NO_COLOR` (no-color.org), `TERM` and `COLUMNS` obeyed.
+    static func current(
+        of descriptor: Int32 = STDOUT_FILENO,
+        environment: [String: String] = ProcessInfo.processInfo.environment
+    ) -> Terminal {
+        guard isatty(descriptor) == 1 else { return Terminal(width: nil, hasColour: false) }
         var size = winsize()
-        let known = ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0
+        let known = ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0
         let width = environment["COLUMNS"].flatMap(Int.init) ?? (known ? Int(size.ws_col) : 80)
         let plain = environment["NO_COLOR"].map { !$0.isEmpty } ?? false
-        return Terminal(width: max(width, 20), hasColour: !plain && environment["TERM"] != "dumb")
+        return Terminal(
+            width: max(width, 20),
+            height: known && size.ws_row > 0 ? Int(size.ws_row) : 24,
+            hasColour: !plain && environment["TERM"] != "dumb"
+        )
     }
 
     /// A line on standard output.
@@ -29,6 +44,9 @@ struct Terminal: Sendable, Hashable {
 
     /// Whether standard error is a person's terminal, where a line may be drawn again.
     static var isInteractive: Bool { isatty(STDERR_FILENO) == 1 }
+
+    /// That terminal; nil where there is none.
+    static var interactive: Terminal? { isInteractive ? current(of: STDERR_FILENO) : nil }
 
     /// A line for people on standard error that the next one replaces.
     static func status(_ text: String) {
