@@ -7,6 +7,8 @@ import UnixSignals
 
 /// Reads the configuration again at SIGHUP. A bad file changes nothing; it is logged and shown by `status`.
 struct Reloader: Service {
+    /// Caught from before the manager hears that the daemon is ready: until then the signal would end the process.
+    let hangups: UnixSignalsSequence
     let path: String?
     let settings: Settings
     let ledger: Ledger
@@ -16,7 +18,7 @@ struct Reloader: Service {
     let timeline: Timeline
 
     func run() async throws {
-        for await _ in await UnixSignalsSequence(trapping: .sighup).cancelOnGracefulShutdown() {
+        for await _ in hangups.cancelOnGracefulShutdown() {
             notifier.reloading()
             reload()
             notifier.ready(status: nil)
@@ -56,12 +58,17 @@ struct Announcer: Service {
     let works: Works
     let region: String
 
-    let drain: Duration
+    /// What a copy that is cut needs beyond the drain: to leave its upload and its row in order.
+    private static let margin = Duration.seconds(25)
 
     func run() async throws {
         notifier.ready(status: "watching HealthOmics in \(region)")
         await cancelWhenGracefulShutdown { await announce() }
-        notifier.stopping(status: "finishing what is being copied", within: drain)
+        let drain = works.settings.current.clone.drain
+        notifier.stopping(
+            status: "stopping; copies have \(DurationText.format(drain)) to finish",
+            within: drain + Self.margin
+        )
     }
 
     private func announce() async {
@@ -81,15 +88,19 @@ struct Announcer: Service {
         }
     }
 
+    /// Such as `18 images ready, 1 copying; the last poll failed: …`.
     private func statusLine() throws -> String {
         let counts = try ledger.counts()
         let words = [
-            ("ready", "ready"), ("cloning", "copying"), ("pending", "waiting"), ("retrying", "retrying"),
+            ("ready", "ready"), ("cloning", "copying"), ("pending", "queued"), ("retrying", "retrying"),
             ("blocked", "blocked"),
-        ]
-        return words.compactMap { key, word in
-            counts[key].flatMap { $0 > 0 ? "\($0) \(word)" : nil }
-        }.joined(separator: ", ")
+        ].compactMap { key, word in counts[key].flatMap { $0 > 0 ? ($0, word) : nil } }
+        var parts = words.enumerated().map { position, entry in
+            position == 0 ? "\(Phrase.count(entry.0, "image")) \(entry.1)" : "\(Phrase.grouped(entry.0)) \(entry.1)"
+        }
+        parts = [parts.isEmpty ? "watching HealthOmics in \(region)" : parts.joined(separator: ", ")]
+        parts += try ledger.troubles()
+        return parts.joined(separator: "; ")
     }
 }
 

@@ -125,6 +125,7 @@ struct RunCommand: AsyncParsableCommand {
         _ threshold: LogThreshold,
         _ logger: Logger
     ) async throws {
+        let hangups = await UnixSignalsSequence(trapping: .sighup)
         let notifier = SystemdNotifier(environment: composition.environment)
         let ledger = works.ledger
         let timeline = composition.timeline
@@ -136,6 +137,7 @@ struct RunCommand: AsyncParsableCommand {
         }
         let daemon = works.daemon(pulse: pulse, logger: logger)
         let reloader = Reloader(
+            hangups: hangups,
             path: configurationFile.path,
             settings: composition.settings,
             ledger: ledger,
@@ -148,8 +150,7 @@ struct RunCommand: AsyncParsableCommand {
             ledger: ledger,
             notifier: notifier,
             works: works,
-            region: composition.aws.region,
-            drain: composition.settings.current.clone.drain
+            region: composition.aws.region
         )
         let metrics = MetricsService(
             ledger: ledger,

@@ -49,18 +49,28 @@ struct StatusCommand: AsyncParsableCommand {
             if report.exitCode != 0 { throw ExitCode(report.exitCode) }
             return
         }
+        try show(text(try read(path)))
         let timeline = Timeline.system
         while true {
-            let text = try text(try read(path))
-            // Home, then erase below: the screen does not flicker as it does when it is cleared first.
-            let isScreen = Terminal.current().width != nil && format.format == .table
-            Terminal.print(isScreen ? "\u{1B}[H\u{1B}[J" + text : text)
             try await timeline.sleep(.seconds(2))
+            do {
+                try show(text(try read(path)))
+            } catch let error as LedgerError {
+                // A record that is locked or just being replaced comes back.
+                show("error: " + PrintableText.stripped(error.description))
+            }
         }
     }
 
+    private func show(_ text: String) {
+        guard let height = Terminal.current().height, format.format == .table else { return Terminal.print(text) }
+        let lines = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+        FileHandle.standardOutput.write(Data(Terminal.screen(lines, height: height).utf8))
+    }
+
     private func read(_ path: String) throws -> StatusReport {
-        if RecordReader.isMissing(path) {
+        let isMissing = RecordReader.isMissing(path)
+        if isMissing, format.format == .table {
             throw CommandFailure(
                 "not running: there is no record at \(path)",
                 hint: "start the daemon (`systemctl start preclone`), or name its configuration with --config",
@@ -68,8 +78,9 @@ struct StatusCommand: AsyncParsableCommand {
             )
         }
         return try StatusReport.read(
-            from: RecordReader(path: path),
-            filter: filter,
+            // Programs get a document in any case.
+            from: isMissing ? RecordReader(Ledger()) : RecordReader(path: path),
+            filter: isMissing ? nil : filter,
             now: Date(),
             isAlive: { RecordLock.holder(record: path) != nil || WorkerProcess.isAlive($0) }
         )

@@ -33,7 +33,7 @@ import Testing
         let fixture = try RecordFixture()
         let report = try fixture.report()
         #expect(report.health.state == .notRunning && report.exitCode == 3)
-        #expect(fixture.text(report).hasPrefix("not running: no daemon has worked on this record yet\nimages: -\n"))
+        #expect(fixture.text(report).hasPrefix("stopped: no daemon has worked on this record yet\nimages: -\n"))
     }
 
     @Test func aRunningDaemonWithNothingToDoIsIdle() throws {
@@ -52,14 +52,14 @@ import Testing
         let fixture = try RecordFixture()
         try fixture.daemon()
         #expect(try fixture.report(alive: false).exitCode == 3)
-        #expect(fixture.text(try fixture.report(alive: false)).hasPrefix("not running: process 4711 is gone"))
+        #expect(fixture.text(try fixture.report(alive: false)).hasPrefix("dead: process 4711 is gone"))
         try fixture.daemon(beat: -600)
         #expect(try fixture.report().exitCode == 4)
         #expect(fixture.text(try fixture.report()).contains("no sign of life (last sign of life 10 min ago)"))
         try fixture.daemon(stopped: -7200)
         #expect(
             fixture.text(try fixture.report()).hasPrefix(
-                "not running: the daemon was stopped (last sign of life 2 h ago)"
+                "stopped: the daemon was stopped (last sign of life 2 h ago)"
             )
         )
         try fixture.daemon(mode: "clone")

@@ -13,6 +13,8 @@ package struct Cloner: Sendable {
     let settings: Settings
     let policy: PolicyGate
     let timeline: Timeline
+    /// Begun by the dispatcher when the daemon stops.
+    let drain = Drain()
 
     package init(
         account: AccountFacts,
@@ -43,6 +45,8 @@ package struct Cloner: Sendable {
             try await run(&attempt)
         } catch let refusal as Refusal {
             attempt.end = .refused(refusal)
+        } catch is ImageCopy.StoppedBetweenBlobs {
+            attempt.end = .stopped
         } catch let reached as PolicyGate.RateReached {
             attempt.end = .later(until: reached.until, why: reached.why)
         } catch {
@@ -222,6 +226,7 @@ package struct Cloner: Sendable {
         let ticket = attempt.ticket
         let home = try await account.home()
         let repository = settings.current.clone.repository
+        let started = timeline.elapsed()
         let needsCreated = settings.current.policy.rules.contains { $0.facts.minAgeDays != nil }
         let result = try await registries.copy(
             from: source,
@@ -248,6 +253,7 @@ package struct Cloner: Sendable {
                 // Readable before it is visible: a run that starts now must not be denied.
                 try audit(try await preparation.grant(destination.location).change, image, caller: caller)
             },
+            mayGoOn: { [drain, timeline] in drain.allows($0, since: started, at: timeline.elapsed()) },
             progress: { progress.moved(done: $0.bytesDone, total: $0.bytesTotal) }
         )
         attempt.bytesMoved = result.transfer.bytesMoved

@@ -10,8 +10,9 @@ extension RegistryClients {
     ///   - knownChildren: digests of platform children, by the digest of their index, from earlier attempts.
     ///   - factsKnown: told the image's facts before the first blob; a throw ends the copy.
     ///   - beforeFirstBlob: makes the repository ready.
+    ///   - mayGoOn: asked before each blob and part; see `ImageCopy.mayGoOn`.
     ///   - progress: told about once a second, and at the end, how many bytes of how many are done.
-    /// - Throws: `RegistryError`; what the two hooks throw; `CancellationError`.
+    /// - Throws: `RegistryError`; what the two hooks throw; `ImageCopy.StoppedBetweenBlobs`; `CancellationError`.
     package func copy(
         from source: ImageReference,
         to location: ECRLocation,
@@ -21,6 +22,7 @@ extension RegistryClients {
         needsCreated: Bool,
         factsKnown: @escaping @Sendable (ImageFacts) async throws -> Void,
         beforeFirstBlob: @escaping @Sendable () async throws -> Void,
+        mayGoOn: @escaping @Sendable (TransferProgress.Snapshot) -> Bool = { _ in true },
         progress report: @escaping @Sendable (TransferProgress.Snapshot) -> Void
     ) async throws -> ImageCopy.Outcome {
         let progress = TransferProgress()
@@ -37,6 +39,7 @@ extension RegistryClients {
         copy.knownChildren = knownChildren
         copy.needsCreated = needsCreated
         copy.beforeFirstBlob = beforeFirstBlob
+        copy.mayGoOn = mayGoOn
         copy.onManifestKnown = { facts in
             try await factsKnown(
                 ImageFacts(

@@ -10,8 +10,9 @@ import Synchronization
 package struct Dispatcher: Sendable {
     package let bell = Bell()
 
-    /// Between two looks at a record that cannot be used; below the promise of the watchdog.
+    /// Between two looks at a record that cannot be used.
     static let recordPause = Duration.seconds(5)
+    private static let longestWait = Duration.seconds(10)
 
     let ledger: Ledger
     let cloner: Cloner
@@ -19,6 +20,8 @@ package struct Dispatcher: Sendable {
     let settings: @Sendable () async -> DispatchSettings
     /// Registries of which nothing is asked now.
     let pausedRegistries: @Sendable () async -> Set<String>
+    /// The longest time between two beats.
+    let stride: Duration
     let beat: @Sendable () -> Void
     let ended: @Sendable (ImageRecord, CloneOutcome) async -> Void
     private let working = WorkingImages()
@@ -29,6 +32,7 @@ package struct Dispatcher: Sendable {
         timeline: Timeline,
         settings: @escaping @Sendable () async -> DispatchSettings,
         pausedRegistries: @escaping @Sendable () async -> Set<String>,
+        stride: Duration = .seconds(10),
         beat: @escaping @Sendable () -> Void,
         ended: @escaping @Sendable (ImageRecord, CloneOutcome) async -> Void
     ) {
@@ -37,6 +41,7 @@ package struct Dispatcher: Sendable {
         self.timeline = timeline
         self.settings = settings
         self.pausedRegistries = pausedRegistries
+        self.stride = stride
         self.beat = beat
         self.ended = ended
     }
@@ -63,7 +68,7 @@ package struct Dispatcher: Sendable {
                 } catch let error as DatabaseError where !untilIdle {
                     // A full disk, say: what is being copied goes on, and nothing new begins before it is mended.
                     Logger.current.critical("The record cannot be used", metadata: ["error": "\(error)"])
-                    try? await timeline.sleep(Self.recordPause)
+                    try? await timeline.sleep(min(Self.recordPause, stride))
                 }
             }
             try await drain()
@@ -107,14 +112,17 @@ package struct Dispatcher: Sendable {
     }
 
     private func untilNextDue() throws -> Duration {
-        guard let next = try ledger.nextDue(after: timeline.now()) else { return .seconds(10) }
-        let seconds = next.timeIntervalSince(timeline.now())
-        return min(.seconds(10), .milliseconds(Int64(max(0.05, seconds) * 1000)))
+        let longest = min(Self.longestWait, stride)
+        guard let next = try ledger.nextDue(after: timeline.now()) else { return longest }
+        let seconds = min(longest.seconds, next.timeIntervalSince(timeline.now()))
+        return .milliseconds(Int64(max(0.05, seconds) * 1000))
     }
 
-    /// Lets what runs come to its end for at most `clone.drain`; what is left is cancelled and goes on next time.
+    /// Lets what runs come to its end for at most `clone.drain`. A copy that cannot end by then stops at its next blob or
+    /// part; what is left after all is cancelled. Both go on next time.
     private func drain() async throws {
         let end = timeline.elapsed() + (await settings().drain)
+        cloner.drain.begin(until: end)
         while working.count > 0, timeline.elapsed() < end, !Task.isCancelled {
             beat()
             await bell.wait(atMost: min(.seconds(1), end - timeline.elapsed()), on: timeline)

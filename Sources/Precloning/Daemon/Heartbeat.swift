@@ -98,6 +98,12 @@ extension Ledger {
         }
     }
 
+    /// What a person should look at: the last poll, the configuration, events.
+    package func troubles() throws -> [String] {
+        guard let row = try database.read({ try DaemonRow.fetchOne($0, sql: "SELECT * FROM daemon") }) else { return [] }
+        return row.troubles
+    }
+
     /// When the token for ECR that is in use ends.
     package func tokenExpires(_ moment: Date) throws {
         try database.write {

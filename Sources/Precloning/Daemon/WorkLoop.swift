@@ -16,7 +16,7 @@ package protocol WorkLoop: Sendable {
 
 /// Runs a loop until its task is cancelled. A failing pass is logged and tried again after a growing pause.
 package struct LoopRunner: Sendable {
-    /// Waits are cut to this, so that a loop with nothing to do still gives signs of life.
+    /// Waits are cut to this and to the pulse's stride, so that a loop with nothing to do still gives signs of life.
     private static let longestWait = Duration.seconds(10)
     private static let longestPause = Duration.seconds(60)
 
@@ -31,6 +31,8 @@ package struct LoopRunner: Sendable {
     }
 
     package func run(_ loop: any WorkLoop) async {
+        // While the dispatcher drains, nobody waits for loops that have ended; for one that does not end, one does.
+        defer { pulse.ended(loop.name) }
         var failures = 0
         while !Task.isCancelled {
             pulse.beat(loop.name)
@@ -62,7 +64,7 @@ package struct LoopRunner: Sendable {
         while !Task.isCancelled {
             let left = end - timeline.elapsed()
             guard left > .zero else { return }
-            let slice = min(left, Self.longestWait)
+            let slice = min(left, Self.longestWait, pulse.stride)
             if let bell {
                 if await bell.wait(atMost: slice, on: timeline) { return }
             } else {

@@ -103,6 +103,7 @@ package struct Works: Sendable {
                 )
             },
             pausedRegistries: { [registries] in await registries.paused() },
+            stride: pulse.stride,
             beat: { pulse.beat("dispatcher") },
             ended: { image, outcome in await recorder.keep(image, outcome) }
         )

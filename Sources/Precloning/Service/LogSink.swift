@@ -178,26 +178,5 @@ package struct LineLogSink: LogSink {
     }
 
     /// Control characters from outside, which could forge a line or steer a terminal, become U+FFFD.
-    private static func printable(_ text: String) -> String {
-        guard text.unicodeScalars.contains(where: PrintableText.isControl) else { return text }
-        return PrintableText.stripped(text)
-    }
-}
-
-/// Text that is safe to print although it came from outside.
-package enum PrintableText {
-    /// Control characters, line and paragraph separators, and characters that turn the direction of writing.
-    package static func isControl(_ scalar: Unicode.Scalar) -> Bool {
-        switch scalar.value {
-        case 0..<0x20, 0x7F...0x9F, 0x2028...0x2029, 0x202A...0x202E, 0x2066...0x2069: true
-        default: false
-        }
-    }
-
-    /// The text with each such character replaced by U+FFFD.
-    package static func stripped(_ text: String) -> String {
-        var clean = String.UnicodeScalarView()
-        clean.append(contentsOf: text.unicodeScalars.map { isControl($0) ? "\u{FFFD}" : $0 })
-        return String(clean)
-    }
+    private static func printable(_ text: String) -> String { PrintableText.stripped(text) }
 }

@@ -19,6 +19,15 @@ package struct DaemonRow: Codable, Sendable, Equatable, FetchableRecord {
     package var configTrouble: String?
     package var configTroubleAt: Milliseconds?
     package var tokenExpiresAt: Milliseconds?
+
+    /// What is wrong with the daemon's own work, in words.
+    var troubles: [String] {
+        [
+            lastPollTrouble.map { "the last poll failed: \($0)" },
+            configTrouble.map { "the changed configuration is not in force: \($0)" },
+            eventTrouble.map { "events do not arrive: \($0)" },
+        ].compactMap(\.self)
+    }
 }
 
 /// Whether the process that works on the record lives, as told apart by its heartbeat and by the process itself.

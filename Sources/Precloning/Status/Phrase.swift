@@ -104,18 +104,7 @@ package enum Phrase {
     }
 
     /// Text from outside without anything that moves a cursor or turns the direction of writing.
-    package static func plain(_ text: String) -> String {
-        func isUnsafe(_ scalar: Unicode.Scalar) -> Bool {
-            switch scalar.properties.generalCategory {
-            case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .privateUse: true
-            default: false
-            }
-        }
-        guard text.unicodeScalars.contains(where: isUnsafe) else { return text }
-        var safe = String.UnicodeScalarView()
-        for scalar in text.unicodeScalars { safe.append(isUnsafe(scalar) ? " " : scalar) }
-        return String(safe)
-    }
+    package static func plain(_ text: String) -> String { PrintableText.stripped(text, by: " ") }
 
     /// A digest short enough to compare by eye: `sha256:0123456789ab`.
     package static func short(_ digest: String?) -> String {
@@ -133,8 +122,11 @@ extension StatusReport.Standing {
         var parts = ["\(ready) of \(Phrase.count(total, "image")) ready"]
         func are(_ number: Int) -> String { number == 1 ? "is" : "are" }
         if copying > 0 { parts.append("\(copying) \(are(copying)) being copied") }
+        // What waited until a moment that is past only waits for its turn, or for the daemon.
+        let isOver: (StatusReport.Wait) -> Bool = { wait in wait.until.map { $0 <= now } ?? false }
+        let queued = queued + waits.filter(isOver).reduce(0) { $0 + $1.images }
         if queued > 0 { parts.append("\(queued) \(are(queued)) queued") }
-        for wait in waits.sorted(by: { ($0.registry, $0.reason ?? "") < ($1.registry, $1.reason ?? "") }) {
+        for wait in waits.filter({ !isOver($0) }).sorted(by: { ($0.registry, $0.reason ?? "") < ($1.registry, $1.reason ?? "") }) {
             let until = wait.until.map { " \(Phrase.clock($0, now: now, zone: zone))" }
             switch wait.reason {
             case "quota", "throttled", "unreachable", nil:

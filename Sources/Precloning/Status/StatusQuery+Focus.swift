@@ -126,7 +126,7 @@ extension StatusQuery {
             kind: "image",
             subject: canonical,
             sentence: images.count == 1
-                ? Self.sentence(images[0], now: now) : standing.sentence(now: now, zone: .gmt),
+                ? Self.sentence(images[0], now: now, zone: .gmt) : standing.sentence(now: now, zone: .gmt),
             isReady: standing.isReady,
             images: images,
             unresolved: [],
@@ -134,12 +134,13 @@ extension StatusQuery {
         )
     }
 
-    static func sentence(_ image: StatusReport.ImageStatus, now: Date) -> String {
+    static func sentence(_ image: StatusReport.ImageStatus, now: Date, zone: TimeZone) -> String {
         let why = image.reason.map { ": \($0)" } ?? ""
         switch image.state {
-        case "ready": return "ready since \(Phrase.clock(image.readyAt ?? image.updatedAt, now: now, zone: .gmt))"
+        case "ready": return "ready since \(Phrase.clock(image.readyAt ?? image.updatedAt, now: now, zone: zone))"
         case "retrying":
-            return "tried again \(image.dueAt.map { "at \(Phrase.clock($0, now: now, zone: .gmt))" } ?? "later")\(why)"
+            guard let due = image.dueAt, due > now else { return "queued to be tried again\(why)" }
+            return "tried again at \(Phrase.clock(due, now: now, zone: zone))\(why)"
         case "cloning": return "being cloned"
         default: return image.state + why
         }

@@ -52,7 +52,7 @@ extension StatusReport {
                 registries: try query.registries(),
                 nextRetryAt: try query.nextRetry()
             )
-            report.health = report.judged(now: now)
+            report.health = report.judged(row)
             if let filter { report.focus = try query.focus(filter) }
             return report
         }
@@ -60,7 +60,7 @@ extension StatusReport {
 
     // MARK: Health
 
-    private func judged(now: Date) -> Health {
+    private func judged(_ row: DaemonRow?) -> Health {
         switch daemon.life {
         case .never: return Health(state: .notRunning, reasons: ["no daemon has worked on this record yet"])
         case .stopped where daemon.mode == "clone" || daemon.mode == "once":
@@ -80,7 +80,7 @@ extension StatusReport {
             )
         case .running: break
         }
-        let troubles = troubles
+        let troubles = troubles(row)
         if !troubles.isEmpty { return Health(state: .degraded, reasons: troubles) }
         if daemon.mode == "clone" {
             return Health(state: .notRunning, reasons: ["only a `preclone clone` is at work"])
@@ -92,7 +92,7 @@ extension StatusReport {
     private var command: String { daemon.mode == "once" ? "run --once" : daemon.mode ?? "run" }
 
     /// What a person should look at while the daemon runs.
-    private var troubles: [String] {
+    private func troubles(_ row: DaemonRow?) -> [String] {
         var reasons: [String] = []
         let stuckRuns = runs.shown.filter(\.standing.isStuck)
         if !stuckRuns.isEmpty {
@@ -109,11 +109,7 @@ extension StatusReport {
         if let trouble = unread.first?.trouble {
             reasons.append("the images of \(Phrase.count(unread.count, "live run")) are not known: \(trouble)")
         }
-        if let trouble = daemon.lastPollTrouble { reasons.append("the last poll failed: \(trouble)") }
-        if let trouble = daemon.configurationTrouble {
-            reasons.append("the changed configuration is not in force: \(trouble)")
-        }
-        if let trouble = daemon.eventTrouble { reasons.append("events do not arrive: \(trouble)") }
+        reasons += row?.troubles ?? []
         for registry in registries where registry.breaker == "open" {
             reasons.append("\(Phrase.registry(registry.registry)) fails for everything")
         }

@@ -9,7 +9,7 @@ package struct TextStyle: Sendable, Hashable {
     package var zone: TimeZone
 
     package init(width: Int? = nil, colour: Bool = false, zone: TimeZone = .gmt) {
-        self.width = width.map { max(40, $0) }
+        self.width = width.map { max(20, $0) }
         self.colour = colour
         self.zone = zone
     }
@@ -23,8 +23,16 @@ package struct TextStyle: Sendable, Hashable {
     /// Text from outside on one line, cut to the width that is left after an indent.
     func fitted(_ text: String, indent: Int = 0) -> String {
         let plain = Phrase.plain(text)
-        guard let width, plain.count > width - indent else { return plain }
-        return plain.prefix(max(1, width - indent - 1)) + "…"
+        guard let width else { return plain }
+        return DisplayWidth.cut(plain, to: max(1, width - indent), .end)
+    }
+
+    /// Text from outside, whole words on lines of the terminal's width: what a person has to know is never cut.
+    func wrapped(_ text: String, indent: Int) -> [String] {
+        let margin = String(repeating: " ", count: indent)
+        let plain = Phrase.plain(text)
+        guard let width else { return [margin + plain] }
+        return DisplayWidth.wrapped(plain, to: max(1, width - indent)).map { margin + $0 }
     }
 }
 
@@ -42,7 +50,7 @@ package struct StatusText: Sendable {
 
     /// The lines, without a line break at the end.
     package var lines: [String] {
-        var lines = [headline]
+        var lines = headline
         if let focus = report.focus {
             lines += self.focus(focus)
         } else {
@@ -55,19 +63,21 @@ package struct StatusText: Sendable {
 
     // MARK: Sections
 
-    private var headline: String {
+    /// One word, and why; on as many lines as that takes.
+    private var headline: [String] {
         let (word, tint): (String, TextStyle.Tint) =
             switch report.health.state {
             case .healthy: ("healthy", .green)
             case .idle: ("idle", .green)
             case .degraded: ("degraded", .yellow)
             case .stuck: ("stuck", .red)
-            case .notRunning: ("not running", .red)
+            case .notRunning: (report.daemon.life == .dead ? "dead" : "stopped", .red)
             }
         var reasons = report.health.reasons
         if let extra = lastSign { reasons[0] += extra }
-        let why = reasons.joined(separator: "; ")
-        return style.tinted(word, tint) + ": " + style.fitted(why, indent: word.count + 2)
+        var lines = style.wrapped("\(word): " + reasons.joined(separator: "; "), indent: 0)
+        lines[0] = style.tinted(word, tint) + lines[0].dropFirst(word.count)
+        return lines
     }
 
     /// When a daemon that does not run gave its last sign.
@@ -122,9 +132,9 @@ package struct StatusText: Sendable {
         let name = run.name.map { " \($0)" } ?? ""
         var lines = [
             "  " + style.fitted("\(run.id)\(name) (\(run.status.lowercased())): \(mark)", indent: 2),
-            "    " + style.fitted(run.standing.sentence(now: now, zone: style.zone), indent: 4),
         ]
-        if let trouble = run.trouble { lines.append("    " + style.fitted(trouble, indent: 4)) }
+        lines += style.wrapped(run.standing.sentence(now: now, zone: style.zone), indent: 4)
+        if let trouble = run.trouble { lines += style.wrapped(trouble, indent: 4) }
         return lines
     }
 
@@ -153,16 +163,20 @@ package struct StatusText: Sendable {
     }
 
     private func waitLines(_ image: StatusReport.ImageStatus) -> [String] {
-        var text = image.state == "pending" ? "queued" : "again \(Phrase.time(until: image.dueAt, now: now))"
+        ["  " + style.fitted(image.source, indent: 2), "    " + style.fitted(waiting(image), indent: 4)]
+    }
+
+    private func waiting(_ image: StatusReport.ImageStatus) -> String {
+        var text = image.state == "pending" ? "queued" : "tried again \(Phrase.time(until: image.dueAt, now: now))"
         if let reason = image.reason { text += ": \(reason)" }
-        return ["  " + style.fitted(image.source, indent: 2), "    " + style.fitted(text, indent: 4)]
+        return text
     }
 
     private func blockedLines(_ image: StatusReport.ImageStatus) -> [String] {
         var lines = ["  " + style.fitted(image.source + wanted(image), indent: 2)]
         let rule = image.rule.map { " (rule \($0))" } ?? ""
-        lines.append("    " + style.fitted((image.reason ?? "no reason is recorded") + rule, indent: 4))
-        if let mend = image.mend { lines += wrapped("mend: " + Phrase.plain(mend), indent: 4) }
+        lines += style.wrapped((image.reason ?? "no reason is recorded") + rule, indent: 4)
+        if let mend = image.mend { lines += style.wrapped("mend: " + mend, indent: 4) }
         return lines
     }
 
@@ -171,10 +185,8 @@ package struct StatusText: Sendable {
     }
 
     private func unresolvedLines(_ mention: StatusReport.UnresolvedStatus) -> [String] {
-        [
-            "  " + style.fitted("\(mention.subject), \(mention.place): \(mention.expression)", indent: 2),
-            "    " + style.fitted(mention.missing, indent: 4),
-        ]
+        ["  " + style.fitted("\(mention.subject), \(mention.place): \(mention.expression)", indent: 2)]
+            + style.wrapped(mention.missing, indent: 4)
     }
 
     private func movedLines(_ image: StatusReport.ImageStatus) -> [String] {
@@ -211,15 +223,17 @@ package struct StatusText: Sendable {
     private func focus(_ focus: StatusReport.Focus) -> [String] {
         // The sentence of the report speaks UTC; on a terminal the times are local.
         var sentence = focus.sentence
-        if style.zone != .gmt, let standing = focus.standing {
+        if focus.kind == "image", focus.images.count == 1 {
+            sentence = StatusQuery.sentence(focus.images[0], now: now, zone: style.zone)
+        } else if style.zone != .gmt, let standing = focus.standing {
             sentence = sentence.replacing(
                 standing.sentence(now: now, zone: .gmt),
                 with: standing.sentence(now: now, zone: style.zone)
             )
         }
         var lines = ["", style.tinted("\(focus.kind) \(Phrase.plain(focus.subject))", .bold)]
-        lines += wrapped(Phrase.plain(sentence), indent: 2)
-        if let coverage = focus.coverage { lines += wrapped("coverage: " + Phrase.plain(coverage.sentence), indent: 2) }
+        lines += style.wrapped(sentence, indent: 2)
+        if let coverage = focus.coverage { lines += style.wrapped("coverage: " + coverage.sentence, indent: 2) }
         for image in focus.images {
             lines.append("")
             let certainty = image.certainty.flatMap { $0 == "certain" ? nil : ", \($0)" } ?? ""
@@ -239,7 +253,7 @@ package struct StatusText: Sendable {
         for mention in focus.unresolved {
             lines.append("")
             lines.append("  " + style.fitted("unresolved  \(mention.place): \(mention.expression)", indent: 2))
-            lines.append("    " + style.fitted(mention.missing, indent: 4))
+            lines += style.wrapped(mention.missing, indent: 4)
         }
         lines += attempts(focus.attempts)
         return lines
@@ -258,7 +272,7 @@ package struct StatusText: Sendable {
         switch image.state {
         case "cloning": Array(copyLines(image).dropFirst())
         case "blocked": Array(blockedLines(image).dropFirst())
-        default: Array(waitLines(image).dropFirst())
+        default: style.wrapped(waiting(image), indent: 4)
         }
     }
 
@@ -271,22 +285,6 @@ package struct StatusText: Sendable {
                 if let message = attempt.message { text += "  \(message)" }
                 return "  " + style.fitted(text, indent: 2)
             }
-    }
-
-    /// Whole words on lines of the terminal's width: a mend is never cut.
-    private func wrapped(_ text: String, indent: Int) -> [String] {
-        let margin = String(repeating: " ", count: indent)
-        guard let width = style.width else { return [margin + text] }
-        var lines: [String] = []
-        var line = ""
-        for word in text.split(separator: " ") {
-            if !line.isEmpty, indent + line.count + 1 + word.count > width {
-                lines.append(margin + line)
-                line = ""
-            }
-            line += line.isEmpty ? String(word) : " \(word)"
-        }
-        return lines + [margin + line]
     }
 }
 

@@ -73,7 +73,7 @@ struct CopyStage: Sendable {
                 group.addTask {
                     do {
                         try await move(blob, image: image, outlook)
-                    } catch let error as RegistryError where error.isWorthRetrying {
+                    } catch where Self.sparesOthers(error) {
                         // What is under way comes to its end: the next attempt finds it there.
                         let isFirst = outlook.worsen(error)
                         await share.release(registry: registry, digests: [blob.digest], image: image)
@@ -84,6 +84,13 @@ struct CopyStage: Sendable {
             try await group.waitForAll()
         }
         if let failure = outlook.failure { throw failure }
+    }
+
+    /// Whether the blobs that were begun may end although this one did not: it may be had later, or nothing more is to
+    /// begin.
+    private static func sparesOthers(_ error: any Error) -> Bool {
+        if let error = error as? RegistryError { return error.isWorthRetrying }
+        return error is ImageCopy.StoppedBetweenBlobs
     }
 
     private func move(_ blob: Descriptor, image: Int, _ outlook: Outlook) async throws {
@@ -210,11 +217,14 @@ struct CopyStage: Sendable {
         }
         let transfer = BlobTransfer(descriptor: blob, destination: destination, progress: progress)
         let hosts: Set<String> = [registry, origin.client.endpoint.name]
+        let goOn: @Sendable () throws -> Void = { [copy] in
+            guard copy.mayGoOn(copy.progress.snapshot) else { throw ImageCopy.StoppedBetweenBlobs() }
+        }
         if let parts = destination.parts, parts.takes(blob) {
             // One at a time: it has a whole part in memory.
             let isSent = try await share.partUploads.with([registry]) {
                 try await share.slots.with(hosts) {
-                    try await parts.upload(blob, to: destination, from: origin, progress: progress)
+                    try await parts.upload(blob, to: destination, from: origin, progress: progress, goOn: goOn)
                 }
             }
             if isSent {
@@ -224,6 +234,7 @@ struct CopyStage: Sendable {
         }
         try await share.slots.with(hosts) {
             if let failure = outlook.failure { throw failure }
+            try goOn()
             if let bytes = plan.inMemory[blob.digest] {
                 try await transfer.upload(bytes)
             } else {
@@ -271,13 +282,13 @@ struct CopyStage: Sendable {
 /// What has become of an image's other blobs, for those that have not begun: a failure that may pass ends no transfer
 /// under way, and begins none.
 private final class Outlook: Sendable {
-    private let state = Mutex<RegistryError?>(nil)
+    private let state = Mutex<(any Error)?>(nil)
 
     /// The first failure.
-    var failure: RegistryError? { state.withLock { $0 } }
+    var failure: (any Error)? { state.withLock { $0 } }
 
     /// Takes a failure in; returns whether it is the first.
-    func worsen(_ error: RegistryError) -> Bool {
+    func worsen(_ error: any Error) -> Bool {
         state.withLock { failure in
             guard failure == nil else { return false }
             failure = error

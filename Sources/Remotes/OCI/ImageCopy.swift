@@ -74,6 +74,9 @@ package struct ImageCopy: Sendable {
         package var created: Date?
     }
 
+    /// It was told not to go on. Blobs that were begun are at the destination, and the next copy goes on from there.
+    package struct StoppedBetweenBlobs: Error, Sendable {}
+
     package struct Outcome: Sendable, Hashable {
         /// What the reference resolved to when the copy began.
         package var sourceDigest: Digest
@@ -108,6 +111,8 @@ package struct ImageCopy: Sendable {
     package var beforeFirstBlob: @Sendable () async throws -> Void
     /// Called when the manifest is known and something is to be moved, before `beforeFirstBlob`.
     package var onManifestKnown: @Sendable (Facts) async throws -> Void
+    /// Asked before each blob and each part of one: false ends the copy there.
+    package var mayGoOn: @Sendable (TransferProgress.Snapshot) -> Bool = { _ in true }
 
     package init(
         source: Source,
@@ -133,7 +138,8 @@ package struct ImageCopy: Sendable {
 
     /// Copies the image unless it is there already.
     ///
-    /// - Throws: `RegistryError`, whose host says which side it was; what the hooks throw; `CancellationError`.
+    /// - Throws: `RegistryError`, whose host says which side it was; what the hooks throw; `StoppedBetweenBlobs` when
+    ///   `mayGoOn` said so; `CancellationError`.
     package func run() async throws -> Outcome {
         async let there = destinationDigest()
         async let resolved = sourceHead()

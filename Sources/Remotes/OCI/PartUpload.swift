@@ -64,12 +64,14 @@ package struct PartUpload: Sendable {
 
     /// Uploads a layer, from where a former process stopped if the journal knows of one.
     ///
+    /// - Parameter goOn: called before each part; what it throws ends the upload, which the journal then knows of.
     /// - Returns: false when the registry's parts are too small to carry it; then it is to go in one PUT.
     func upload(
         _ blob: Descriptor,
         to destination: ImageCopy.Destination,
         from origin: BlobTransfer.Origin,
-        progress: TransferProgress
+        progress: TransferProgress,
+        goOn: @Sendable () throws -> Void
     ) async throws -> Bool {
         let client = destination.client
         let repository = destination.repository
@@ -90,7 +92,7 @@ package struct PartUpload: Sendable {
                     return false
                 }
                 record = current
-                try await send(blob, current, from: origin, progress: progress)
+                try await send(blob, current, from: origin, progress: progress, goOn: goOn)
                 break
             } catch PartUploadError.layerExists {
                 progress.update { $0.bytesDone += blob.size }
@@ -162,7 +164,8 @@ package struct PartUpload: Sendable {
         _ blob: Descriptor,
         _ start: UploadRecord,
         from origin: BlobTransfer.Origin,
-        progress: TransferProgress
+        progress: TransferProgress,
+        goOn: @Sendable () throws -> Void
     ) async throws {
         var record = start
         // Hashing makes sense only over the whole; from the middle on the registry's own check stands alone.
@@ -179,12 +182,16 @@ package struct PartUpload: Sendable {
         progress.update { $0.bytesDone += start.bytesSent }
         var part = ByteBufferAllocator().buffer(capacity: record.partSize)
         do {
+            try goOn()
             for try await var chunk in body {
                 while let slice = chunk.readSlice(
                     length: min(chunk.readableBytes, record.partSize - part.readableBytes)
                 ), slice.readableBytes > 0 {
                     part.writeImmutableBuffer(slice)
-                    if part.readableBytes == record.partSize { try await flush(&part, &record) }
+                    if part.readableBytes == record.partSize {
+                        try await flush(&part, &record)
+                        if record.bytesSent < blob.size { try goOn() }
+                    }
                 }
             }
             if part.readableBytes > 0 { try await flush(&part, &record) }

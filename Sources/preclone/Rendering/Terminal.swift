@@ -37,6 +37,17 @@ struct Terminal: Sendable, Hashable {
         )
     }
 
+    /// The lines as one screen that replaces the last one. It is written over, not cleared first, and so does not flicker;
+    /// what the screen has no room for is counted, since lines beyond it would push the first ones out.
+    static func screen(_ lines: [String], height: Int) -> String {
+        var shown = lines
+        if lines.count > max(2, height - 1) {
+            let room = max(1, height - 2)
+            shown = Array(lines.prefix(room)) + ["… \(Phrase.count(lines.count - room, "more line"))"]
+        }
+        return "\u{1B}[H" + shown.map { $0 + "\u{1B}[K\n" }.joined() + "\u{1B}[J"
+    }
+
     /// A line on standard output.
     static func print(_ text: String) {
         FileHandle.standardOutput.write(Data((text + "\n").utf8))

@@ -1,21 +1,14 @@
+import Precloning
+
 /// A table for people: columns as wide as their longest cell, cut to the terminal's width where there is one.
 struct TextTable: Sendable {
     struct Column: Sendable, Hashable {
         var title: String
         var alignment = Alignment.left
         /// How cells lose characters when the terminal is too narrow.
-        var cut = Cut.never
+        var cut = DisplayWidth.Cut.never
 
         enum Alignment: Sendable { case left, right }
-
-        enum Cut: Sendable {
-            /// The column keeps its width.
-            case never
-            /// The end goes: sentences.
-            case end
-            /// The middle goes: references and URIs, whose both ends matter.
-            case middle
-        }
     }
 
     var columns: [Column]
@@ -68,45 +61,5 @@ struct TextTable: Sendable {
             }
         }
         return line + "\n"
-    }
-}
-
-/// How many columns of a terminal a text takes.
-enum DisplayWidth {
-    static func of(_ text: String) -> Int {
-        if text.utf8.allSatisfy({ $0 < 0x80 }) { return text.utf8.count }
-        return text.reduce(0) { $0 + width($1) }
-    }
-
-    private static func width(_ character: Character) -> Int {
-        guard let scalar = character.unicodeScalars.first else { return 0 }
-        switch scalar.value {
-        case 0x300...0x36F, 0x200B...0x200F, 0xFE00...0xFE0F: return 0
-        case 0x1100...0x115F, 0x2E80...0xA4CF, 0xAC00...0xD7A3, 0xF900...0xFAFF, 0xFE30...0xFE6F, 0xFF00...0xFF60,
-            0xFFE0...0xFFE6, 0x1F300...0x1FAFF, 0x20000...0x3FFFD:
-            return 2
-        default: return 1
-        }
-    }
-
-    static func cut(_ text: String, to width: Int, _ cut: TextTable.Column.Cut) -> String {
-        guard cut != .never, of(text) > width, width > 0 else { return text }
-        let characters = Array(text)
-        let front = cut == .end ? width - 1 : (width - 1) / 2
-        let head = take(characters[...], front)
-        if cut == .end { return head + "…" }
-        let tail = take(characters.reversed()[...], width - 1 - of(head))
-        return head + "…" + String(tail.reversed())
-    }
-
-    private static func take(_ characters: ArraySlice<Character>, _ width: Int) -> String {
-        var taken = ""
-        var left = width
-        for character in characters {
-            left -= Self.width(character)
-            if left < 0 { break }
-            taken.append(character)
-        }
-        return taken
     }
 }

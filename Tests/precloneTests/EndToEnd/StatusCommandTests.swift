@@ -45,13 +45,13 @@ struct StatusCommandTests {
             daemon.signal(SIGKILL)
             _ = await daemon.end()
             let dead = try await world.run("status")
-            #expect(dead.standardOutput.hasPrefix("not running: process \(daemon.id) is gone"))
+            #expect(dead.standardOutput.hasPrefix("dead: process \(daemon.id) is gone"))
             #expect(dead.code == 3)
 
             world.sandbox.clearFaults()
             try await world.withDaemon { _ in try await world.until([image: "ready"]) }
             let stopped = try await world.run("status")
-            #expect(stopped.standardOutput.hasPrefix("not running: the daemon was stopped"))
+            #expect(stopped.standardOutput.hasPrefix("stopped: the daemon was stopped"))
             #expect(stopped.code == 3)
         }
     }
@@ -91,7 +91,7 @@ struct StatusCommandTests {
                 let plain = try await onTerminal(world, "", environment: ["NO_COLOR": "1"], until: { _ in false })
                 #expect(plain.hasPrefix("idle: nothing to do"), "\(plain)")
                 #expect(!plain.contains("\u{1B}"))
-                let home = "\u{1B}[H\u{1B}[J"
+                let home = "\u{1B}[H"
                 let watched = try await onTerminal(world, "--watch") { $0.ranges(of: home).count >= 2 }
                 #expect(watched.hasPrefix(home))
                 #expect(watched.ranges(of: "nothing to do").count >= 2)
@@ -104,7 +104,7 @@ struct StatusCommandTests {
         try await RunningSandbox.with { world in
             #expect(try await world.run("run", "--once").code == 0)
             let program = try world.start("status", "--watch")
-            try await world.until("a second report") { program.standardOutput.ranges(of: "not running: ").count >= 2 }
+            try await world.until("a second report") { program.standardOutput.ranges(of: "stopped: ").count >= 2 }
             #expect(program.isRunning)
             program.signal(SIGINT)
             #expect(await program.end().code == -SIGINT)
