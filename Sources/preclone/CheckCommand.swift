@@ -70,7 +70,7 @@ struct CheckCommand: AsyncParsableCommand {
         if !missing.isEmpty {
             throw CommandFailure(
                 "preclone cannot work without \(missing.joined(separator: ", "))",
-                hint: "give its role the policy in config/iam-policy.json (/usr/share/doc/preclone/iam-policy.json)"
+                hint: "give its role the policy in config/iam-policy.json (/usr/share/preclone/iam-policy.json)"
             )
         }
     }

@@ -101,7 +101,9 @@ struct RunCommand: AsyncParsableCommand {
     }
 
     private func runOnce(_ works: Works, _ composition: Composition, _ logger: Logger) async throws {
-        let pulse = LoopPulse(watchdog: nil, timeline: composition.timeline, tell: {})
+        let (ledger, timeline) = (works.ledger, composition.timeline)
+        // Nobody watches, but `status` is to see that it lives.
+        let pulse = LoopPulse(watchdog: nil, timeline: timeline) { _ = try? ledger.beat(now: timeline.now()) }
         try await works.daemon(pulse: pulse, logger: logger).runOnce()
         let counts = try works.ledger.counts()
         logger.notice(

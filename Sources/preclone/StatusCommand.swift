@@ -82,7 +82,7 @@ struct StatusCommand: AsyncParsableCommand {
             from: isMissing ? RecordReader(Ledger()) : RecordReader(path: path),
             filter: isMissing ? nil : filter,
             now: Date(),
-            isAlive: { RecordLock.holder(record: path) != nil || WorkerProcess.isAlive($0) }
+            isAlive: { RecordLock.isHeld(record: path, by: $0) ?? WorkerProcess.isAlive($0) }
         )
     }
 

@@ -48,7 +48,8 @@ struct MetricsTests {
             try database.execute(
                 sql: """
                     INSERT INTO attempt (imageID, startedAt, endedAt, route, result, failureClass, bytes) VALUES
-                        (2, 1, 2, 'copy', 'failed', 'throttled', 10), (2, 1, 2, 'copy', 'ready', NULL, 1000);
+                        (2, 1, 2, 'copy', 'failed', 'throttled', 10), (2, 1, 2, 'copy', 'ready', NULL, 1000),
+                        (3, 1, 2, 'copy', 'failed', 'unreachable', 0);
                     """
             )
         }
@@ -69,7 +70,7 @@ struct MetricsTests {
             preclone_oldest_waiting_timestamp_seconds 1789999000
             # HELP preclone_clone_attempts_total Attempts to clone an image, by source registry and result.
             # TYPE preclone_clone_attempts_total counter
-            preclone_clone_attempts_total{registry="quay.io",result="failed"} 1
+            preclone_clone_attempts_total{registry="quay.io",result="failed"} 2
             preclone_clone_attempts_total{registry="quay.io",result="ready"} 1
             # HELP preclone_cloned_bytes_total Bytes moved by attempts to clone, by source registry.
             # TYPE preclone_cloned_bytes_total counter
@@ -77,6 +78,10 @@ struct MetricsTests {
             # HELP preclone_clone_failures_total Failed attempts to clone, by class of failure.
             # TYPE preclone_clone_failures_total counter
             preclone_clone_failures_total{class="throttled"} 1
+            preclone_clone_failures_total{class="unreachable"} 1
+            # HELP preclone_clone_retries_total Attempts to clone an image again, by class of the failure before.
+            # TYPE preclone_clone_retries_total counter
+            preclone_clone_retries_total{class="throttled"} 1
             # HELP preclone_quota_limit_pulls Pulls that a registry grants in a window.
             # TYPE preclone_quota_limit_pulls gauge
             preclone_quota_limit_pulls{registry="docker.io",credential="no"} 100
@@ -87,6 +92,9 @@ struct MetricsTests {
             preclone_quota_remaining_pulls{registry="docker.io",credential="no"} 42
             preclone_quota_remaining_pulls{registry="docker.io",credential="yes"} 5
             preclone_quota_remaining_pulls{registry="wave.seqera.io",credential="no"} 99
+            # HELP preclone_build_info The version that is running; always 1.
+            # TYPE preclone_build_info gauge
+            preclone_build_info{version="0"} 1
             # HELP preclone_start_timestamp_seconds When the process that works on the record started.
             # TYPE preclone_start_timestamp_seconds gauge
             preclone_start_timestamp_seconds 1789999000
@@ -196,6 +204,39 @@ struct MetricsTests {
         }
     }
 
+    @Test("an address that another program holds is tried again")
+    func addressInUse() async throws {
+        let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        let first = MetricsExporter(
+            try configuration(#"{"listen": "127.0.0.1:0"}"#),
+            timeline: .system,
+            logger: logger,
+            text: { "" }
+        )
+        let clock = ManualClock()
+        let (ports, told) = AsyncStream.makeStream(of: Int.self)
+        let (again, toldAgain) = AsyncStream.makeStream(of: Int.self)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            let holder = Task { await first.run { told.yield($0) } }
+            let port = try #require(await ports.first { _ in true })
+            let second = MetricsExporter(
+                try configuration("{\"listen\": \"127.0.0.1:\(port)\"}"),
+                timeline: clock.timeline(),
+                logger: logger,
+                text: { "" }
+            )
+            group.addTask { await second.run { toldAgain.yield($0) } }
+            await clock.waitForSleepers()
+            #expect(clock.requestedSleeps == [MetricsExporter.listenPause])
+            holder.cancel()
+            await holder.value
+            clock.advance(by: MetricsExporter.listenPause)
+            #expect(await again.first { _ in true } == port)
+            group.cancelAll()
+            try await group.waitForAll()
+        }
+    }
+
     @Test("the file is written at once and again, whole")
     func file() async throws {
         let path = NSTemporaryDirectory() + "/preclone-\(UUID().uuidString).prom"
@@ -218,6 +259,9 @@ struct MetricsTests {
             _ = await clock.advanceToNextDeadline()
             await clock.waitForSleepers()
             #expect(try String(contentsOfFile: path, encoding: .utf8) == "x 2\n")
+            let attributes = try FileManager.default.attributesOfItem(atPath: path)
+            #expect(attributes[.posixPermissions] as? Int == 0o644, "node_exporter is another user")
+            #expect(!FileManager.default.fileExists(atPath: path + ".new"))
             group.cancelAll()
             try await group.waitForAll()
         }

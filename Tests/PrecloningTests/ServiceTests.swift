@@ -287,7 +287,8 @@ struct LogSinkTests {
         sink.write(entry)
         let bytes = try #require(listener.receive())
         let text = String(decoding: bytes, as: UTF8.self)
-        #expect(text.hasPrefix("MESSAGE=Image blocked\nPRIORITY=4\nSYSLOG_IDENTIFIER=preclone\n"))
+        let message = "MESSAGE=Image blocked error=\"no \\\"amd64\\\"\u{FFFD}READY\" image.ref=quay.io/a/b:1"
+        #expect(text.hasPrefix(message + "\nPRIORITY=4\nSYSLOG_IDENTIFIER=preclone\nSENTENCE=Image blocked\n"))
         #expect(text.contains("\nIMAGE_REF=quay.io/a/b:1\n"))
         let value = "no \"amd64\"\nREADY"
         let length: [UInt8] = [UInt8(value.utf8.count), 0, 0, 0, 0, 0, 0, 0]
@@ -312,6 +313,14 @@ struct LogSinkTests {
         var large = entry
         large.metadata = (0..<100).map { ("key\($0)", String(repeating: "x", count: 100_000)) }
         #expect(JournalSink.datagram(large).count < 120_000)
+    }
+
+    @Test("a field that is cut is still text, which journald would otherwise keep as binary")
+    func cut() {
+        var long = entry
+        // Three bytes each: the cut goes through one of them.
+        long.metadata = [("reason", String(repeating: "工", count: 10_000))]
+        #expect(String(validating: JournalSink.datagram(long), as: UTF8.self) != nil)
     }
 
     @Test("stderr is the journal only if device and inode agree", arguments: [nil, "", "1", "x:y", "0:0"])

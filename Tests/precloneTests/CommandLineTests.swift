@@ -55,6 +55,19 @@ struct CommandLineTests {
     }
 }
 
+@Suite("Terminal")
+struct TerminalTests {
+    @Test("a report that is longer than the screen keeps its first lines on it")
+    func screen() {
+        let lines = (1...50).map { "line \($0)" }
+        let screen = Terminal.screen(lines, height: 10)
+        #expect(screen.hasPrefix("\u{1B}[Hline 1\u{1B}[K\n"))
+        #expect(screen.hasSuffix("… 42 more lines\u{1B}[K\n\u{1B}[J"))
+        #expect(screen.count { $0 == "\n" } == 9)
+        #expect(Terminal.screen(Array(lines.prefix(9)), height: 10).contains("line 9"))
+    }
+}
+
 @Suite("TextTable")
 struct TextTableTests {
     private let columns: [TextTable.Column] = [

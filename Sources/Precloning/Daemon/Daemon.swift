@@ -71,7 +71,11 @@ package struct Daemon: Service {
         repeat {
             rounds += 1
             for loop in roundLoops {
-                do { _ = try await loop.pass() } catch is CancellationError { throw CancellationError() } catch {
+                pulse.beat(loop.name)
+                defer { pulse.ended(loop.name) }
+                do { _ = try await pulse.passing(loop.name) { try await loop.pass() } } catch is CancellationError {
+                    throw CancellationError()
+                } catch {
                     logger.error(
                         "A loop could not do its work",
                         metadata: ["loop": "\(loop.name)", "error": "\(error)"]
@@ -80,6 +84,7 @@ package struct Daemon: Service {
                 }
             }
             try await dispatcher.run(untilIdle: true)
+            pulse.ended("dispatcher")
         } while try rounds < 3 && ledger.hasDue(now: timeline.now())
         try ledger.workerStopped(now: timeline.now())
         if let trouble { throw trouble }

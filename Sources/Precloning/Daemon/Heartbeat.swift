@@ -100,7 +100,9 @@ extension Ledger {
 
     /// What a person should look at: the last poll, the configuration, events.
     package func troubles() throws -> [String] {
-        guard let row = try database.read({ try DaemonRow.fetchOne($0, sql: "SELECT * FROM daemon") }) else { return [] }
+        guard let row = try database.read({ try DaemonRow.fetchOne($0, sql: "SELECT * FROM daemon") }) else {
+            return []
+        }
         return row.troubles
     }
 

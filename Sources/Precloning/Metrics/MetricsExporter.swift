@@ -5,10 +5,16 @@ import NIOHTTP1
 import NIOPosix
 package import Remotes
 
+#if canImport(Glibc)
+import Glibc
+#endif
+
 /// Shows the metrics: over HTTP where `metrics.listen` says so, and in `metrics.textFile`.
 package struct MetricsExporter: Sendable {
     /// How often the file is written; node_exporter reads it when it is asked itself.
     static let fileInterval = Duration.seconds(15)
+    /// How long until an address that could not be listened on is tried again.
+    static let listenPause = Duration.seconds(30)
 
     private let configuration: Configuration.Metrics
     private let text: @Sendable () throws -> String
@@ -36,30 +42,50 @@ package struct MetricsExporter: Sendable {
         await withDiscardingTaskGroup { group in
             if let path = configuration.textFile { group.addTask { await keepFile(path) } }
             if let address = configuration.listen.flatMap({ AddressText.hostAndPort($0) }) {
-                group.addTask {
-                    do {
-                        try await listen(address.host, address.port, listening)
-                    } catch is CancellationError {
-                    } catch {
-                        logger.error(
-                            "Metrics listener ended",
-                            metadata: ["address": "\(address.host):\(address.port)", "error": "\(error)"]
-                        )
-                    }
-                }
+                group.addTask { await keepListening(address.host, address.port, listening) }
             }
+        }
+    }
+
+    /// Listens again after a failure: another program may hold the address for a while, or descriptors be short.
+    private func keepListening(_ host: String, _ port: Int, _ listening: @Sendable (Int) -> Void) async {
+        while !Task.isCancelled {
+            do {
+                try await listen(host, port, listening)
+                return
+            } catch is CancellationError {
+                return
+            } catch {
+                logger.error(
+                    "Metrics are not served",
+                    metadata: [
+                        "address": "\(host):\(port)", "error": "\(error)", "retry.delay": "\(Self.listenPause)",
+                    ]
+                )
+            }
+            do { try await timeline.sleep(Self.listenPause) } catch { return }
         }
     }
 
     private func keepFile(_ path: String) async {
         while !Task.isCancelled {
             do {
-                // A rename, so that a reader never sees half a file.
-                try Data(try text().utf8).write(to: URL(fileURLWithPath: path), options: .atomic)
+                try Self.replace(path, with: try text())
             } catch {
                 logger.warning("Metrics file not written", metadata: ["path": "\(path)", "error": "\(error)"])
             }
             do { try await timeline.sleep(Self.fileInterval) } catch { return }
+        }
+    }
+
+    /// By a rename, so that a reader never sees half a file; node_exporter, another user, may read it.
+    private static func replace(_ path: String, with text: String) throws {
+        let fresh = path + ".new"
+        try Data(text.utf8).write(to: URL(fileURLWithPath: fresh))
+        guard chmod(fresh, 0o644) == 0, rename(fresh, path) == 0 else {
+            let error = POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO)
+            unlink(fresh)
+            throw error
         }
     }
 

@@ -25,6 +25,7 @@ package final class RecordMetrics: Sendable {
         var clones: [Clones: Int] = [:]
         var bytes: [String: Int64] = [:]
         var failures: [String: Int] = [:]
+        var retries: [String: Int] = [:]
 
         mutating func label(_ registry: String) -> String {
             guard registries.contains(registry) || registries.count < RecordMetrics.mostRegistries else {
@@ -58,7 +59,9 @@ package final class RecordMetrics: Sendable {
         let rows = try Row.fetchCursor(
             database,
             sql: """
-                SELECT attempt.id, image.registry, result, attempt.failureClass AS class, attempt.bytes
+                SELECT attempt.id, image.registry, result, attempt.failureClass AS class, attempt.bytes,
+                    (SELECT failureClass FROM attempt AS former WHERE former.imageID = attempt.imageID
+                        AND former.id < attempt.id ORDER BY former.id DESC LIMIT 1) AS formerClass
                 FROM attempt JOIN image ON image.id = attempt.imageID WHERE attempt.id > ? ORDER BY attempt.id
                 """,
             arguments: [last]
@@ -72,6 +75,7 @@ package final class RecordMetrics: Sendable {
                 state.clones[Clones(registry: registry, result: row["result"]), default: 0] += 1
                 state.bytes[registry, default: 0] += row["bytes"] as Int64
                 if let failure = row["class"] as String? { state.failures[failure, default: 0] += 1 }
+                if let former = row["formerClass"] as String? { state.retries[former, default: 0] += 1 }
             }
         }
     }
@@ -102,7 +106,15 @@ package final class RecordMetrics: Sendable {
         for (failure, count) in state.failures.sorted(by: { $0.key < $1.key }) {
             failures.add(Double(count), ["class": failure])
         }
-        return [clones, bytes, failures]
+        var retries = MetricFamily(
+            "preclone_clone_retries_total",
+            .counter,
+            help: "Attempts to clone an image again, by class of the failure before."
+        )
+        for (failure, count) in state.retries.sorted(by: { $0.key < $1.key }) {
+            retries.add(Double(count), ["class": failure])
+        }
+        return [clones, bytes, failures, retries]
     }
 
     private func images(_ database: Database, now: Date) throws -> [MetricFamily] {
@@ -178,6 +190,8 @@ package final class RecordMetrics: Sendable {
 
     private func moments(_ database: Database) throws -> [MetricFamily] {
         guard let row = try Row.fetchOne(database, sql: "SELECT * FROM daemon WHERE id = 1") else { return [] }
+        var build = MetricFamily("preclone_build_info", .gauge, help: "The version that is running; always 1.")
+        build.add(1, ["version": row["version"] as String])
         let moments = [
             ("startedAt", "preclone_start_timestamp_seconds", "When the process that works on the record started."),
             ("beatAt", "preclone_heartbeat_timestamp_seconds", "The last sign of life of the work loops."),
@@ -188,12 +202,13 @@ package final class RecordMetrics: Sendable {
             ("lastEventAt", "preclone_last_event_timestamp_seconds", "The last event received."),
             ("tokenExpiresAt", "preclone_token_expiry_timestamp_seconds", "When the ECR authorization token expires."),
         ]
-        return moments.compactMap { column, name, help in
-            guard let at: Int64 = row[column] else { return nil }
-            var family = MetricFamily(name, .gauge, help: help)
-            family.add(Double(at) / 1000)
-            return family
-        }
+        return [build]
+            + moments.compactMap { column, name, help in
+                guard let at: Int64 = row[column] else { return nil }
+                var family = MetricFamily(name, .gauge, help: help)
+                family.add(Double(at) / 1000)
+                return family
+            }
     }
 }
 

@@ -360,7 +360,10 @@ extension Ledger {
     /// Images by state.
     package func counts() throws -> [String: Int] {
         try database.read { database in
-            let rows = try Row.fetchAll(database, sql: "SELECT state, SUM(images) AS number FROM tally WHERE images > 0 GROUP BY state")
+            let rows = try Row.fetchAll(
+                database,
+                sql: "SELECT state, SUM(images) AS number FROM tally WHERE images > 0 GROUP BY state"
+            )
             return Dictionary(uniqueKeysWithValues: rows.map { ($0["state"] as String, $0["number"] as Int) })
         }
     }

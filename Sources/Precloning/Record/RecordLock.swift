@@ -9,6 +9,9 @@ import Musl
 
 /// The one worker process of a record: an advisory lock on `RECORD.lock`, with the holder's name inside. The kernel
 /// drops it when the process ends, however it ends.
+///
+/// It is a lock of the open file description (fcntl(2)): unlike one of flock(2), others can ask for it without taking it
+/// themselves, so that whoever looks never keeps a worker out.
 package final class RecordLock: Sendable {
     /// Somebody else works on the record.
     package struct Held: Error, Sendable, CustomStringConvertible {
@@ -36,11 +39,11 @@ package final class RecordLock: Sendable {
                 "\(file): \(String(cString: strerror(errno))); check that the folder exists and may be written"
             )
         }
-        guard flock(opened, LOCK_EX | LOCK_NB) == 0 else {
+        guard Self.writeLock(opened, Self.take) != nil else {
             let reason = errno
             let holder = Self.contents(of: opened)
             close(opened)
-            if reason == EWOULDBLOCK { throw Held(holder: holder, path: path) }
+            if reason == EAGAIN || reason == EACCES { throw Held(holder: holder, path: path) }
             throw LedgerError("\(file): \(String(cString: strerror(reason)))")
         }
         let text = Array("\(holder), process \(getpid())\n".utf8)
@@ -54,12 +57,30 @@ package final class RecordLock: Sendable {
         let opened = open(path + ".lock", O_RDONLY | O_CLOEXEC)
         guard opened >= 0 else { return nil }
         defer { close(opened) }
-        if flock(opened, LOCK_SH | LOCK_NB) == 0 {
-            flock(opened, LOCK_UN)
-            return nil
-        }
+        guard writeLock(opened, ask) == F_WRLCK else { return nil }
         let text = contents(of: opened)
         return text.isEmpty ? "another process" : text
+    }
+
+    /// Whether the process with this id holds the lock; nil where this user may not look.
+    package static func isHeld(record path: String, by pid: Int32) -> Bool? {
+        guard access(path + ".lock", R_OK) == 0 else { return nil }
+        return holder(record: path)?.hasSuffix(", process \(pid)") ?? false
+    }
+
+    /// `F_OFD_SETLK` and `F_OFD_GETLK`, which the C library shows to GNU sources alone.
+    private static let take: CInt = 37
+    private static let ask: CInt = 36
+
+    /// Applies a command to the lock of the whole file for writing.
+    ///
+    /// - Returns: the lock's type afterwards, with `ask` `F_UNLCK` where nobody holds it; nil with `errno` set.
+    private static func writeLock(_ descriptor: CInt, _ command: CInt) -> CInt? {
+        var range = flock()
+        range.l_type = Int16(F_WRLCK)
+        range.l_whence = Int16(SEEK_SET)
+        guard fcntl(descriptor, command, &range) == 0 else { return nil }
+        return CInt(range.l_type)
     }
 
     private static func contents(of descriptor: CInt) -> String {

@@ -7,7 +7,8 @@ import Glibc
 
 /// Entries in journald's own protocol: a datagram of fields to `/run/systemd/journal/socket`.
 ///
-/// See systemd's "Native Journal Protocol". Facts become fields: `image.ref` is `IMAGE_REF`.
+/// See systemd's "Native Journal Protocol". `MESSAGE` is the line as `journalctl` shows it; the constant sentence stands
+/// in `SENTENCE`, and facts are fields too: `image.ref` is `IMAGE_REF`.
 package struct JournalSink: LogSink {
     /// A field longer than this is cut, which keeps every entry below the size of a datagram.
     static let longestField = 8192
@@ -32,14 +33,17 @@ package struct JournalSink: LogSink {
     /// The entry as journald wants it.
     static func datagram(_ entry: LogEntry) -> [UInt8] {
         var bytes: [UInt8] = []
-        field("MESSAGE", entry.message, into: &bytes)
+        field("MESSAGE", LineLogSink.sentence(entry), into: &bytes)
         field("PRIORITY", String(entry.priority), into: &bytes)
         field("SYSLOG_IDENTIFIER", "preclone", into: &bytes)
+        field("SENTENCE", entry.message, into: &bytes)
         field("LOGGER", entry.label, into: &bytes)
         field("CODE_FILE", entry.file, into: &bytes)
         field("CODE_LINE", String(entry.line), into: &bytes)
         field("CODE_FUNC", entry.function, into: &bytes)
-        var seen: Set<String> = ["MESSAGE", "PRIORITY", "SYSLOG_IDENTIFIER", "LOGGER", "CODE_FILE", "CODE_LINE"]
+        var seen: Set<String> = [
+            "MESSAGE", "PRIORITY", "SYSLOG_IDENTIFIER", "SENTENCE", "LOGGER", "CODE_FILE", "CODE_LINE", "CODE_FUNC",
+        ]
         for fact in entry.metadata.prefix(mostFacts) {
             let name = fieldName(fact.key)
             if seen.insert(name).inserted { field(name, fact.value, into: &bytes) }
@@ -58,7 +62,10 @@ package struct JournalSink: LogSink {
 
     private static func field(_ name: String, _ value: String, into bytes: inout [UInt8]) {
         var value = Array(value.utf8)
-        if value.count > longestField { value = Array(value.prefix(longestField)) + Array("…".utf8) }
+        if value.count > longestField {
+            // Decoded again, since the cut may go through a character, and journald takes what is no UTF-8 for binary.
+            value = Array((String(decoding: value.prefix(longestField), as: UTF8.self) + "…").utf8)
+        }
         bytes += Array(name.utf8)
         if value.contains(UInt8(ascii: "\n")) {
             bytes.append(UInt8(ascii: "\n"))

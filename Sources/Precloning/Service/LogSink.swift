@@ -144,14 +144,8 @@ package struct LineLogSink: LogSink {
 
     static func line(_ entry: LogEntry, form: Form) -> String {
         switch form {
-        case .text:
-            var words = [Self.time(entry.date), entry.level.rawValue, printable(entry.message)]
-            words += entry.metadata.map { "\(printable($0.key))=\(quoted($0.value))" }
-            return words.joined(separator: " ") + "\n"
-        case .priority:
-            var words = ["<\(entry.priority)>" + printable(entry.message)]
-            words += entry.metadata.map { "\(printable($0.key))=\(quoted($0.value))" }
-            return words.joined(separator: " ") + "\n"
+        case .text: return "\(time(entry.date)) \(entry.level.rawValue) \(sentence(entry))\n"
+        case .priority: return "<\(entry.priority)>\(sentence(entry))\n"
         case .json:
             var members = [
                 "time": Self.time(entry.date), "level": entry.level.rawValue, "message": entry.message,
@@ -165,6 +159,12 @@ package struct LineLogSink: LogSink {
             guard let data = try? encoder.encode(members) else { return "" }
             return String(decoding: data, as: UTF8.self) + "\n"
         }
+    }
+
+    /// The sentence and its facts on one line, with nothing in it that could forge another line.
+    static func sentence(_ entry: LogEntry) -> String {
+        ([printable(entry.message)] + entry.metadata.map { "\(printable($0.key))=\(quoted($0.value))" })
+            .joined(separator: " ")
     }
 
     static func time(_ date: Date) -> String {

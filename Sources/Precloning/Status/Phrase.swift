@@ -126,7 +126,9 @@ extension StatusReport.Standing {
         let isOver: (StatusReport.Wait) -> Bool = { wait in wait.until.map { $0 <= now } ?? false }
         let queued = queued + waits.filter(isOver).reduce(0) { $0 + $1.images }
         if queued > 0 { parts.append("\(queued) \(are(queued)) queued") }
-        for wait in waits.filter({ !isOver($0) }).sorted(by: { ($0.registry, $0.reason ?? "") < ($1.registry, $1.reason ?? "") }) {
+        for wait in waits.filter({ !isOver($0) }).sorted(by: {
+            ($0.registry, $0.reason ?? "") < ($1.registry, $1.reason ?? "")
+        }) {
             let until = wait.until.map { " \(Phrase.clock($0, now: now, zone: zone))" }
             switch wait.reason {
             case "quota", "throttled", "unreachable", nil:

@@ -91,7 +91,7 @@ package struct StatusText: Sendable {
     }
 
     private var overview: [String] {
-        var lines: [String] = [counts]
+        var lines = style.wrapped(counts, indent: 0)
         lines += section("Runs", report.runs, limit: 15, runLines)
         lines += section("Copying", report.copying, limit: 15, copyLines)
         lines += section("Waiting", report.waiting, limit: 8, waitLines)
@@ -100,7 +100,7 @@ package struct StatusText: Sendable {
         lines += section("Moved upstream, left alone (clone.onTagMove)", report.moved, limit: 8, movedLines)
         lines += registryLines
         lines.append("")
-        lines.append(footer)
+        lines += style.wrapped(footer, indent: 0)
         return lines
     }
 
@@ -111,10 +111,12 @@ package struct StatusText: Sendable {
         _ render: (Element) -> [String]
     ) -> [String] {
         guard !part.shown.isEmpty else { return [] }
-        var lines = ["", style.tinted("\(title) (\(Phrase.grouped(part.total)))", .bold)]
+        var lines = ["", style.tinted(style.fitted("\(title) (\(Phrase.grouped(part.total)))"), .bold)]
         for element in part.shown.prefix(limit) { lines += render(element) }
         let rest = part.total - min(limit, part.shown.count)
-        if rest > 0 { lines.append("  … and \(Phrase.grouped(rest)) more (--format json shows more)") }
+        if rest > 0 {
+            lines += style.wrapped("… and \(Phrase.grouped(rest)) more (--format json shows more)", indent: 2)
+        }
         return lines
     }
 
@@ -131,7 +133,7 @@ package struct StatusText: Sendable {
         let mark = run.standing.isReady ? "ready" : run.standing.isStuck ? "BLOCKED" : "waits"
         let name = run.name.map { " \($0)" } ?? ""
         var lines = [
-            "  " + style.fitted("\(run.id)\(name) (\(run.status.lowercased())): \(mark)", indent: 2),
+            "  " + style.fitted("\(run.id)\(name) (\(run.status.lowercased())): \(mark)", indent: 2)
         ]
         lines += style.wrapped(run.standing.sentence(now: now, zone: style.zone), indent: 4)
         if let trouble = run.trouble { lines += style.wrapped(trouble, indent: 4) }
@@ -174,7 +176,8 @@ package struct StatusText: Sendable {
 
     private func blockedLines(_ image: StatusReport.ImageStatus) -> [String] {
         var lines = ["  " + style.fitted(image.source + wanted(image), indent: 2)]
-        let rule = image.rule.map { " (rule \($0))" } ?? ""
+        // Every image has the rule that let it pass; here only the one that did not matters.
+        let rule = image.failureClass == "policy" ? image.rule.map { " (rule \($0))" } ?? "" : ""
         lines += style.wrapped((image.reason ?? "no reason is recorded") + rule, indent: 4)
         if let mend = image.mend { lines += style.wrapped("mend: " + mend, indent: 4) }
         return lines
@@ -203,9 +206,7 @@ package struct StatusText: Sendable {
         }
         guard !told.isEmpty else { return [] }
         return ["", style.tinted("Registries", .bold)]
-            + told.map { registry in
-                "  " + style.fitted(registry.sentence(now: now, zone: style.zone), indent: 2)
-            }
+            + told.flatMap { style.wrapped($0.sentence(now: now, zone: style.zone), indent: 2) }
     }
 
     private var footer: String {
@@ -215,7 +216,7 @@ package struct StatusText: Sendable {
             "last event \(Phrase.age(daemon.lastEventAt, now: now))",
             "next retry \(Phrase.time(until: report.nextRetryAt, now: now))",
         ]
-        return style.fitted(parts.joined(separator: ", "))
+        return parts.joined(separator: ", ")
     }
 
     // MARK: One thing
@@ -231,7 +232,7 @@ package struct StatusText: Sendable {
                 with: standing.sentence(now: now, zone: style.zone)
             )
         }
-        var lines = ["", style.tinted("\(focus.kind) \(Phrase.plain(focus.subject))", .bold)]
+        var lines = ["", style.tinted(style.fitted("\(focus.kind) \(focus.subject)"), .bold)]
         lines += style.wrapped(sentence, indent: 2)
         if let coverage = focus.coverage { lines += style.wrapped("coverage: " + coverage.sentence, indent: 2) }
         for image in focus.images {

@@ -8,7 +8,7 @@ import Foundation
 /// - `POST clock` `{"advance": SECONDS}`
 /// - `POST runs/ID` `{"status": STATUS}`
 /// - `POST images` `{"registry", "repository", "tags", "name", "platforms", "size"}`: puts an image upstream
-/// - `POST upstreams/HOST` `{"isDown": true}`
+/// - `POST upstreams/HOST` `{"isDown": true}`; `{"accounts": {USER: PASSWORD}}`: who alone may pull there
 /// - `POST settings` `{"layerDelay", "layerPolls", "layersOnlyOnRequest", "patchEndsUpload", "deniedActions"}`
 /// - `POST layers/drop` `{"repository", "digest"}`: a layer is gone from ECR though the manifest stays
 struct AdminPages: Sendable {
@@ -50,10 +50,16 @@ struct AdminPages: Sendable {
         case ("POST", "images", 1):
             return try putImage(input)
         case ("POST", "upstreams", 2):
-            guard let isDown = input["isDown"]?.bool else { throw AWSFailure.missing("isDown") }
+            let isDown = input["isDown"]?.bool
+            var accounts: [String: String]?
+            if case .object(let members) = input["accounts"] { accounts = members.compactMapValues(\.string) }
+            guard isDown != nil || accounts != nil else { throw AWSFailure.missing("isDown") }
             try world.with { state in
                 guard state.upstreams[path[1]] != nil else { throw WorldState.notFound("Registry \(path[1])") }
-                state.upstreams[path[1]]?.isDown = isDown
+                if let isDown { state.upstreams[path[1]]?.isDown = isDown }
+                guard let accounts else { return }
+                state.upstreams[path[1]]?.settings.accounts = accounts
+                state.upstreams[path[1]]?.settings.isAnonymousAllowed = false
             }
         case ("POST", "settings", 1):
             world.with { $0.apply(input) }

@@ -92,6 +92,31 @@ struct CopyBench {
         }
     }
 
+    @Test func stopsBetweenBlobsAndMovesNoneTwice() async throws {
+        try await RegistryServer.with { source, destination in
+            let layers = (0..<5).map { content(50_000 + $0, seed: UInt64(60 + $0)) }
+            source.putImage("a/tool", tag: "1", layers: layers)
+            let bench = try CopyBench()
+            let asked = Mutex(0)
+            var stopped = try bench.copy(source, destination)
+            stopped.mayGoOn = { _ in
+                asked.withLock { asked in
+                    asked += 1
+                    return asked <= 2
+                }
+            }
+            await #expect(throws: ImageCopy.StoppedBetweenBlobs.self) { try await stopped.run() }
+            func held() -> Int { layers.count { destination.blob("b/tool", Digest.of($0)) == $0 } }
+            let before = destination.count(.PUT, "/blobs/uploads/")
+            #expect(before == 2, "what was begun is brought to its end")
+            #expect(destination.manifest("b/tool", "1") == nil)
+            _ = try await bench.copy(source, destination).run()
+            #expect(held() == 5)
+            #expect(destination.count(.PUT, "/blobs/uploads/") == 6, "each blob once in both copies")
+            #expect(destination.manifest("b/tool", "1") == source.manifest("a/tool", "1"))
+        }
+    }
+
     @Test func takesTheChildOfTheWantedPlatformOnly() async throws {
         try await RegistryServer.with { source, destination in
             let amd = source.putImage("a/tool", tag: nil, layers: [content(900, seed: 4)])

@@ -394,4 +394,29 @@ private final class Gauge: Sendable {
             #expect(ranges == ["bytes=\(2 << 20)-"])
         }
     }
+
+    @Test func stopsAfterAPartAndGoesOnThere() async throws {
+        try await RegistryServer.with { source, destination in
+            let layer = content(3 << 20 | 17, seed: 78)
+            source.putImage("a/tool", tag: "1", layers: [layer])
+            let store = Store()
+            let journal = Journal()
+            let bench = try CopyBench()
+            func copy() throws -> ImageCopy {
+                var copy = try bench.copy(source, destination)
+                copy.destination.parts = PartUpload(store: store, journal: journal, threshold: 1 << 20)
+                return copy
+            }
+            var stopped = try copy()
+            stopped.mayGoOn = { $0.bytesMoved < 2 << 20 }
+            await #expect(throws: ImageCopy.StoppedBetweenBlobs.self) { try await stopped.run() }
+            #expect(await journal.record?.bytesSent == 2 << 20)
+            #expect(destination.manifest("b/tool", "1") == nil)
+            _ = try await copy().run()
+            #expect(await store.stored[Digest.of(layer)] == layer)
+            let ranges = source.log.filter { $0.uri.contains(Digest.of(layer).description) }
+                .compactMap { $0.headers.first(name: "range") }
+            #expect(ranges == ["bytes=\(2 << 20)-"])
+        }
+    }
 }

@@ -162,6 +162,37 @@ struct DaemonTests {
         }
     }
 
+    @Test("told to stop, a copy that is too long for the drain ends at its next blobs, and moves none of them twice")
+    func stoppedBetweenBlobs() async throws {
+        try await RunningSandbox.with(keys: ["clone": ["drain": "9s"]]) { world in
+            let layers = (0..<80).map { ImageRecipe.Layer("layer \($0)", size: 1 << 19) }
+            try world.sandbox.putImage(
+                ImageRecipe("long", layers: layers),
+                registry: "quay.io",
+                repository: "org/long",
+                tags: ["1"]
+            )
+            // Six at a time, two seconds each: half a minute in all.
+            world.sandbox.add(Fault(.slow, operation: "GetBlob", registry: "quay.io", bytes: 1 << 18))
+            try world.startRun("one", of: ["quay.io/org/long:1"])
+            try await world.withDaemon { _ in
+                try await world.until("bytes") {
+                    try !world.rows("SELECT 1 FROM progress WHERE bytesDone > 0").isEmpty
+                }
+            }
+            #expect(try world.states() == ["quay.io/org/long:1": "pending"])
+            let reason = try world.rows("SELECT reason FROM images").first?["reason"]
+            #expect(reason?.contains("stopped with the daemon") == true)
+            let moved = world.count("GetBlob", registry: "quay.io")
+            #expect((1..<80).contains(moved))
+            world.sandbox.clearFaults()
+            #expect(try await world.run("run", "--once").code == 0)
+            #expect(world.sandbox.isWhole("quay/org/long", "1"))
+            // The configuration, which names the platform, is read by both attempts.
+            #expect(world.count("GetBlob", registry: "quay.io") == 82, "each layer once")
+        }
+    }
+
     @Test("a large copy under way holds up no run that starts meanwhile")
     func largeCopy() async throws {
         try await RunningSandbox.with { world in

@@ -17,6 +17,9 @@ struct StatusCommandTests {
             let before = try await world.run("status")
             #expect(before.code == 3)
             #expect(before.standardError.contains("there is no record at \(world.record)"))
+            let nothing = try await world.status()
+            #expect(nothing.code == 3)
+            #expect(nothing.report.daemon.life == .never)
 
             let image = "quay.io/org/tool:1"
             try world.put(image, size: 4 << 20)
