@@ -9,12 +9,17 @@ struct NextflowProcessCall {
 
 /// Walks from the entry workflow to every process that is called, whatever the conditions around the calls.
 struct NextflowCalls {
+    private struct Visit: Hashable {
+        var definition: ObjectIdentifier
+        var name: String
+    }
+
     private static let maximumVisits = 50_000
     private static let maximumDepth = 80
 
     private let library: NextflowLibrary
     private let sources: NextflowSources
-    private var seen: Set<String> = []
+    private var seen: Set<Visit> = []
     private(set) var calls: [NextflowProcessCall] = []
 
     init(main: NextflowScript, library: NextflowLibrary, sources: NextflowSources) {
@@ -47,20 +52,21 @@ struct NextflowCalls {
             return
         }
         for name in names(definition) {
-            guard let target = library.definition(name, in: definition.script) else { continue }
-            let qualified = prefix + name
-            let key = "\(target.script.path)\u{0}\(target.name)\u{0}\(qualified)"
-            switch target.kind {
-            case .process:
-                if seen.insert(key).inserted {
-                    calls.append(NextflowProcessCall(process: target, alias: name, qualifiedName: qualified))
+            for target in library.definitions(name, in: definition.script) {
+                let qualified = prefix + name
+                let key = Visit(definition: ObjectIdentifier(target), name: qualified)
+                switch target.kind {
+                case .process:
+                    if seen.insert(key).inserted {
+                        calls.append(NextflowProcessCall(process: target, alias: name, qualifiedName: qualified))
+                    }
+                case .workflow:
+                    if seen.insert(key).inserted { walk(target, prefix: qualified + ":", depth: depth + 1) }
+                case .function:
+                    // A function adds nothing to the names of what it calls.
+                    let key = Visit(definition: ObjectIdentifier(target), name: prefix)
+                    if seen.insert(key).inserted { walk(target, prefix: prefix, depth: depth + 1) }
                 }
-            case .workflow:
-                if seen.insert(key).inserted { walk(target, prefix: qualified + ":", depth: depth + 1) }
-            case .function:
-                // A function adds nothing to the names of what it calls.
-                let key = "\(target.script.path)\u{0}\(target.name)\u{0}\(prefix)()"
-                if seen.insert(key).inserted { walk(target, prefix: prefix, depth: depth + 1) }
             }
         }
     }
@@ -73,7 +79,7 @@ struct NextflowCalls {
         var known: Set<String> = []
         for index in definition.body {
             guard let name = tokens[index].name, !known.contains(name),
-                let target = library.definition(name, in: definition.script)
+                let target = library.definitions(name, in: definition.script).first
             else { continue }
             if index > 0, let symbol = tokens[index - 1].symbol, symbol == "." || symbol == "?." { continue }
             if case .function = target.kind {

@@ -2,7 +2,7 @@
 ///
 /// Rules: nextflow.io/docs/latest/config.html; for HealthOmics, "Nextflow workflow definition specifics" of its user
 /// guide: without profiles in the engine settings `standard` holds; before engine 26 profiles apply in the order of the
-/// configuration, from then on in the order in which they are named.
+/// configuration and after all of it, from then on in the order in which they are named and where they stand.
 final class NextflowConfiguration {
     private static let maximumFiles = 500
     private static let maximumNesting = 40
@@ -16,6 +16,7 @@ final class NextflowConfiguration {
     private(set) var root = NextflowMap()
     private var stack: [[String]] = []
     private var profiles: [(name: String, body: [NextflowStatement], scope: NextflowScope)] = []
+    private var declared: Set<String> = []
     private var open: [String] = []
     private var filesRead = 0
     /// Parameters that conditions in the configuration looked at.
@@ -43,6 +44,9 @@ final class NextflowConfiguration {
     func load(_ path: String, isNamed: [String]) {
         include(path, from: nil)
         applyProfiles(isNamed)
+        for name in isNamed where name != "standard" && !declared.contains(name) {
+            sources.note(nil, "profile \(name) is not defined")
+        }
     }
 
     private func include(_ path: String, from place: Evidence?) {
@@ -74,11 +78,10 @@ final class NextflowConfiguration {
             for profile in profiles where !seen.contains(profile.name) { seen.append(profile.name) }
             order = seen.filter(named.contains)
         }
-        for name in named where name != "standard" && !profiles.contains(where: { $0.name == name }) {
-            sources.note(nil, "profile \(name) is not defined")
-        }
         let all = profiles
         profiles = []
+        let outside = stack
+        defer { stack = outside }
         for name in order {
             for profile in all where profile.name == name {
                 stack = []
@@ -91,7 +94,7 @@ final class NextflowConfiguration {
 
     private func lookup(_ name: String, _ file: String) -> NextflowValue? {
         switch name {
-        case "params": return parameters
+        case "params": return Self.parameters { [unowned self] in self.root["params"]?.map?[$0] }
         case "task", "System": return nil
         default:
             if let value = builtin(name) { return value }
@@ -131,13 +134,13 @@ final class NextflowConfiguration {
         }
     }
 
-    /// The `params` of configuration and scripts.
-    var parameters: NextflowValue {
+    /// `params` as code sees it.
+    static func parameters(_ find: @escaping (String) -> NextflowValue?) -> NextflowValue {
         NextflowValue(
             .object(
-                NextflowObject("params") { [unowned self] name in
+                NextflowObject("params") { name in
                     let found =
-                        self.root["params"]?.map?[name]
+                        find(name)
                         ?? NextflowValue(.null("parameter `\(name)` has no default"))
                     var value = found.tracing(NextflowTrace(parameters: [name]))
                     if case .null(nil) = value.kind { value.kind = .null("parameter `\(name)` is null") }
@@ -148,13 +151,7 @@ final class NextflowConfiguration {
     }
 
     func value(_ path: [String]) -> NextflowValue? {
-        guard let first = path.first, var value = root[first] else { return nil }
-        for part in path.dropFirst() {
-            guard let map = value.map, let next = map[part] else { return nil }
-            value = next
-        }
-        if case .absent = value.kind { return nil }
-        return value
+        path.first.flatMap { root[$0]?.member(path.dropFirst()) }
     }
 
     // MARK: Statements
@@ -171,13 +168,27 @@ final class NextflowConfiguration {
         let path = stack.last ?? []
         switch statement.kind {
         case .assign(let names, let operation, let expression):
-            if path == ["profiles"], names.count > 1 {
+            let full = path + names
+            if full[0] == "profiles", full.count > 2 {
                 var inner = statement
-                inner.kind = .assign(Array(names.dropFirst()), operation, expression)
-                profiles.append((names[0], [inner], scope))
+                inner.kind = .assign(Array(full.dropFirst(2)), operation, expression)
+                profile(full[1], [inner], scope)
                 return
             }
-            assign(path + names, operation, expression, place, scope)
+            if let first = names.first, scope.variable(first) != nil {
+                _ = evaluator.assign(names, operation, evaluator.evaluate(expression, scope), scope)
+            } else {
+                assign(full, operation, expression, place, scope)
+            }
+        case .assignElement(let names, let key, let operation, let expression):
+            let key = evaluator.evaluate(key, scope)
+            if let first = names.first, scope.variable(first) != nil {
+                _ = evaluator.assign(names, key, operation, evaluator.evaluate(expression, scope), scope)
+            } else if let name = key.text() {
+                assign(path + names + [name], operation, expression, place, scope)
+            } else {
+                sources.note(place, "a setting whose name is not known before the run is left out")
+            }
         case .define(let names, let expression):
             // `name: Type` without a value, in a params block.
             if path == ["params"], expression == nil { return }
@@ -227,16 +238,23 @@ final class NextflowConfiguration {
     }
 
     private func scope(_ path: [String], _ names: [String], _ body: [NextflowStatement], _ scope: NextflowScope) {
-        if path == ["profiles"], let name = names.first {
+        let full = path + names
+        if full.count > 1, full[0] == "profiles" {
             var body = body
-            if names.count > 1 {
-                body = [NextflowStatement(kind: .scope(Array(names.dropFirst()), body), line: body.first?.line ?? 1)]
+            if full.count > 2 {
+                body = [NextflowStatement(kind: .scope(Array(full.dropFirst(2)), body), line: body.first?.line ?? 1)]
             }
-            profiles.append((name, body, scope))
+            profile(full[1], body, scope)
             return
         }
-        guard path.isEmpty || path[0] != "plugins" else { return }
-        inside(path + names) { run(body, scope) }
+        guard full.first != "plugins" else { return }
+        inside(full) { run(body, scope) }
+        if profilesAsNamed, full == ["profiles"] { applyProfiles(profileNames) }
+    }
+
+    private func profile(_ name: String, _ body: [NextflowStatement], _ scope: NextflowScope) {
+        profiles.append((name, body, scope))
+        declared.insert(name)
     }
 
     private func command(_ expression: NextflowExpression, _ place: Evidence, _ scope: NextflowScope) {
@@ -335,10 +353,6 @@ final class NextflowConfiguration {
         _ place: Evidence,
         _ scope: NextflowScope
     ) {
-        if path.count == 1, scope.variable(path[0]) != nil {
-            scope.assign(path[0], evaluator.evaluate(expression, scope))
-            return
-        }
         var value = evaluator.evaluate(expression, scope).at(place)
         if operation != "=", let old = self.value(path) {
             let added = value
@@ -352,15 +366,16 @@ final class NextflowConfiguration {
         set(path, value)
     }
 
-    /// Sets a value unless the run gave it. Also for `params.x = …` of scripts.
-    func set(_ path: [String], _ value: NextflowValue) {
+    /// Sets a value unless the run gave it.
+    private func set(_ path: [String], _ value: NextflowValue) {
         guard let first = path.first, path.count < 40 else { return }
         var value = value
         value.isFixed = false
-        root[first] = setting(root[first], path.dropFirst(), value)
+        root[first] = Self.setting(root[first], path.dropFirst(), value)
     }
 
-    private func setting(_ old: NextflowValue?, _ path: ArraySlice<String>, _ value: NextflowValue) -> NextflowValue {
+    /// A map with a value set at a path of keys; what the run gave stays.
+    static func setting(_ old: NextflowValue?, _ path: ArraySlice<String>, _ value: NextflowValue) -> NextflowValue {
         if let old, old.isFixed { return old }
         guard let first = path.first else {
             // Values of the run stay where a whole map is set.

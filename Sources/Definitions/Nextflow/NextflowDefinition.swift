@@ -18,7 +18,7 @@ package enum NextflowDefinition {
             configuration.load(path, isNamed: request.profiles.isEmpty ? ["standard"] : request.profiles)
         }
         let library = NextflowLibrary(sources: sources, evaluator: evaluator, configuration: configuration)
-        guard let script = library.load(main, from: nil) else {
+        guard let script = library.main(main) else {
             throw DefinitionError("\(main): \(sources.notes.last?.message ?? "it cannot be read")")
         }
         let calls = NextflowCalls(main: script, library: library, sources: sources).calls

@@ -45,6 +45,12 @@ extension NextflowEvaluator {
         default: break
         }
         let two = evaluate(right, scope)
+        // `list << element` changes the list.
+        if operation == "<<", case .name(let variable) = left.kind, case .list = one.kind,
+            scope.variable(variable) != nil
+        {
+            scope.assign(variable, operate(operation, one, two))
+        }
         return one.lifted { left in two.lifted { self.operate(operation, left, $0) } }
     }
 

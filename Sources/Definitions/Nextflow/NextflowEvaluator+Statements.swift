@@ -37,6 +37,8 @@ extension NextflowEvaluator {
         case .expression(let expression): flow.last = evaluate(expression, scope)
         case .assign(let path, let operation, let expression):
             flow.last = assign(path, operation, evaluate(expression, scope), scope)
+        case .assignElement(let path, let key, let operation, let expression):
+            flow.last = assign(path, evaluate(key, scope), operation, evaluate(expression, scope), scope)
         case .define(let names, let expression):
             let value = expression.map { evaluate($0, scope) } ?? .null
             if names.count == 1 {
@@ -167,7 +169,8 @@ extension NextflowEvaluator {
         return merged.count <= 40 ? from(0) : Flow()
     }
 
-    private func assign(
+    /// Sets a variable, or what is at a path in the map it holds; answers what was set.
+    func assign(
         _ path: [String],
         _ operation: String,
         _ right: NextflowValue,
@@ -176,19 +179,51 @@ extension NextflowEvaluator {
         guard let first = path.first else { return right }
         let old = scope.variable(first)
         guard path.count == 1 else {
-            if let old, case .map(var map) = old.kind, path.count == 2 {
-                map[path[1]] = right
-                scope.assign(first, NextflowValue(.map(map), trace: old.trace))
-            }
+            if let old { scope.assign(first, setting(old, path.dropFirst(), operation, right)) }
             return right
         }
-        var value = right
-        if operation != "=", let old {
-            value = old.lifted { left in
-                right.lifted { self.operate(String(operation.dropLast()), left, $0) }
-            }
-        }
+        let value = old.map { changed($0, operation, right) } ?? right
         scope.assign(first, value)
         return value
+    }
+
+    /// `path[key] = value`. Where the key is not known, what the map holds afterwards is not either.
+    func assign(
+        _ path: [String],
+        _ key: NextflowValue,
+        _ operation: String,
+        _ right: NextflowValue,
+        _ scope: NextflowScope
+    ) -> NextflowValue {
+        if let name = key.text() { return assign(path + [name], operation, right, scope) }
+        if let first = path.first, scope.variable(first) != nil { scope.assign(first, unknown(key, "a key")) }
+        return right
+    }
+
+    private func changed(_ old: NextflowValue, _ operation: String, _ right: NextflowValue) -> NextflowValue {
+        guard operation != "=" else { return right }
+        return old.lifted { left in right.lifted { self.operate(String(operation.dropLast()), left, $0) } }
+    }
+
+    private func setting(
+        _ old: NextflowValue,
+        _ path: ArraySlice<String>,
+        _ operation: String,
+        _ right: NextflowValue
+    ) -> NextflowValue {
+        guard let key = path.first else { return changed(old, operation, right) }
+        guard spend(), path.count < 40 else { return old }
+        switch old.kind {
+        case .map(var map):
+            map[key] = setting(map[key] ?? .null, path.dropFirst(), operation, right)
+            return NextflowValue(.map(map), trace: old.trace)
+        case .null, .absent:
+            guard path.count > 1 || operation == "=" else { return right }
+            var map = NextflowMap()
+            map[key] = setting(.null, path.dropFirst(), operation, right)
+            return NextflowValue(.map(map), trace: old.trace)
+        case .oneOf, .unknown: return old
+        default: return unknown(right, "`\(key)`")
+        }
     }
 }

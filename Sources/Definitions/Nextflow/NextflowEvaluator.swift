@@ -9,10 +9,6 @@ final class NextflowEvaluator {
     private var depth = 0
     /// Names that a process gives to closures of the configuration (`task`); asked last.
     var delegate: ((String) -> NextflowValue?)?
-    /// A function of the script a scope belongs to.
-    var function: ((String, NextflowScope) -> NextflowFunction?)?
-    /// The configuration's own statements (`includeConfig`); true where one was carried out.
-    var command: ((String, [NextflowValue], NextflowExpression, NextflowScope) -> Bool)?
 
     /// Whether all work is used up: everything after is unknown.
     var isExhausted: Bool { steps >= Self.maximumSteps }
@@ -51,7 +47,7 @@ final class NextflowEvaluator {
         case .index(let target, let key):
             let place = evaluate(key, scope)
             return evaluate(target, scope).lifted { value in place.lifted { self.element(value, $0, of: target) } }
-        case .call(let target, let name, let arguments): return call(target, name, arguments, expression, scope)
+        case .call(let target, let name, let arguments): return call(target, name, arguments, scope)
         case .apply(let target, let arguments):
             let value = evaluate(target, scope)
             guard case .function(let function) = value.kind else { return unknown(value, "a call of a value") }
@@ -147,7 +143,7 @@ final class NextflowEvaluator {
 
     private func name(_ name: String, _ scope: NextflowScope) -> NextflowValue {
         if let value = scope.variable(name) ?? scope.outside(name) ?? delegate?(name) { return value }
-        if let found = function?(name, scope) { return NextflowValue(.function(found)) }
+        if let found = scope.function(name) { return NextflowValue(.function(found)) }
         if let value = Self.environment(name) { return value }
         return .unknown("`\(name)` is known only when the run is under way")
     }
@@ -254,6 +250,30 @@ final class NextflowEvaluator {
 
     // MARK: Calls
 
+    private func environment(_ name: NextflowExpression, _ scope: NextflowScope) -> NextflowValue {
+        evaluate(name, scope).lifted { value in
+            value.string.map(Self.getenv) ?? self.unknown(value, "an environment variable")
+        }
+    }
+
+    /// Methods that change the list or map a variable holds.
+    private func change(
+        _ variable: String,
+        _ method: String,
+        _ arguments: [NextflowExpression],
+        _ scope: NextflowScope
+    ) -> NextflowValue? {
+        guard ["put", "putAll", "add", "addAll"].contains(method), let old = scope.variable(variable) else { return nil }
+        let values = arguments.map { evaluate($0, scope) }
+        switch (method, old.kind, values.count) {
+        case ("put", .map, 2): _ = assign([variable], values[0], "=", values[1], scope)
+        case ("putAll", .map, 1), ("addAll", .list, 1): scope.assign(variable, operate("+", old, values[0]))
+        case ("add", .list, 1): scope.assign(variable, operate("<<", old, values[0]))
+        default: return nil
+        }
+        return .null
+    }
+
     func call(_ function: NextflowFunction, _ arguments: [NextflowValue]) -> NextflowValue {
         guard spend(5) else { return .unknown("the definition takes too much work to evaluate") }
         guard depth < Self.maximumDepth - 20 else { return .unknown("calls nested too deeply to evaluate") }
@@ -264,8 +284,9 @@ final class NextflowEvaluator {
             var values = arguments
             // A list is taken apart for a closure of several parameters.
             if names.count > 1, arguments.count == 1, case .list(let parts) = arguments[0].kind { values = parts }
-            for (index, name) in names.enumerated() {
-                scope.variables[name] = index < values.count ? values[index] : .null
+            for (index, parameter) in names.enumerated() {
+                scope.variables[parameter.name] =
+                    index < values.count ? values[index] : parameter.fallback.map { evaluate($0, scope) } ?? .null
             }
         } else if let first = arguments.first {
             scope.variables["it"] = first
@@ -277,25 +298,26 @@ final class NextflowEvaluator {
         _ target: NextflowExpression?,
         _ name: String,
         _ arguments: [NextflowExpression],
-        _ expression: NextflowExpression,
         _ scope: NextflowScope
     ) -> NextflowValue {
         guard let target else {
             if case .function(let function)? = scope.variable(name)?.kind {
                 return call(function, arguments.map { evaluate($0, scope) })
             }
-            if let found = function?(name, scope) { return call(found, arguments.map { evaluate($0, scope) }) }
-            if let command {
-                if command(name, arguments.map { evaluate($0, scope) }, expression, scope) { return .null }
+            if let found = scope.function(name) { return call(found, arguments.map { evaluate($0, scope) }) }
+            switch (name, arguments.first) {
+            case ("file", let first?): return evaluate(first, scope)
+            case ("env", let first?): return environment(first, scope)
+            default: break
             }
-            if name == "file", let first = arguments.first { return evaluate(first, scope) }
             return .unknown("`\(name)()` is not evaluated")
         }
         if case .name("System") = target.kind, name == "getenv" {
             guard let first = arguments.first else { return .unknown("the environment is not known before the run") }
-            return evaluate(first, scope).lifted { value in
-                value.string.map(Self.getenv) ?? self.unknown(value, "an environment variable")
-            }
+            return environment(first, scope)
+        }
+        if case .name(let variable) = target.kind, let changed = change(variable, name, arguments, scope) {
+            return changed
         }
         let value = evaluate(target, scope)
         let values = arguments.map { evaluate($0, scope) }

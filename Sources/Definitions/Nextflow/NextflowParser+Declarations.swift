@@ -55,7 +55,7 @@ extension NextflowParser {
             names = [name]
             if token.isSymbol("("), isFunction(at: 0) {
                 let range = skippedBrackets()
-                let parameters = parameters(upTo: range)
+                let parameters = parameters(range.lowerBound + 1..<max(range.lowerBound + 1, range.upperBound - 1))
                 return made(.function(name, NextflowClosure(parameters: parameters, body: try functionBody())))
             }
         } else if case .string(let name) = token.kind {
@@ -116,27 +116,43 @@ extension NextflowParser {
         }
     }
 
-    /// The names of parameters in a range of words: each the last name before a comma, a default or the end.
-    func parameters(upTo range: Range<Int>) -> [String] {
-        var names: [String] = []
-        var last: String?
+    /// The parameters in a range of words, without the brackets: `a`, `Type a`, `a: Type`, each with `= value` or
+    /// without.
+    func parameters(_ range: Range<Int>) -> [NextflowParameter] {
+        var all: [NextflowParameter] = []
+        var name: String?
+        var value: Int?
+        var isTyped = false
         var open = 0
-        var isDefault = false
+        func end(_ index: Int) {
+            guard let name else { return }
+            var fallback: NextflowExpression?
+            if let value {
+                var parser = NextflowParser(tokens, value..<index)
+                parser.depth = depth
+                parser.brackets = 1
+                fallback = try? parser.expression()
+            }
+            all.append(NextflowParameter(name: name, fallback: fallback))
+        }
         for index in range {
             switch tokens[index].kind {
-            case .name(let name) where open <= 1 && !isDefault: last = name
-            case .symbol("("), .symbol("["), .symbol("{"), .symbol("<"): open += 1
-            case .symbol(")"), .symbol("]"), .symbol("}"), .symbol(">"): open -= 1
-            case .symbol("=") where open <= 1: isDefault = true
-            case .symbol(",") where open <= 1:
-                if let last { names.append(last) }
-                last = nil
-                isDefault = false
+            case .symbol("("), .symbol("["), .symbol("{"): open += 1
+            case .symbol(")"), .symbol("]"), .symbol("}"): open -= 1
+            case .symbol("<") where value == nil: open += 1
+            case .symbol(">") where value == nil: open -= 1
+            case .symbol(">>") where value == nil: open -= 2
+            case .symbol("=") where open == 0 && value == nil: value = index + 1
+            case .symbol(":") where open == 0 && value == nil: isTyped = true
+            case .symbol(",") where open == 0:
+                end(index)
+                (name, value, isTyped) = (nil, nil, false)
+            case .name(let word) where open == 0 && value == nil && !isTyped: name = word
             default: break
             }
         }
-        if let last { names.append(last) }
-        return names
+        end(range.upperBound)
+        return all
     }
 
     /// An assignment, a scope, a call, or an expression as a statement.
@@ -150,10 +166,12 @@ extension NextflowParser {
         if let operation = token.symbol, ["=", "+=", "-=", "*=", "/=", "<<=", "?="].contains(operation) {
             position += 1
             skipNewlines()
-            let path = Self.path(of: value)
             let right = try expression()
-            guard let path else { return made(.expression(right)) }
-            return made(.assign(path, operation, right))
+            if let path = Self.path(of: value) { return made(.assign(path, operation, right)) }
+            if case .index(let target, let key) = value.kind, let path = Self.path(of: target) {
+                return made(.assignElement(path, key, operation, right))
+            }
+            return made(.expression(right))
         }
         // `name: Type = value` of a params block of 2026.
         if token.isSymbol(":"), case .name(let name) = value.kind {
@@ -163,8 +181,13 @@ extension NextflowParser {
             skipNewlines()
             return made(.assign([name], "=", try expression()))
         }
-        let next = token
-        if Self.startsArgument(next) {
+        // `publishDir { … }, mode: 'copy'`: a call without brackets whose first argument is a closure.
+        if case .call(let target, let name, let first) = value.kind, case .closure? = first.last?.kind, take(",") {
+            skipNewlines()
+            value.kind = .call(target: target, name: name, arguments: first + (try arguments(until: nil)))
+            return made(.expression(value))
+        }
+        if Self.startsArgument(token) {
             let arguments = try arguments(until: nil)
             switch value.kind {
             case .name(let name):

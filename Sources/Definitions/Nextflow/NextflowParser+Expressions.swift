@@ -178,6 +178,11 @@ extension NextflowParser {
         return all
     }
 
+    /// The arguments in the brackets here, or without brackets up to the line's end.
+    mutating func bracketed() throws(NextflowFault) -> [NextflowExpression] {
+        token.isSymbol("(") ? try callArguments() : try arguments(until: nil)
+    }
+
     /// Values with commas between; named ones are gathered into a map, which comes first, as in Groovy.
     mutating func arguments(until close: String?) throws(NextflowFault) -> [NextflowExpression] {
         let first = token
@@ -327,31 +332,24 @@ extension NextflowParser {
         return try make(.closure(NextflowClosure(parameters: parameters, body: body)), first, [])
     }
 
-    /// The names before `->`, where there is one.
-    private mutating func closureParameters() -> [String]? {
+    /// What stands before `->`, where there is one.
+    private mutating func closureParameters() -> [NextflowParameter]? {
         var index = position
         var open = 0
-        var names: [String] = []
-        var last: String?
-        var isDefault = false
+        var isLineFull = false
         while index < limit, index < position + 100 {
             switch tokens[index].kind {
             case .symbol("->") where open == 0:
-                if let last { names.append(last) }
+                let range = position..<index
                 position = index + 1
-                return names
+                return parameters(range)
             case .symbol("("), .symbol("["), .symbol("<"): open += 1
             case .symbol(")"), .symbol("]"), .symbol(">"): open -= 1
-            case .symbol("{"), .symbol("}"), .symbol(";"), .string, .template: return nil
-            case .symbol("=") where open == 0: isDefault = true
-            case .symbol(",") where open == 0:
-                if let last { names.append(last) }
-                last = nil
-                isDefault = false
-            case .name(let name) where open == 0 && !isDefault: last = name
-            case .newline where !names.isEmpty || last != nil:
-                // A line that ends without an arrow is no list of parameters, unless a comma goes before.
-                if last != nil { return nil }
+            case .symbol("{"), .symbol("}"), .symbol(";"): return nil
+            case .symbol(","): isLineFull = false
+            // A line that ends without an arrow is no list of parameters, unless a comma goes before.
+            case .newline where isLineFull && open == 0: return nil
+            case .name, .string, .template, .number: isLineFull = true
             default: break
             }
             index += 1

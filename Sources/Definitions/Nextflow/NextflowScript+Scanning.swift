@@ -131,7 +131,7 @@ extension NextflowLibrary {
     private func functionHead(
         _ tokens: [NextflowToken],
         _ position: Int
-    ) -> (name: String, parameters: [String], open: Int)? {
+    ) -> (name: String, parameters: [NextflowParameter], open: Int)? {
         var index = position
         var previous = 0
         while index < tokens.count, index < position + 30, !tokens[index].isNewline {
@@ -145,7 +145,8 @@ extension NextflowLibrary {
                     while open < tokens.count, !tokens[open].isSymbol("{"), !tokens[open].isNewline { open += 1 }
                 }
                 guard open < tokens.count, tokens[open].isSymbol("{") else { return nil }
-                return (name, Self.parameters(tokens, index + 1..<max(index + 1, after - 1)), open)
+                let parser = NextflowParser(tokens, 0..<tokens.count)
+                return (name, parser.parameters(index + 1..<max(index + 1, after - 1)), open)
             }
             switch tokens[index].kind {
             case .name, .symbol("<"), .symbol(">"), .symbol(","), .symbol("."), .symbol("["), .symbol("]"),
@@ -159,47 +160,34 @@ extension NextflowLibrary {
         return nil
     }
 
-    private static func parameters(_ tokens: [NextflowToken], _ range: Range<Int>) -> [String] {
-        var names: [String] = []
-        var last: String?
-        var open = 0
-        var isClosed = false
-        for index in range {
-            switch tokens[index].kind {
-            case .symbol("("), .symbol("["), .symbol("{"), .symbol("<"): open += 1
-            case .symbol(")"), .symbol("]"), .symbol("}"), .symbol(">"): open -= 1
-            case .symbol("="), .symbol(":"): isClosed = true
-            case .symbol(",") where open == 0:
-                if let last { names.append(last) }
-                last = nil
-                isClosed = false
-            case .name(let name) where open == 0 && !isClosed: last = name
-            default: break
-            }
-        }
-        if let last { names.append(last) }
-        return names
-    }
-
-    /// An `if` that holds definitions is passed through; any other is carried out.
+    /// An `if` that holds definitions is passed through, whatever its condition: its processes may be called. Any other
+    /// is carried out.
     private func conditional(_ script: NextflowScript, _ position: Int) -> Int {
         let tokens = script.tokens
+        let isIf = tokens[position].isName("if")
         var index = position + 1
         if index < tokens.count, tokens[index].isSymbol("(") { index = Self.close(tokens, index) }
         let open = Self.next(tokens, index)
+        let (end, holdsDefinitions) = Self.chain(tokens, open)
+        guard holdsDefinitions else { return isIf ? statement(script, position) : end }
+        if isIf { markDead(script, position, open) }
+        return open
+    }
+
+    /// The last word of an `if … else …`, and whether it holds definitions.
+    private static func chain(_ tokens: [NextflowToken], _ open: Int) -> (end: Int, holdsDefinitions: Bool) {
         let words: Set<String> = ["process", "include", "workflow"]
         var depth = 0
         var last = open
-        // To the end of the whole chain.
         var scan = open
         while scan < tokens.count {
             if tokens[scan].isSymbol("{") { depth += 1 }
             if tokens[scan].isSymbol("}") { depth -= 1 }
             if let name = tokens[scan].name, words.contains(name), scan > 0,
-                tokens[scan - 1].isNewline || tokens[scan - 1].isSymbol("{"),
+                tokens[scan - 1].isNewline || tokens[scan - 1].isSymbol("{") || tokens[scan - 1].isSymbol(")"),
                 scan + 1 < tokens.count, tokens[scan + 1].name != nil || tokens[scan + 1].isSymbol("{")
             {
-                return open
+                return (open, true)
             }
             last = scan
             if depth <= 0, tokens[scan].isNewline || tokens[scan].isSymbol("}") {
@@ -209,8 +197,34 @@ extension NextflowLibrary {
             }
             scan += 1
         }
-        guard tokens[position].isName("if") else { return last + 1 }
-        return statement(script, position)
+        return (last + 1, false)
+    }
+
+    /// Remembers which branch of an `if` is known not to be taken.
+    private func markDead(_ script: NextflowScript, _ position: Int, _ open: Int) {
+        let tokens = script.tokens
+        var parser = NextflowParser(tokens, position + 1..<open)
+        guard let test = try? parser.condition(), let truth = evaluator.evaluate(test, script.scope).truth else { return }
+        let end = tokens.indices.contains(open) && tokens[open].isSymbol("{")
+            ? Self.close(tokens, open) : Self.lineEnd(tokens, open)
+        guard truth else {
+            script.dead.append(open..<end)
+            return
+        }
+        let other = Self.next(tokens, end)
+        guard other < tokens.count, tokens[other].isName("else") else { return }
+        var stop = Self.next(tokens, other + 1)
+        while stop < tokens.count, tokens[stop].isName("if") {
+            let body = Self.next(tokens, Self.close(tokens, stop + 1))
+            stop = Self.close(tokens, body)
+            let next = Self.next(tokens, stop)
+            guard next < tokens.count, tokens[next].isName("else") else {
+                script.dead.append(other..<stop)
+                return
+            }
+            stop = Self.next(tokens, next + 1)
+        }
+        script.dead.append(other..<(tokens.indices.contains(stop) ? Self.close(tokens, stop) : stop))
     }
 
     /// Carries out one statement of the top level.
@@ -221,16 +235,18 @@ extension NextflowLibrary {
         return max(parser.position, position + 1)
     }
 
-    /// `params.x = …` holds where neither run nor configuration set it; in a block (`prefix` given) without `params`.
+    /// `params.x = …` holds where neither run, configuration nor including script set it; in a block (`prefix` given)
+    /// without `params`.
     private func parameter(_ prefix: [String]?, _ statement: NextflowStatement, _ script: NextflowScript) {
         let place = Evidence.source(file: script.path, line: Int(statement.line))
         switch statement.kind {
         case .assign(let path, "=", let expression) where prefix != nil || (path.first == "params" && path.count > 1):
-            let full = prefix == nil ? path : ["params"] + (prefix ?? []) + path
-            guard
-                configuration.root["params"]?.map?[full[1]] == nil || full.count > 2 && configuration.value(full) == nil
-            else { return }
-            configuration.set(full, evaluator.evaluate(expression, script.scope).at(place))
+            let full = prefix.map { $0 + path } ?? Array(path.dropFirst())
+            let old = script.parameters[full[0]]
+            guard old == nil || full.count > 1 && old?.member(full.dropFirst()) == nil else { return }
+            let value = evaluator.evaluate(expression, script.scope).at(place)
+            script.parameters[full[0]] = NextflowConfiguration.setting(old, full.dropFirst(), value)
+            script.parametersVersion = newVersion()
         case .scope(let path, let body) where prefix != nil:
             guard (prefix?.count ?? 0) < 20 else { return }
             for inner in body { parameter((prefix ?? []) + path, inner, script) }

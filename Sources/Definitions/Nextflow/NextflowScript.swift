@@ -5,7 +5,7 @@ final class NextflowScript {
         enum Kind {
             case process
             case workflow
-            case function([String])
+            case function([NextflowParameter])
         }
 
         let kind: Kind
@@ -35,7 +35,9 @@ final class NextflowScript {
     /// One name of an include statement.
     struct Include {
         var name: String
-        var path: String
+        var script: NextflowLibrary.Key
+        /// Below a condition that is known to be false.
+        var isDead: Bool
     }
 
     let path: String
@@ -43,17 +45,33 @@ final class NextflowScript {
     var definitions: [String: Definition] = [:]
     /// In the order of the source.
     var processes: [Definition] = []
-    /// By the name they have in this script.
-    var includes: [String: Include] = [:]
+    /// By the name they have in this script; several where branches include different scripts under one name.
+    private(set) var includes: [String: [Include]] = [:]
     /// Scripts of which everything is included.
-    var wholes: [String] = []
-    /// Top-level variables.
-    let scope: NextflowScope
+    var wholes: [NextflowLibrary.Key] = []
+    /// Blocks of the top level below conditions that are known to be false.
+    var dead: [Range<Int>] = []
+    /// The script's own `params`: those of the script that includes it, and what it adds.
+    var parameters: NextflowMap
+    /// Which `params` these are; scripts with the same have the same.
+    var parametersVersion: Int
+    /// Top-level variables; set once the script can be asked.
+    private(set) var scope = NextflowScope(file: "")
 
-    init(path: String, tokens: [NextflowToken], scope: NextflowScope) {
+    init(path: String, tokens: [NextflowToken], parameters: NextflowMap, version: Int) {
         self.path = path
         self.tokens = tokens
-        self.scope = scope
+        self.parameters = parameters
+        parametersVersion = version
+    }
+
+    func open(_ scope: NextflowScope) { self.scope = scope }
+
+    /// Of several includes under one name, in branches, those below a false condition give way.
+    func include(_ include: Include, as alias: String) {
+        let all = (includes[alias] ?? []) + [include]
+        let live = all.filter { !$0.isDead }
+        includes[alias] = live.isEmpty ? all : live
     }
 
     func add(_ kind: Definition.Kind, name: String, body: Range<Int>, line: Int32) {
@@ -69,64 +87,107 @@ final class NextflowLibrary {
     private static let maximumScripts = 5000
     private static let maximumNesting = 100
 
+    /// A script with the `params` it sees. The engine gives each script its own (`IncludeDef` in Nextflow's source):
+    /// those of the script that includes it, changed by `addParams(…)`, or only those of `params(…)`.
+    struct Key: Hashable {
+        var path: String
+        var version: Int
+    }
+
     private let sources: NextflowSources
     let evaluator: NextflowEvaluator
     let configuration: NextflowConfiguration
-    private var scripts: [String: NextflowScript] = [:]
+    private var scripts: [Key: NextflowScript] = [:]
     private var nesting = 0
+    private var versions = 0
 
     init(sources: NextflowSources, evaluator: NextflowEvaluator, configuration: NextflowConfiguration) {
         self.sources = sources
         self.evaluator = evaluator
         self.configuration = configuration
-        evaluator.function = { [unowned self] name, scope in self.function(name, scope) }
     }
 
-    func load(_ path: String, from place: Evidence?) -> NextflowScript? {
-        if let known = scripts[path] { return known }
+    func newVersion() -> Int {
+        versions += 1
+        return versions
+    }
+
+    /// The script that the run starts with, whose `params` are the configuration's.
+    func main(_ path: String) -> NextflowScript? {
+        load(Key(path: path, version: 0), configuration.root["params"]?.map ?? NextflowMap(), from: nil)
+    }
+
+    private func load(_ key: Key, _ parameters: NextflowMap, from place: Evidence?) -> NextflowScript? {
+        if let known = scripts[key] { return known }
         guard scripts.count < Self.maximumScripts, nesting < Self.maximumNesting else {
-            sources.note(place, "script \(path) is not read: too many scripts, or includes nested too deeply")
+            sources.note(place, "script \(key.path) is not read: too many scripts, or includes nested too deeply")
             return nil
         }
-        guard let source = sources.source(path, from: place, purpose: "script") else { return nil }
-        let scope = NextflowScope(file: path) { [unowned self] name in self.builtin(name, path) }
-        let script = NextflowScript(path: path, tokens: source.tokens, scope: scope)
-        scripts[path] = script
+        guard let source = sources.source(key.path, from: place, purpose: "script"),
+            evaluator.spend(1 + source.tokens.count / 50)
+        else { return nil }
+        let script = NextflowScript(
+            path: key.path,
+            tokens: source.tokens,
+            parameters: parameters,
+            version: key.version
+        )
+        let scope = NextflowScope(
+            file: key.path,
+            lookup: { [unowned self, unowned script] name in self.builtin(name, script) },
+            functions: { [unowned self, unowned script] name in self.function(name, script) }
+        )
+        script.open(scope)
+        scripts[key] = script
         nesting += 1
         scan(script)
         nesting -= 1
         return script
     }
 
-    private func builtin(_ name: String, _ file: String) -> NextflowValue? {
+    private func builtin(_ name: String, _ script: NextflowScript) -> NextflowValue? {
         switch name {
-        case "params": return configuration.parameters
+        case "params": return NextflowConfiguration.parameters { [unowned script] in script.parameters[$0] }
         case "moduleDir":
-            let folder = DefinitionPath.folder(of: file)
+            let folder = DefinitionPath.folder(of: script.path)
             return NextflowValue(.string(NextflowSources.rootFolder + (folder.isEmpty ? "" : "/" + folder)))
-        default: return configuration.builtin(name)
+        default:
+            // The configuration's `env` scope is seen by scripts too.
+            return configuration.builtin(name) ?? configuration.value(["env", name])
         }
     }
 
-    /// What a name means in a script.
-    func definition(_ name: String, in script: NextflowScript, depth: Int = 0) -> NextflowScript.Definition? {
-        if let own = script.definitions[name] { return own }
-        guard depth < 20 else { return nil }
-        if let include = script.includes[name] {
-            guard let other = scripts[include.path] else { return nil }
-            return definition(include.name, in: other, depth: depth + 1)
+    /// What a name means in a script; several things where branches include different scripts.
+    func definitions(_ name: String, in script: NextflowScript, depth: Int = 0) -> [NextflowScript.Definition] {
+        if let own = script.definitions[name] { return [own] }
+        guard depth < 20 else { return [] }
+        if let includes = script.includes[name] {
+            if includes.count == 1, let include = includes.first {
+                return scripts[include.script].map { definitions(include.name, in: $0, depth: depth + 1) } ?? []
+            }
+            var found: [NextflowScript.Definition] = []
+            for include in includes where found.count < 20 {
+                guard let other = scripts[include.script] else { continue }
+                for definition in definitions(include.name, in: other, depth: depth + 1)
+                where !found.contains(where: { $0 === definition }) {
+                    found.append(definition)
+                }
+            }
+            return found
         }
-        for path in script.wholes {
-            if let found = scripts[path].flatMap({ definition(name, in: $0, depth: depth + 1) }) { return found }
+        for key in script.wholes {
+            if let found = scripts[key].map({ definitions(name, in: $0, depth: depth + 1) }), !found.isEmpty {
+                return found
+            }
         }
-        return nil
+        return []
     }
 
-    /// A function of the script that a scope belongs to, ready to be called.
-    private func function(_ name: String, _ scope: NextflowScope) -> NextflowFunction? {
-        guard let script = scripts[scope.file], let found = definition(name, in: script),
-            case .function(let parameters) = found.kind
-        else { return nil }
+    /// A function that a script knows, ready to be called.
+    private func function(_ name: String, _ script: NextflowScript) -> NextflowFunction? {
+        guard let found = definitions(name, in: script).first, case .function(let parameters) = found.kind else {
+            return nil
+        }
         if found.statements == nil {
             var parser = NextflowParser(found.script.tokens, found.body)
             found.statements = parser.statements(inBlock: false)
@@ -174,11 +235,34 @@ final class NextflowLibrary {
         }
         if text.utf8.starts(with: "plugin/".utf8) { return after }
         guard let path = sources.resolve(text, from: script.path, at: place, purpose: "script") else { return after }
-        let candidates = text.hasSuffix(".nf") ? [path] : [path + ".nf", path + "/main.nf", path]
+        var candidates = text.hasSuffix(".nf") ? [path] : [path + ".nf", path + "/main.nf", path]
+        // A module of a registry, `scope/name`, as it is installed in the project.
+        if !text.utf8.starts(with: ".".utf8), !text.utf8.starts(with: "/".utf8) {
+            let folder = sources.projectFolder.isEmpty ? "modules" : sources.projectFolder + "/modules"
+            if let module = DefinitionPath.normalized("\(folder)/\(text)/main.nf") { candidates.append(module) }
+        }
         let found = candidates.first(where: sources.exists) ?? candidates[0]
-        guard load(found, from: place) != nil else { return after }
-        if names.isEmpty { script.wholes.append(found) }
-        for (name, alias) in names { script.includes[alias] = NextflowScript.Include(name: name, path: found) }
+        let (parameters, version) = self.parameters(for: script, &parser)
+        let key = Key(path: found, version: version)
+        guard load(key, parameters, from: place) != nil else { return after }
+        if names.isEmpty { script.wholes.append(key) }
+        let isDead = script.dead.contains { $0.contains(position) }
+        for (name, alias) in names {
+            script.include(NextflowScript.Include(name: name, script: key, isDead: isDead), as: alias)
+        }
         return after
+    }
+
+    /// What an included script sees as `params`: `… from 'x' params(…)`, `… from 'x' addParams(…)`, else the includer's.
+    private func parameters(for script: NextflowScript, _ parser: inout NextflowParser) -> (NextflowMap, Int) {
+        while let word = parser.token.name, word == "params" || word == "addParams" {
+            parser.position += 1
+            guard let arguments = try? parser.bracketed() else { break }
+            let more = arguments.first.map { evaluator.evaluate($0, script.scope) }?.map ?? NextflowMap()
+            var all = word == "params" ? NextflowMap() : script.parameters
+            for key in more.keys { all[key] = more[key] }
+            return (all, newVersion())
+        }
+        return (script.parameters, script.parametersVersion)
     }
 }

@@ -39,10 +39,16 @@ struct NextflowExpression: Sendable {
     var stop: Int32
 }
 
+/// A parameter of a closure or function.
+struct NextflowParameter: Sendable {
+    var name: String
+    var fallback: NextflowExpression?
+}
+
 /// A block of code as a value.
 struct NextflowClosure: Sendable {
     /// nil: the implicit `it`.
-    var parameters: [String]?
+    var parameters: [NextflowParameter]?
     var body: [NextflowStatement]
 }
 
@@ -52,6 +58,8 @@ struct NextflowStatement: Sendable {
         case expression(NextflowExpression)
         /// `path = value`, `path += value`; the path's parts are names and texts.
         case assign([String], String, NextflowExpression)
+        /// `path[key] = value` with a key that has to be evaluated.
+        case assignElement([String], NextflowExpression, String, NextflowExpression)
         /// `def name = value`, with a type or without.
         case define([String], NextflowExpression?)
         /// `name { … }`

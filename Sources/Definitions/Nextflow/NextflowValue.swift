@@ -147,6 +147,17 @@ struct NextflowValue {
 
     var map: NextflowMap? { if case .map(let map) = kind { map } else { nil } }
 
+    /// What is at a path of keys; nil where there is nothing.
+    func member(_ path: ArraySlice<String>) -> NextflowValue? {
+        var value = self
+        for part in path {
+            guard let next = value.map?[part] else { return nil }
+            value = next
+        }
+        if case .absent = value.kind { return nil }
+        return value
+    }
+
     var candidates: [NextflowValue] { if case .oneOf(let all, _) = kind { all } else { [self] } }
 
     var reasons: [String] {
@@ -295,11 +306,28 @@ final class NextflowScope {
     let file: String
     /// Names that are no variables; asked last.
     let lookup: ((String) -> NextflowValue?)?
+    /// The functions of the script the code is in.
+    let functions: ((String) -> NextflowFunction?)?
 
-    init(file: String, parent: NextflowScope? = nil, lookup: ((String) -> NextflowValue?)? = nil) {
+    init(
+        file: String,
+        parent: NextflowScope? = nil,
+        lookup: ((String) -> NextflowValue?)? = nil,
+        functions: ((String) -> NextflowFunction?)? = nil
+    ) {
         self.file = file
         self.parent = parent
         self.lookup = lookup
+        self.functions = functions
+    }
+
+    func function(_ name: String) -> NextflowFunction? {
+        var scope: NextflowScope? = self
+        while let current = scope {
+            if let functions = current.functions { return functions(name) }
+            scope = current.parent
+        }
+        return nil
     }
 
     func variable(_ name: String) -> NextflowValue? {
