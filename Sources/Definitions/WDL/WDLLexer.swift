@@ -4,12 +4,14 @@ struct WDLLexer {
     private static let maximumNesting = 16
     private static let maximumFaults = 20
 
-    private let bytes: [UInt8]
-    private var position = 0
-    private var line: Int32 = 1
+    let bytes: [UInt8]
+    var position = 0
+    var line: Int32 = 1
     private var startsLine = true
     /// Set when a command was looked through to the end of the file for nothing: once is enough.
-    private var endsAtFirstBrace = false
+    var endsAtFirstBrace = false
+    /// Bytes looked at behind braces in commands.
+    var lookedAhead = 0
     private(set) var tokens: [WDLToken] = []
     private(set) var faults: [WDLFault] = []
 
@@ -30,7 +32,7 @@ struct WDLLexer {
         return index < bytes.count ? bytes[index] : 0
     }
 
-    private mutating func append(_ kind: WDLToken.Kind, from start: Int, sign: UInt8 = 0, line: Int32? = nil) {
+    mutating func append(_ kind: WDLToken.Kind, from start: Int, sign: UInt8 = 0, line: Int32? = nil) {
         tokens.append(
             WDLToken(
                 kind: kind,
@@ -44,7 +46,7 @@ struct WDLLexer {
         startsLine = false
     }
 
-    private mutating func fault(_ message: String) {
+    mutating func fault(_ message: String) {
         if faults.count < Self.maximumFaults { faults.append(WDLFault(line: Int(line), message: message)) }
     }
 
@@ -209,75 +211,5 @@ struct WDLLexer {
         }
         fault("a placeholder does not end")
         append(.placeholderEnd, from: position)
-    }
-
-    // MARK: Commands
-
-    /// After the word `command`: its whole body, as one token.
-    private mutating func command(after start: Int) {
-        guard position - start == 7, bytes[start..<position].elementsEqual("command".utf8) else { return }
-        var body = position
-        while body < bytes.count, bytes[body].isWDLSpace { body += 1 }
-        guard body < bytes.count else { return }
-        if bytes[body] == UInt8(ascii: "{") {
-            endCommand(at: endOfBraces(from: body + 1), start: body)
-        } else if bytes[body...].starts(with: [0x3C, 0x3C, 0x3C]) {
-            var end = body + 3
-            while end < bytes.count, !bytes[end...].starts(with: [0x3E, 0x3E, 0x3E]) { end += 1 }
-            endCommand(at: end < bytes.count ? end + 3 : nil, start: body)
-        }
-    }
-
-    private mutating func endCommand(at end: Int?, start: Int) {
-        let first = line
-        if end == nil { fault("a command does not end") }
-        let end = end ?? bytes.count
-        for index in position..<end where bytes[index] == 0x0A { line &+= 1 }
-        position = end
-        append(.command, from: start, line: first)
-    }
-
-    /// Where `command { … }` ends: by the specification at the first brace outside placeholders; but shell text has
-    /// braces too, so the first one behind which a task goes on.
-    private mutating func endOfBraces(from start: Int) -> Int? {
-        var index = start
-        var first: Int?
-        var depth = 0
-        while index < bytes.count {
-            let byte = bytes[index]
-            let next = index + 1 < bytes.count ? bytes[index + 1] : 0
-            if (byte == UInt8(ascii: "$") || byte == UInt8(ascii: "~")) && next == UInt8(ascii: "{") {
-                depth += 1
-                index += 1
-            } else if byte == UInt8(ascii: "}") {
-                if depth > 0 {
-                    depth -= 1
-                } else {
-                    if first == nil { first = index + 1 }
-                    if endsAtFirstBrace || Self.taskGoesOn(bytes, from: index + 1) { return index + 1 }
-                }
-            }
-            index += 1
-        }
-        endsAtFirstBrace = true
-        return first
-    }
-
-    private static func taskGoesOn(_ bytes: [UInt8], from start: Int) -> Bool {
-        var index = start
-        while index < bytes.count {
-            if bytes[index].isWDLSpace {
-                index += 1
-            } else if bytes[index] == UInt8(ascii: "#") {
-                while index < bytes.count, bytes[index] != 0x0A { index += 1 }
-            } else {
-                break
-            }
-        }
-        guard index < bytes.count else { return true }
-        if bytes[index] == UInt8(ascii: "}") { return true }
-        let word = bytes[index...].prefix { $0.isWDLName }
-        let words = ["runtime", "output", "meta", "parameter_meta", "requirements", "hints", "input"]
-        return words.contains { word.elementsEqual($0.utf8) }
     }
 }

@@ -100,6 +100,7 @@ final class WDLLibrary {
         guard documents.count < Self.maximumDocuments, bytesRead < Self.maximumBytes else {
             return .absent("import \(reference) is not read: the definition imports too much")
         }
+        if item.reference.hasPrefix("file://") { return .absent("import \(reference) leaves the definition") }
         // Engines look beside the importing file; packed definitions are often written against the root or the main file.
         var isOutside = true
         for base in [from, "", main] {

@@ -30,6 +30,26 @@ struct WDLDefinitionTests {
     }
 
     @Test(
+        "ends a command where the task goes on",
+        arguments: [
+            "command { x }\n  RuntimeAttr d = object { docker: \"n/n:1\" }",
+            "command { x }\n  # a comment }\n  my_struct d = object { a: 1 }",
+            "command { x }\n  Array[String?]+ d = [\"}\"]",
+            "command { x }\n  Map[String, Array[Int]] d",
+            "command { x ~{sep=\"}\" [\"}\", '{']} ${object { a: 1 }.a} }\n  Int d = 1",
+            "command { awk '{ print; }' x | sed 's/}/{/' > y\n  } output.txt }\n  Int d = 1",
+            "command { if x; then { y } fi; z=1 }",
+            "command <<< echo \\>>> x } >>>\n  Int d = 1",
+        ]
+    )
+    func command(_ command: String) throws {
+        let text = "version 1.1\nworkflow w { call t }\ntask t {\n  \(command)\n  runtime { docker: \"a/b:1\" }\n}\n"
+        let inspection = try inspectWDL(text)
+        #expect(inspection.wdlTexts() == ["a/b:1"])
+        #expect(inspection.notes == [])
+    }
+
+    @Test(
         "names no image where there is none",
         arguments: ["runtime { cpu: 1 }", "runtime { docker: \"\" }", "requirements { container: \"*\" }", ""]
     )
