@@ -105,6 +105,11 @@ extension Sandbox {
         world.with { $0.omics.workflows[id]?.status = status }
     }
 
+    /// Stores the file of parameters that runs name by `parametersUri`.
+    package func storeParameters(_ uri: String, _ bytes: [UInt8]) {
+        world.with { $0.omics.parameterFiles[uri] = bytes }
+    }
+
     /// Starts a run as StartRun does.
     ///
     /// - Parameter settings: further members of StartRun, such as `workflowVersionName` or `engineSettings`.

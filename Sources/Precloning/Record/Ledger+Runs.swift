@@ -55,7 +55,8 @@ package struct RunSighting: Sendable, Hashable {
         self.batchID = batchID
     }
 
-    package var key: String { "\(id)@\(created?.milliseconds ?? 0)" }
+    /// The second counts, not its fraction, which one operation tells and another does not.
+    package var key: String { "\(id)@\((created?.milliseconds ?? 0) / 1000 * 1000)" }
 
     /// Whether tasks of the run may still ask for images.
     package var isLive: Bool { ["PENDING", "STARTING", "RUNNING"].contains(status) }
@@ -228,8 +229,8 @@ extension Ledger {
         try database.read { try RunRow.fetchOne($0, sql: "SELECT * FROM run WHERE key = ?", arguments: [key]) }
     }
 
-    /// Whether live runs of other batches are not worked out at all yet.
-    package func hasUnsurveyedBatches(besides batches: Set<String>) throws -> Bool {
+    /// Other batches of which live runs are not worked out at all yet, in order of their ids.
+    package func unsurveyedBatches(besides batches: Set<String>) throws -> [String] {
         try database.read {
             try String.fetchSet(
                 $0,
@@ -237,7 +238,7 @@ extension Ledger {
                     SELECT DISTINCT batchID FROM run WHERE batchID IS NOT NULL AND surveyedAt IS NULL
                     AND endedAt IS NULL AND surveyDueAt IS NOT NULL AND surveyAttempts = 0
                     """
-            ).subtracting(batches).isEmpty == false
+            ).subtracting(batches).sorted()
         }
     }
 

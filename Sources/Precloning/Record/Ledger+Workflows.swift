@@ -228,10 +228,15 @@ extension Ledger {
     }
 
     /// Workflows that a full list no longer showed.
-    package func endWorkflows(notIn ids: Set<String>, now: Date) throws {
+    ///
+    /// - Parameter seenBefore: when the list began; what an event told of meanwhile may be in no page of it.
+    package func endWorkflows(notIn ids: Set<String>, seenBefore: Date, now: Date) throws {
         let gone = try database.read { database in
-            try String.fetchAll(database, sql: "SELECT id FROM workflow WHERE status <> 'DELETED' AND type = 'PRIVATE'")
-                .filter { !ids.contains($0) }
+            try String.fetchAll(
+                database,
+                sql: "SELECT id FROM workflow WHERE status <> 'DELETED' AND type = 'PRIVATE' AND seenAt < ?",
+                arguments: [seenBefore.milliseconds]
+            ).filter { !ids.contains($0) }
         }
         guard !gone.isEmpty else { return }
         try database.write { database in

@@ -58,8 +58,9 @@ package struct EventActions: Sendable {
         }
         guard statuses.values.reduce(0, { $0 + $1.count }) >= Self.listFrom else { return }
         for status in statuses.keys.sorted() {
-            let items = try await healthOmics.allRuns(status: RunStatus(rawValue: status))
-            if try ledger.saw(items.map(RunWatcher.sighting), now: timeline.now()) > 0 { foundRuns() }
+            try await healthOmics.eachPageOfRuns(status: RunStatus(rawValue: status)) { items in
+                if try ledger.saw(items.map(RunWatcher.sighting), now: timeline.now()) > 0 { foundRuns() }
+            }
         }
     }
 
@@ -141,9 +142,12 @@ package struct EventActions: Sendable {
         if let workflow = event.workflowID, try ledger.workflowInUse(workflow, now: timeline.now()) { foundVersions() }
         // Once its first runs are known, the others come with events of their own, or with the polls.
         if try ledger.knowsRuns(ofBatch: id) { return "known" }
-        let items = try await healthOmics.allRuns(status: nil, batchID: id)
-        let new = try ledger.saw(items.map(RunWatcher.sighting), now: timeline.now())
-        if new > 0 { foundRuns() }
+        var new = 0
+        try await healthOmics.eachPageOfRuns(status: nil, batchID: id) { items in
+            let found = try ledger.saw(items.map(RunWatcher.sighting), now: timeline.now())
+            if found > 0 { foundRuns() }
+            new += found
+        }
         return "\(new) new \(new == 1 ? "run" : "runs")"
     }
 

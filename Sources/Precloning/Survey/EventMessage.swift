@@ -135,7 +135,7 @@ private struct EventFields {
                 subject: subject,
                 status: (texts["status"] ?? "").uppercased().replacing(" ", with: "_"),
                 at: texts["time"].flatMap(AWSDates.date),
-                account: texts["account"] ?? resource?.account,
+                account: texts["account"].map(Self.account) ?? resource?.account,
                 region: texts["region"] ?? resource?.region,
                 workflowID: texts["workflowid"].flatMap { ResourceName.isID($0) ? $0 : nil }
             )
@@ -163,6 +163,12 @@ private struct EventFields {
             return ("RunBatch Status Change", .batch(id: id))
         case nil: return nil
         }
+    }
+
+    /// An account's twelve digits; a transformer that makes a number of them loses the zeros in front.
+    private static func account(_ text: String) -> String {
+        text.utf8.allSatisfy { (0x30...0x39).contains($0) }
+            ? String(repeating: "0", count: max(0, 12 - text.utf8.count)) + text : text
     }
 
     private func id(_ name: String) -> String? { texts[name].flatMap { ResourceName.isID($0) ? $0 : nil } }

@@ -52,11 +52,12 @@ package struct RunWatcher: WorkLoop {
         let started = timeline.now()
         var liveKeys: Set<String> = []
         for status in [RunStatus.pending, .starting, .running] {
-            let items = try await healthOmics.allRuns(status: status)
-            let sightings = items.map(Self.sighting)
-            liveKeys.formUnion(sightings.map(\.key))
-            let new = try ledger.saw(sightings, byPoll: true, now: timeline.now())
-            if new > 0 { foundNew(new) }
+            try await healthOmics.eachPageOfRuns(status: status) { items in
+                let sightings = items.map(Self.sighting)
+                liveKeys.formUnion(sightings.map(\.key))
+                let new = try ledger.saw(sightings, byPoll: true, now: timeline.now())
+                if new > 0 { foundNew(new) }
+            }
         }
         // A run that moved from one state to the next between two lists may be missing from both: only a run that was
         // known before this poll and is in no list is over, and the next poll would bring it back.
@@ -73,10 +74,11 @@ package struct RunWatcher: WorkLoop {
         let last = try ledger.sweep("allRuns")?.finished
         let every = await sweepInterval()
         if let last, now.timeIntervalSince(last) < every.seconds, now >= last { return }
-        let items = try await healthOmics.allRuns(status: nil)
-        // A run that began after the lists above is seen here first, and by no later poll as new.
-        let new = try ledger.saw(items.map(Self.sighting), now: timeline.now())
-        if new > 0 { foundNew(new) }
+        try await healthOmics.eachPageOfRuns(status: nil) { items in
+            // A run that began after the lists above is seen here first, and by no later poll as new.
+            let new = try ledger.saw(items.map(Self.sighting), now: timeline.now())
+            if new > 0 { foundNew(new) }
+        }
         try ledger.sweepFinished("allRuns", started: now, trouble: nil, now: timeline.now())
     }
 
@@ -120,20 +122,18 @@ package struct RunSurveyLoop: WorkLoop {
     }
 
     package func pass() async throws -> Duration {
-        var batches: Set<String> = []
+        var batches = Batches()
         while true {
             try Task.checkCancellation()
+            for batch in try ledger.unsurveyedBatches(besides: batches.unreadable) {
+                try await surveyBatch(batch, &batches)
+            }
             let due = try ledger.runsToSurvey(limit: 50, now: timeline.now())
             guard !due.isEmpty else { break }
             for run in due {
-                if let batch = run.batchID, run.surveyedAt == nil, batches.insert(batch).inserted {
-                    try await surveyBatch(batch)
-                }
-            }
-            for run in due where run.surveyedAt != nil || run.batchID == nil || batches.contains(run.batchID ?? "") {
                 guard let current = try ledger.run(key: run.key), current.surveyDueAt != nil else { continue }
-                // A batch's runs were all answered at once above; those of newer batches go before their follow-ups.
-                if current.batchID != nil, try ledger.hasUnsurveyedBatches(besides: batches) { break }
+                // A batch's runs are all answered at once above; those that came since go before the others' follow-ups.
+                if current.batchID != nil, try !ledger.unsurveyedBatches(besides: batches.unreadable).isEmpty { break }
                 try await survey(current)
             }
         }
@@ -141,18 +141,40 @@ package struct RunSurveyLoop: WorkLoop {
         return .seconds(max(0, next.timeIntervalSince(timeline.now())))
     }
 
-    private func surveyBatch(_ batch: String) async throws {
+    /// The batches of one pass: what they say is asked once, however many pages their runs come in.
+    private struct Batches {
+        var read: [String: RunBatch] = [:]
+        /// Of these each run is looked at for itself.
+        var unreadable: Set<String> = []
+    }
+
+    private func surveyBatch(_ batch: String, _ batches: inout Batches) async throws {
         do {
             let runs = try ledger.unsurveyedRuns(batchID: batch)
-            guard runs.count > 1 else { return }
-            try await surveyor.survey(batch: batch, runs: runs, choices: choices())
+            guard !runs.isEmpty else { return }
+            guard let setting = try await read(batch, runs.count, &batches) else {
+                batches.unreadable.insert(batch)
+                return
+            }
+            try await surveyor.survey(batch: setting, runs: runs, choices: choices())
             demanded()
         } catch let error as AWSError where !error.isWorthRetrying {
+            batches.unreadable.insert(batch)
             Logger.current.info(
                 "A batch could not be read; its runs are looked at one by one",
                 metadata: ["batch.id": "\(batch)", "error": "\(error)"]
             )
         }
+    }
+
+    /// What a batch says; nil where it is gone or says nothing, and for a single run, which one call of its own tells of.
+    private func read(_ batch: String, _ runs: Int, _ batches: inout Batches) async throws -> RunBatch? {
+        if let known = batches.read[batch] { return known }
+        guard runs > 1, let found = try await surveyor.healthOmics.getBatch(id: batch),
+            found.defaultRunSetting != nil
+        else { return nil }
+        batches.read[batch] = found
+        return found
     }
 
     private func survey(_ run: RunRow) async throws {

@@ -55,24 +55,59 @@ package struct Surveyor: Sendable {
         row.batchID = details.batchId ?? run.batchID
         let home = try await account.home()
         row.ownerID = details.workflowOwnerId.flatMap { $0 == home.account ? nil : $0 } ?? ""
+        let given = try await parameters(of: details)
+        let isAwaited = given.isAwaited && now() < (details.creationTime ?? .distantPast) + Self.parametersAwaited
         try await record(
             row,
             Setting(
-                parameters: Self.parameters(details.parameters, in: details.text, at: ["parameters"]),
+                parameters: given.parameters,
                 engineSettings: details.engineSettings,
-                engineVersion: details.engineVersion
+                engineVersion: details.engineVersion,
+                trouble: given.trouble
             ),
             choices: choices,
-            followUp: nil
+            followUp: isAwaited ? now() + Self.parametersAskedEvery : nil
         )
     }
 
-    /// One call for a batch of any size: every run of it is recorded with the batch's own setting, and each is looked at
-    /// for itself later, since a run may override parameters.
-    package func survey(batch batchID: String, runs: [RunRow], choices: Choices) async throws {
-        guard let batch = try await healthOmics.getBatch(id: batchID), let setting = batch.defaultRunSetting else {
-            return
+    /// How long after a run's start its file of parameters is waited for, and how often asked for, in seconds.
+    private static let parametersAwaited: TimeInterval = 900
+    private static let parametersAskedEvery: TimeInterval = 30
+
+    private struct GivenParameters {
+        var parameters: [String: ParameterValue] = [:]
+        /// HealthOmics has not stored them yet.
+        var isAwaited = false
+        var trouble: String?
+    }
+
+    /// A run's parameters: in the answer itself, or in the file that it was started with.
+    ///
+    /// Source: the service model's GetRun, `parametersUri`.
+    private func parameters(of run: Run) async throws -> GivenParameters {
+        guard run.parameters == nil, let place = run.parametersUri, !place.isEmpty else {
+            return GivenParameters(
+                parameters: Self.parameters(run.parameters, in: run.text, at: ["parameters"])
+            )
         }
+        guard WebAddress(place) != nil else {
+            return GivenParameters(isAwaited: true, trouble: "HealthOmics has not stored the run's parameters yet")
+        }
+        do {
+            let bytes = try await healthOmics.downloadParameters(place)
+            guard case .object(let members)? = try? ParameterValue(json: bytes) else {
+                return GivenParameters(trouble: "the run's file of parameters is not a JSON object")
+            }
+            return GivenParameters(parameters: members)
+        } catch let error as AWSError where error.code == "TooLarge" {
+            return GivenParameters(trouble: error.message)
+        }
+    }
+
+    /// Records runs of a batch of any size with the batch's own setting, without a call for each; each is looked at for
+    /// itself later, since a run may override parameters.
+    package func survey(batch: RunBatch, runs: [RunRow], choices: Choices) async throws {
+        guard let setting = batch.defaultRunSetting else { return }
         let parameters = Self.parameters(setting.parameters, in: batch.text, at: ["defaultRunSetting", "parameters"])
         let home = try await account.home()
         for run in runs {
@@ -97,6 +132,7 @@ package struct Surveyor: Sendable {
         var parameters: [String: ParameterValue]
         var engineSettings: JSONValue?
         var engineVersion: String?
+        var trouble: String?
     }
 
     private func record(_ run: RunRow, _ setting: Setting, choices: Choices, followUp: Date?) async throws {
@@ -121,7 +157,7 @@ package struct Surveyor: Sendable {
         let map = Self.map(of: version)
         var planned: (demands: [PlannedDemand], unresolved: [UnresolvedDemand]) = ([], [])
         var inspectionID: Int64?
-        var trouble: String?
+        var trouble = setting.trouble
         do {
             let found = try await definitions.inspection(
                 of: version,

@@ -43,19 +43,22 @@ package struct WorkflowWatcher: WorkLoop {
     package func pass() async throws -> Duration {
         let started = timeline.now()
         let chosen = await selection()
-        let items = try await healthOmics.allWorkflows(type: .private)
-        let sightings = items.filter { chosen.selects(id: $0.id, name: $0.name) }.map { item in
-            WorkflowSighting(
-                id: item.id,
-                name: item.name,
-                type: item.type?.rawValue ?? "PRIVATE",
-                status: item.status?.rawValue ?? "",
-                digest: item.digest,
-                created: item.creationTime
-            )
+        var ids: Set<String> = []
+        try await healthOmics.eachPageOfWorkflows(type: .private) { items in
+            ids.formUnion(items.map(\.id))
+            let sightings = items.filter { chosen.selects(id: $0.id, name: $0.name) }.map { item in
+                WorkflowSighting(
+                    id: item.id,
+                    name: item.name,
+                    type: item.type?.rawValue ?? "PRIVATE",
+                    status: item.status?.rawValue ?? "",
+                    digest: item.digest,
+                    created: item.creationTime
+                )
+            }
+            try ledger.saw(sightings, now: timeline.now())
         }
-        try ledger.saw(sightings, now: timeline.now())
-        try ledger.endWorkflows(notIn: Set(items.map(\.id)), now: timeline.now())
+        try ledger.endWorkflows(notIn: ids, seenBefore: started, now: timeline.now())
         try ledger.sweepFinished("workflows", started: started, trouble: nil, now: timeline.now())
         changed()
         return await interval()

@@ -4,8 +4,7 @@ extension AWSClient {
     /// How often a read is sent when its answer cannot be read.
     private static let readings = 3
 
-    /// A REST-JSON read (HealthOmics). Timestamps are ISO 8601 texts. An answer that cannot be read is asked for again,
-    /// since asking changes nothing.
+    /// A REST-JSON read (HealthOmics). An answer that cannot be read is asked for again, since asking changes nothing.
     package func rest<Output: Decodable>(
         _ operation: String,
         method: String = "GET",
@@ -24,19 +23,14 @@ extension AWSClient {
         query: [(name: String, value: String)] = [],
         as type: Output.Type = Output.self
     ) async throws -> (value: Output, text: Data) {
-        var attempt = 0
-        while true {
-            attempt += 1
-            let answer = try await call(operation, method: method, path: path, query: query)
-            do {
-                return (try decode(operation, answer, dates: .custom(AWSDates.iso8601)), answer.body)
-            } catch let error as AWSError where error.kind == .brokenAnswer && attempt < Self.readings {
-                try await timeline.sleep(Self.delay(after: error, attempt: attempt, random: timeline.random()))
-            }
+        let read: (value: Output, answer: Answer) = try await reading(operation) {
+            try await call(operation, method: method, path: path, query: query)
         }
+        return (read.value, read.answer.body)
     }
 
-    /// An AWS JSON operation (ECR, SQS, Secrets Manager). Timestamps are epoch seconds with fraction.
+    /// An AWS JSON operation (ECR, SQS, Secrets Manager) that may be sent twice: a read, or one whose repetition changes
+    /// nothing. An answer that cannot be read is asked for again.
     package func json<Output: Decodable>(
         _ operation: String,
         target: String,
@@ -45,10 +39,15 @@ extension AWSClient {
         patience: Patience = Patience(idle: .seconds(35)),
         as type: Output.Type = Output.self
     ) async throws -> Output {
-        try await jsonWithID(operation, target: target, version: version, input, patience: patience).value
+        let body = CallBody(try Self.encoded(input))
+        let read: (value: Output, answer: Answer) = try await reading(operation) {
+            try await post(operation, target: target, version: version, body: body, patience: patience)
+        }
+        return read.value
     }
 
-    /// The same, with the request's id: AWS's name for what was done, for CloudTrail and support.
+    /// An AWS JSON operation that changes something, with the request's id: AWS's name for what was done, for CloudTrail
+    /// and support.
     package func jsonWithID<Output: Decodable>(
         _ operation: String,
         target: String,
@@ -57,13 +56,11 @@ extension AWSClient {
         patience: Patience = Patience(idle: .seconds(35)),
         as type: Output.Type = Output.self
     ) async throws -> (value: Output, requestID: String?) {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return try await jsonWithID(
+        try await jsonWithID(
             operation,
             target: target,
             version: version,
-            body: CallBody(try encoder.encode(input)),
+            body: CallBody(try Self.encoded(input)),
             patience: patience
         )
     }
@@ -77,7 +74,18 @@ extension AWSClient {
         patience: Patience = Patience(idle: .seconds(35)),
         as type: Output.Type = Output.self
     ) async throws -> (value: Output, requestID: String?) {
-        let answer = try await call(
+        let answer = try await post(operation, target: target, version: version, body: body, patience: patience)
+        return (try decode(operation, answer), answer.requestID)
+    }
+
+    private func post(
+        _ operation: String,
+        target: String,
+        version: String,
+        body: CallBody,
+        patience: Patience
+    ) async throws -> Answer {
+        try await call(
             operation,
             method: "POST",
             path: "/",
@@ -88,16 +96,34 @@ extension AWSClient {
             body: body,
             patience: patience
         )
-        return (try decode(operation, answer, dates: .secondsSince1970), answer.requestID)
     }
 
-    private func decode<Output: Decodable>(
+    /// Sends until the answer can be read, a few times.
+    private func reading<Output: Decodable>(
         _ operation: String,
-        _ answer: Answer,
-        dates: JSONDecoder.DateDecodingStrategy
-    ) throws -> Output {
+        _ send: () async throws -> Answer
+    ) async throws -> (value: Output, answer: Answer) {
+        var attempt = 0
+        while true {
+            attempt += 1
+            let answer = try await send()
+            do {
+                return (try decode(operation, answer), answer)
+            } catch let error as AWSError where error.kind == .brokenAnswer && attempt < Self.readings {
+                try await timeline.sleep(Self.delay(after: error, attempt: attempt, random: timeline.random()))
+            }
+        }
+    }
+
+    private static func encoded(_ input: some Encodable) throws -> Data {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return try encoder.encode(input)
+    }
+
+    private func decode<Output: Decodable>(_ operation: String, _ answer: Answer) throws -> Output {
         let decoder = JSONDecoder()
-        decoder.dateDecodingStrategy = dates
+        decoder.dateDecodingStrategy = .custom(AWSDates.decode)
         do {
             return try decoder.decode(Output.self, from: answer.body.isEmpty ? Data("{}".utf8) : answer.body)
         } catch {
@@ -132,11 +158,21 @@ extension AWSClient {
         _ page: (_ token: String?) async throws -> (items: [Item], next: String?)
     ) async throws -> [Item] {
         var items: [Item] = []
+        try await eachPage(operation, page) { items += $0 }
+        return items
+    }
+
+    /// The same, handing each page on as it comes: the first need not wait for the last.
+    func eachPage<Item>(
+        _ operation: String,
+        _ page: (_ token: String?) async throws -> (items: [Item], next: String?),
+        _ take: ([Item]) throws -> Void
+    ) async throws {
         var token: String?
         var seen: Set<String> = []
         repeat {
             let answer = try await page(token)
-            items += answer.items
+            try take(answer.items)
             token = answer.next.flatMap { $0.isEmpty ? nil : $0 }
             if let token, !seen.insert(token).inserted {
                 throw AWSError(
@@ -147,23 +183,5 @@ extension AWSClient {
                 )
             }
         } while token != nil
-        return items
-    }
-}
-
-/// Timestamps of REST-JSON bodies.
-package enum AWSDates {
-    /// An ISO 8601 time, with or without fraction; nil for anything else.
-    package static func date(_ text: String) -> Date? {
-        if let date = try? Date(text, strategy: .iso8601) { return date }
-        return try? Date(text, strategy: Date.ISO8601FormatStyle(includingFractionalSeconds: true))
-    }
-
-    package static let iso8601: @Sendable (any Decoder) throws -> Date = { decoder in
-        let container = try decoder.singleValueContainer()
-        if let seconds = try? container.decode(Double.self) { return Date(timeIntervalSince1970: seconds) }
-        let text = try container.decode(String.self)
-        if let parsed = AWSDates.date(text) { return parsed }
-        throw DecodingError.dataCorruptedError(in: container, debugDescription: "`\(text)` is no ISO 8601 time")
     }
 }

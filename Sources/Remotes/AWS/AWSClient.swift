@@ -16,7 +16,7 @@ package struct AWSClient: Sendable {
         /// In operation names and errors.
         package var service: String
         package var signingName: String
-        /// Scheme, host and port, without a path.
+        /// Scheme, host and port, and a path where an operator's endpoint has one; without a slash at its end.
         package var url: String
 
         package init(service: String, signingName: String, url: String) {
@@ -106,7 +106,7 @@ package struct AWSClient: Sendable {
                 switch error.kind {
                 case .expiredCredentials where isSigned && !refreshed:
                     refreshed = true
-                    _ = try await credentials(true)
+                    _ = try await keys(refresh: true)
                     continue
                 case .clockSkew where !corrected && skew.offset != offset:
                     corrected = true
@@ -159,12 +159,17 @@ package struct AWSClient: Sendable {
         _ patience: Patience
     ) async throws -> Answer {
         let queryText = query.map { "\(SigV4.encoded($0.name))=\(SigV4.encoded($0.value))" }.joined(separator: "&")
-        var request = HTTPClientRequest(url: endpoint.url + path + (queryText.isEmpty ? "" : "?\(queryText)"))
+        // Below a base path the service's own root is the base, as for the SDKs.
+        let base = Self.basePath(of: endpoint.url)
+        let whole = base.isEmpty ? path : base + (path == "/" ? "" : path)
+        var request = HTTPClientRequest(
+            url: String(endpoint.url.dropLast(base.count)) + whole + (queryText.isEmpty ? "" : "?\(queryText)")
+        )
         request.method = HTTPMethod(rawValue: method)
         var all = headers
         all.append((name: "Host", value: Self.host(of: endpoint.url)))
         if isSigned {
-            guard let credentials = try await credentials(false) else {
+            guard let credentials = try await keys(refresh: false) else {
                 throw AWSError(
                     operation: name,
                     code: "NoCredentials",
@@ -177,7 +182,7 @@ package struct AWSClient: Sendable {
             all += signer.headers(
                 for: SigV4.Request(
                     method: method,
-                    path: path,
+                    path: whole,
                     query: query,
                     headers: all,
                     bodyHash: body.hash
@@ -219,6 +224,23 @@ package struct AWSClient: Sendable {
         throw error
     }
 
+    /// The credentials. What keeps us from having any is never the service's answer: a role that may not be assumed does
+    /// not mean that the call was denied, nor a metadata page that is missing that the resource is.
+    private func keys(refresh: Bool) async throws -> AWSCredentials? {
+        do {
+            return try await credentials(refresh)
+        } catch var error as AWSError where error.kind != .throttled && error.kind != .transient {
+            error.kind = .noCredentials
+            throw error
+        }
+    }
+
+    private static func basePath(of url: String) -> String {
+        guard let scheme = url.range(of: "://") else { return "" }
+        let rest = url[scheme.upperBound...]
+        return rest.firstIndex(of: "/").map { String(rest[$0...]) } ?? ""
+    }
+
     private static func host(of url: String) -> String {
         var rest = Substring(url)
         if let scheme = rest.range(of: "://") { rest = rest[scheme.upperBound...] }
@@ -240,7 +262,11 @@ package struct AWSClient: Sendable {
         var message = ""
         var numbers: [String: Int64] = [:]
         var requestID = answer.requestID
-        if let object = try? JSONDecoder().decode([String: JSONValue].self, from: answer.body) {
+        if var object = try? JSONDecoder().decode([String: JSONValue].self, from: answer.body) {
+            // Gateways wrap it: `{"Error": {"Code": …, "Message": …}}`.
+            for name in ["Error", "error"] {
+                if case .object(let inner)? = object[name] { object.merge(inner) { own, _ in own } }
+            }
             func text(_ keys: String...) -> String? {
                 for key in keys { if case .string(let value)? = object[key] { return value } }
                 return nil
@@ -260,8 +286,10 @@ package struct AWSClient: Sendable {
         code = String(code.prefix { $0 != ":" })
         if let dot = code.lastIndex(of: "."), !code.hasSuffix(".") { code = String(code[code.index(after: dot)...]) }
         var retryAfter = header("x-amz-retry-after").flatMap(Int64.init).map { Duration.milliseconds($0) }
-        // Of the two forms of the header AWS sends seconds; a date would need our clock, which may be wrong.
-        if retryAfter == nil { retryAfter = header("retry-after").flatMap(Int64.init).map { .seconds($0) } }
+        if retryAfter == nil, let text = header("retry-after") {
+            // A date is told by the service's clock, not by ours, which may be wrong.
+            retryAfter = RetryAfter.parse(text, now: header("date").flatMap(HTTPDate.parse) ?? .distantFuture)
+        }
         retryAfter = retryAfter.map { min(max($0, .zero), longestParking) }
         return AWSError(
             operation: name,

@@ -58,6 +58,8 @@ package struct AWSError: Error, Sendable, CustomStringConvertible {
         "TooManyRequestsException", "ProvisionedThroughputExceededException", "TransactionInProgressException",
         "RequestLimitExceeded", "BandwidthLimitExceeded", "LimitExceededException", "RequestThrottled", "SlowDown",
         "PriorRequestNotComplete", "EC2ThrottledException",
+        // Of SQS: as many messages in flight as a queue may have; it takes more when some are done.
+        "OverLimit",
     ]
     private static let transient: Set<String> = [
         "RequestTimeout", "RequestTimeoutException", "InternalServerException", "ServerException", "InternalError",

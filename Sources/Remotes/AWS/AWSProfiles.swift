@@ -55,7 +55,8 @@ package struct AWSProfiles: Sendable, Hashable {
 
     /// `[profile x]` of the config file and `[x]` of the credentials file are one.
     private static func sectionName(_ text: Substring, isConfig: Bool) -> String {
-        let words = text.split(whereSeparator: { $0 == " " || $0 == "\t" }).map(String.init)
+        // A name with blanks stands in quotes.
+        let words = CredentialProviders.words(String(text))
         if isConfig, words.count == 2, words[0] == "profile" { return words[1] }
         return words.joined(separator: " ")
     }

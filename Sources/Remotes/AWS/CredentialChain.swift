@@ -40,7 +40,7 @@ package actor CredentialChain {
         providers = CredentialProviders(
             environment: environment,
             profiles: profiles,
-            profileName: profile ?? environment["AWS_PROFILE"] ?? environment["AWS_DEFAULT_PROFILE"] ?? "default",
+            profileName: Self.profile(named: profile, environment: environment),
             isExplicit: profile != nil,
             settings: settings,
             readFile: readFile,
@@ -50,6 +50,13 @@ package actor CredentialChain {
             timeline: timeline
         )
         self.timeline = timeline
+    }
+
+    /// The profile in use: the one named, `AWS_PROFILE`, `AWS_DEFAULT_PROFILE`, `default`. A variable that is empty is not
+    /// set.
+    package static func profile(named profile: String?, environment: [String: String]) -> String {
+        let names = [profile, environment["AWS_PROFILE"], environment["AWS_DEFAULT_PROFILE"]]
+        return names.lazy.compactMap(\.self).first { !$0.isEmpty } ?? "default"
     }
 
     /// Credentials that hold for a while; nil when no provider has any.

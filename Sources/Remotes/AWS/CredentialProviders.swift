@@ -263,7 +263,7 @@ struct CredentialDocument: Decodable {
 
     static func credentials(_ data: Data, provider: String) throws -> AWSCredentials {
         let decoder = JSONDecoder()
-        decoder.dateDecodingStrategy = .custom(AWSDates.iso8601)
+        decoder.dateDecodingStrategy = .custom(AWSDates.decode)
         guard let document = try? decoder.decode(CredentialDocument.self, from: data) else {
             throw AWSError(
                 operation: "credentials from \(provider)",

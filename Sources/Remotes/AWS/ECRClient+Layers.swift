@@ -88,7 +88,7 @@ extension ECRClient {
             var repositoryName: String
             var uploadId: String
         }
-        _ = try await client.json(
+        let _: (Ignored, String?) = try await client.jsonWithID(
             "CompleteLayerUpload",
             target: Self.target,
             Input(
@@ -96,8 +96,7 @@ extension ECRClient {
                 registryId: registryId,
                 repositoryName: repositoryName,
                 uploadId: uploadId
-            ),
-            as: Ignored.self
+            )
         )
     }
 }

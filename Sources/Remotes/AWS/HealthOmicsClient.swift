@@ -8,6 +8,7 @@ package struct HealthOmicsClient: Sendable {
     let client: AWSClient
     let transport: any HTTPTransport
     private static let largestDefinition = 256 << 20
+    private static let largestParameters = 32 << 20
     /// How often a definition is asked for before whoever wants it waits.
     private static let downloads = 3
 
@@ -16,19 +17,26 @@ package struct HealthOmicsClient: Sendable {
         self.transport = transport
     }
 
-    /// All runs of one status or batch, or of any; every page, since their order is not documented.
-    package func allRuns(status: RunStatus?, batchID: String? = nil) async throws -> [RunListItem] {
+    /// All runs of one status or batch, or of any; every page, since their order is not documented. Each page is handed
+    /// on as it comes: thousands of new runs need not wait for the last page's.
+    package func eachPageOfRuns(
+        status: RunStatus?,
+        batchID: String? = nil,
+        _ take: ([RunListItem]) throws -> Void
+    ) async throws {
         struct Page: Decodable {
             var items: [RunListItem]?
             var nextToken: String?
         }
-        return try await client.pages("ListRuns") { token in
+        try await client.eachPage("ListRuns") { token in
             var query = [(name: "maxResults", value: "100")]
             if let status { query.append((name: "status", value: status.rawValue)) }
             if let batchID { query.append((name: "batchId", value: batchID)) }
             if let token { query.append((name: "startingToken", value: token)) }
             let page = try await client.rest("ListRuns", path: "/run", query: query, as: Page.self)
             return (page.items ?? [], page.nextToken)
+        } _: {
+            try take($0)
         }
     }
 
@@ -65,16 +73,22 @@ package struct HealthOmicsClient: Sendable {
         }
     }
 
-    package func allWorkflows(type: WorkflowType) async throws -> [WorkflowListItem] {
+    /// All workflows of a type, each page as it comes.
+    package func eachPageOfWorkflows(
+        type: WorkflowType,
+        _ take: ([WorkflowListItem]) throws -> Void
+    ) async throws {
         struct Page: Decodable {
             var items: [WorkflowListItem]?
             var nextToken: String?
         }
-        return try await client.pages("ListWorkflows") { token in
+        try await client.eachPage("ListWorkflows") { token in
             var query = [(name: "maxResults", value: "100"), (name: "type", value: type.rawValue)]
             if let token { query.append((name: "startingToken", value: token)) }
             let page = try await client.rest("ListWorkflows", path: "/workflow", query: query, as: Page.self)
             return (page.items ?? [], page.nextToken)
+        } _: {
+            try take($0)
         }
     }
 
@@ -137,11 +151,20 @@ package struct HealthOmicsClient: Sendable {
 
     /// Fetches an exported definition: a plain, unsigned GET. The address is a secret: errors show its host only.
     package func downloadDefinition(_ address: String) async throws -> [UInt8] {
+        try await download(address, what: "the definition", atMost: Self.largestDefinition)
+    }
+
+    /// Fetches a run's file of parameters in the same way.
+    package func downloadParameters(_ address: String) async throws -> [UInt8] {
+        try await download(address, what: "the run's parameters", atMost: Self.largestParameters)
+    }
+
+    private func download(_ address: String, what: String, atMost limit: Int) async throws -> [UInt8] {
         var attempt = 0
         while true {
             attempt += 1
             do {
-                return try await download(address)
+                return try await fetch(address, what: what, atMost: limit)
             } catch let error as AWSError where error.isWorthRetrying && attempt < Self.downloads {
                 try await client.timeline.sleep(
                     AWSClient.delay(after: error, attempt: attempt, random: client.timeline.random())
@@ -152,12 +175,12 @@ package struct HealthOmicsClient: Sendable {
         }
     }
 
-    private func download(_ address: String) async throws -> [UInt8] {
-        let host = URLComponents(string: address)?.host ?? "the definition's host"
+    private func fetch(_ address: String, what: String, atMost limit: Int) async throws -> [UInt8] {
+        let host = URLComponents(string: address)?.host ?? "the host of \(what)"
         let response = try await transport.send(HTTPClientRequest(url: address), patience: Patience())
         guard response.status == .ok else {
             throw AWSError(
-                operation: "omics:download of the definition",
+                operation: "omics:download of \(what)",
                 code: "HTTP\(response.status.code)",
                 message: "\(host) answered \(response.status.code)",
                 status: Int(response.status.code),
@@ -165,12 +188,12 @@ package struct HealthOmicsClient: Sendable {
             )
         }
         do {
-            return Array(buffer: try await response.body.collect(upTo: Self.largestDefinition))
+            return Array(buffer: try await response.body.collect(upTo: limit))
         } catch is NIOTooManyBytesError {
             throw AWSError(
-                operation: "omics:download of the definition",
+                operation: "omics:download of \(what)",
                 code: "TooLarge",
-                message: "the definition has more than \(Self.largestDefinition) bytes",
+                message: "\(what) has more than \(limit) bytes",
                 kind: .permanent
             )
         }

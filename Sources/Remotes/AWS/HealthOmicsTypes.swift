@@ -54,6 +54,9 @@ package struct Run: Codable, Sendable {
     package var batchId: String?
     package var name: String?
     package var parameters: JSONValue?
+    /// Where the parameters are, for a run that was started with a file of them: a presigned address, which is a secret,
+    /// or, until HealthOmics has stored its copy, the `s3:` URI that was submitted.
+    package var parametersUri: String?
     package var engineSettings: JSONValue?
     package var engineVersion: String?
     package var creationTime: Date?
@@ -62,7 +65,7 @@ package struct Run: Codable, Sendable {
 
     private enum CodingKeys: CodingKey {
         case id, uuid, status, workflowId, workflowType, workflowVersionName, workflowOwnerId, batchId, name
-        case parameters, engineSettings, engineVersion, creationTime
+        case parameters, parametersUri, engineSettings, engineVersion, creationTime
     }
 }
 

@@ -83,7 +83,8 @@ struct LocalEndpoint: Sendable {
             throw AWSError(
                 operation: "credentials",
                 code: "HTTP\(response.status.code)",
-                message: "the credential endpoint answered \(response.status.code)",
+                message:
+                    "\(URLComponents(string: url)?.host ?? "the credential endpoint") answered \(response.status.code)",
                 status: Int(response.status.code),
                 kind: AWSError.kind(service: "credentials", code: "", status: Int(response.status.code))
             )

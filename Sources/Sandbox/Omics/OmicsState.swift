@@ -85,6 +85,8 @@ struct OmicsState: Sendable {
     var workflows: [String: Workflow] = [:]
     var runs: [String: Run] = [:]
     var batches: [String: Batch] = [:]
+    /// Files of parameters by the `s3:` URI that runs are started with.
+    var parameterFiles: [String: [UInt8]] = [:]
     /// Run ids by StartRun's requestId: asked twice, started once.
     var requests: [String: String] = [:]
     private var serial = 1_000_000

@@ -48,6 +48,9 @@ extension WorldState {
         if let version, !workflow.versions.contains(where: { $0.name == version }) {
             throw Self.notFound("Version \(version) of workflow \(workflowID)")
         }
+        if settings["parametersUri"] != nil, settings["parameters"]?.object?.isEmpty == false {
+            throw Self.invalid("Specify either parameters or parametersUri, not both.")
+        }
         if let parameters = settings["parameters"], case .object = parameters {
             guard parameters.data.count <= 50_000 else { throw Self.invalid("parameters exceed 50,000 bytes.") }
         } else if settings["parameters"] != nil {
@@ -104,7 +107,7 @@ extension WorldState {
         )
     }
 
-    func getRun(_ id: String) throws -> SandboxJSON {
+    mutating func getRun(_ id: String) throws -> SandboxJSON {
         let run = try run(id)
         let workflow = omics.workflows[run.workflowID]
         let version = workflow?.versions.first { $0.name == run.versionName }
@@ -128,6 +131,14 @@ extension WorldState {
             "retentionMode", "networkingMode", "engineSettings", "runId",
         ]
         for name in told { members[name] = run.settings[name] }
+        if let uri = run.settings["parametersUri"]?.string {
+            members["parameters"] = .some(nil)
+            // HealthOmics gives its own copy as soon as it has one.
+            let copy = omics.parameterFiles[uri].map { bytes in
+                presigned(key: "omics-parameters/\(id).json", content: .bytes(bytes))
+            }
+            members["parametersUri"] = .string(copy ?? uri)
+        }
         return .compact(members)
     }
 

@@ -157,6 +157,15 @@ struct EventReadingTests {
         #expect(event.workflowID == "4711")
     }
 
+    @Test("an account that a transformer made a number of has its zeros again")
+    func accountNumber() {
+        guard case .event(let event) = EventReading(#"{"runId":5,"status":"PENDING","account":12345678901}"#) else {
+            Issue.record("not understood")
+            return
+        }
+        #expect(event.account == "012345678901")
+    }
+
     @Test(
         "records and drops what is of another kind",
         arguments: [

@@ -75,30 +75,89 @@ struct WatchCostTests {
         }
     }
 
-    @Test("a batch costs one definition and one GetBatch; its images are pending at once, GetRun follows at its pace")
+    /// What watching a batch came to; times are those of the paced clock.
+    struct BatchWatched: Sendable {
+        var firstPage = Duration.zero
+        var pending = Duration.zero
+        var listed = Duration.zero
+        var done = Duration.zero
+    }
+
+    private final class Times: Sendable {
+        let noted = Mutex(BatchWatched())
+    }
+
+    /// Lists runs and works out what they need at the same time, as the daemon does.
+    ///
+    /// - Parameter isWhole: until nothing is due; else until the list is at its end.
+    static func watch(_ works: SandboxWorks, isWhole: Bool) async throws -> BatchWatched {
+        let times = Times()
+        let (pages, found) = AsyncStream<Int>.makeStream()
+        let clock = works.clock
+        let runs = RunWatcher(
+            ledger: works.ledger,
+            healthOmics: works.healthOmics,
+            timeline: works.timeline,
+            interval: { .seconds(30) },
+            sweepInterval: { .seconds(3600) },
+            foundNew: { new in
+                times.noted.withLock { if $0.firstPage == .zero { $0.firstPage = clock.elapsed } }
+                found.yield(new)
+            },
+            polled: { _ in }
+        )
+        let surveys = RunSurveyLoop(
+            ledger: works.ledger,
+            surveyor: works.surveyor,
+            timeline: works.timeline,
+            choices: { SandboxWorks.choices },
+            demanded: { times.noted.withLock { if $0.pending == .zero { $0.pending = clock.elapsed } } }
+        )
+        try await works.withTimePassing {
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask {
+                    _ = try await runs.pass()
+                    times.noted.withLock { $0.listed = clock.elapsed }
+                    found.finish()
+                }
+                group.addTask {
+                    do {
+                        for await _ in pages { _ = try await surveys.pass() }
+                    } catch is CancellationError {}
+                }
+                try await group.next()
+                if !isWhole { group.cancelAll() }
+                try await group.waitForAll()
+            }
+        }
+        return times.noted.withLock { times in
+            times.done = clock.elapsed
+            return times
+        }
+    }
+
+    @Test("the images of a batch of 2,000 runs are pending within 10 s of the first page of the list")
+    func largeBatch() async throws {
+        try await SandboxWorks.with { works in
+            let workflow = works.sandbox.addWorkflow(Self.recipe)
+            try works.sandbox.startBatch(workflow: workflow, count: 2000)
+            let times = try await Self.watch(works, isWhole: false)
+            #expect(times.pending > .zero && times.pending - times.firstPage <= .seconds(10))
+            #expect(works.calls("GetWorkflow") == 2, "and one definition")
+            #expect(works.calls("GetBatch") < 5)
+        }
+    }
+
+    @Test("a batch costs one definition and one GetBatch, and GetRun follows at its pace")
     func batch() async throws {
         let count = 120
         try await SandboxWorks.with { works in
             let workflow = works.sandbox.addWorkflow(Self.recipe)
             try works.sandbox.startBatch(workflow: workflow, count: count)
-            let pending = Mutex<Duration?>(nil)
-            let listed = Mutex<Duration?>(nil)
-            let surveys = RunSurveyLoop(
-                ledger: works.ledger,
-                surveyor: works.surveyor,
-                timeline: works.timeline,
-                choices: { SandboxWorks.choices },
-                demanded: { pending.withLock { $0 = $0 ?? works.clock.elapsed } }
-            )
             try await works.withTimePassing {
                 _ = try await works.runs.pass()
-                listed.withLock { $0 = works.clock.elapsed }
-                _ = try await surveys.pass()
+                _ = try await works.surveys.pass()
             }
-            let start = try #require(listed.withLock { $0 })
-            let known = try #require(pending.withLock { $0 })
-            #expect(known - start <= .seconds(10))
-            #expect(works.clock.elapsed - known >= .seconds(Double(count - 3) / 2), "two GetRun a second")
             var counts = works.sandbox.requests.counts
             // The first poll is also the first full sweep: the pages of PENDING, STARTING, RUNNING and of all.
             #expect(counts.removeValue(forKey: "omics/ListRuns") == 6)
@@ -112,5 +171,78 @@ struct WatchCostTests {
             #expect(try works.ledger.allImages().count == 1)
             #expect(try works.ledger.runsToSurvey(limit: 1, now: works.timeline.now()).isEmpty)
         }
+    }
+
+    @Test("what a list showed before it failed is known, and no run is thought over for being in no page")
+    func tornList() async throws {
+        try await SandboxWorks.with(quotaShare: 1) { works in
+            let workflow = works.sandbox.addWorkflow(Self.recipe)
+            for _ in 0..<150 { try works.sandbox.startRun(workflow: workflow) }
+            works.sandbox.add(
+                Fault(
+                    .error,
+                    service: "omics",
+                    operation: "ListRuns",
+                    after: 1,
+                    status: 400,
+                    code: "ValidationException"
+                )
+            )
+            await #expect(throws: AWSError.self) {
+                try await works.withTimePassing { _ = try await works.runs.pass() }
+            }
+            #expect(try works.ledger.liveRunKeys().count == 100)
+            works.sandbox.clearFaults()
+            try await works.withTimePassing { _ = try await works.runs.pass() }
+            #expect(try works.ledger.liveRunKeys().count == 150)
+            works.sandbox.add(
+                Fault(
+                    .error,
+                    service: "omics",
+                    operation: "ListRuns",
+                    after: 1,
+                    status: 400,
+                    code: "ValidationException"
+                )
+            )
+            await #expect(throws: AWSError.self) {
+                try await works.withTimePassing { _ = try await works.runs.pass() }
+            }
+            #expect(try works.ledger.liveRunKeys().count == 150)
+        }
+    }
+
+    @Test("a workflow that an event tells of while all are listed is not thought gone")
+    func newDuringList() throws {
+        let ledger = try Ledger()
+        let start = Date(timeIntervalSince1970: 1_790_000_000)
+        func sighting(_ id: String) -> WorkflowSighting {
+            WorkflowSighting(id: id, name: id, type: "PRIVATE", status: "ACTIVE", digest: nil, created: nil)
+        }
+        try ledger.saw([sighting("old"), sighting("gone")], now: start.addingTimeInterval(-60))
+        try ledger.saw([sighting("new")], now: start.addingTimeInterval(5))
+        try ledger.endWorkflows(notIn: ["old"], seenBefore: start, now: start.addingTimeInterval(9))
+        #expect(try ["old", "gone", "new"].map(ledger.knowsWorkflow) == [true, false, true])
+    }
+
+    @Test("a run is one run, whether a time is told with its fraction or without")
+    func fraction() throws {
+        let ledger = try Ledger()
+        let created = Date(timeIntervalSince1970: 1_790_000_000)
+        func sighting(_ fraction: Double) -> RunSighting {
+            RunSighting(
+                id: "1",
+                created: created.addingTimeInterval(fraction),
+                name: nil,
+                status: "PENDING",
+                workflowID: "w",
+                versionName: "",
+                batchID: nil
+            )
+        }
+        #expect(try ledger.saw([sighting(0.123456)], now: created) == 1)
+        #expect(try ledger.saw([sighting(0)], now: created) == 0)
+        #expect(try ledger.saw([sighting(0.999)], now: created) == 0)
+        #expect(try ledger.saw([sighting(86_400)], now: created) == 1, "ids are used again")
     }
 }

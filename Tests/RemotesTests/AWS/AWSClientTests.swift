@@ -125,6 +125,15 @@ struct AWSClientTests {
         #expect(clock.elapsed == .zero)
     }
 
+    @Test("a date to come back at is told by the service's clock")
+    func retryDate() async throws {
+        let clock = ManualClock()
+        let headers = [("Date", "Mon, 21 Sep 2026 14:23:20 GMT"), ("Retry-After", "Mon, 21 Sep 2026 14:23:27 GMT")]
+        let transport = ScriptedTransport([Self.refused(503, "SlowDown", headers), Self.identity])
+        _ = try await Self.sts(transport, clock: clock).getCallerIdentity()
+        #expect(clock.elapsed == .seconds(7))
+    }
+
     @Test("a service that fails everybody runs out of retries, and success gives them back")
     func quota() async throws {
         let quota = RetryQuota(capacity: 10)
@@ -185,12 +194,25 @@ struct AWSClientTests {
             )
         }
         let request = ("x-amzn-RequestId", "r9")
+        func thrice(_ step: ScriptedTransport.Step) -> [ScriptedTransport.Step] { [step, step, step] }
+        let torn = ScriptedTransport.Step.answer(200, [request], #"{"pullThroughCacheRules":[{"#)
         let half = await #expect(throws: AWSError.self) {
-            try await ecr([.answer(200, [request], #"{"pullThroughCacheRules":[{"#)]).describePullThroughCacheRules()
+            try await ecr(thrice(torn)).describePullThroughCacheRules()
         }
         #expect(half?.code == "BrokenAnswer" && half?.requestID == "r9")
+        let whole = ScriptedTransport.Step.answer(200, [], #"{"pullThroughCacheRules":[{"ecrRepositoryPrefix":"q"}]}"#)
+        #expect(
+            try await ecr([torn, torn, whole]).describePullThroughCacheRules().count == 1,
+            "asking changes nothing"
+        )
+        // What changes something is not sent twice.
+        let once = await #expect(throws: AWSError.self) {
+            try await ecr([torn, .answer(200, [], "{}")]).deleteRepository(repositoryName: "a")
+        }
+        #expect(once?.kind == .brokenAnswer)
         let missing = await #expect(throws: AWSError.self) {
-            try await ecr([.answer(200, [], #"{"pullThroughCacheRules":[{"x":1}]}"#)]).describePullThroughCacheRules()
+            try await ecr(thrice(.answer(200, [], #"{"pullThroughCacheRules":[{"x":1}]}"#)))
+                .describePullThroughCacheRules()
         }
         #expect(missing?.message.contains("`ecrRepositoryPrefix` is missing at `pullThroughCacheRules.0`") == true)
         let page = ScriptedTransport.Step.answer(200, [], #"{"pullThroughCacheRules":[],"nextToken":"t"}"#)
@@ -202,5 +224,82 @@ struct AWSClientTests {
         let limit = ScriptedTransport.Step.answer(400, [], #"{"__type":"x#LimitExceededException","message":"full"}"#)
         let full = await #expect(throws: AWSError.self) { try await ecr([limit]).getRegistryPolicy() }
         #expect(full?.kind == .permanent && full?.code == "LimitExceededException")
+    }
+
+    private static func omics(
+        _ transport: ScriptedTransport,
+        url: String = "http://127.0.0.1:1",
+        credentials: @escaping AWSClient.CredentialSource = { _ in Self.keys }
+    ) -> HealthOmicsClient {
+        HealthOmicsClient(
+            client: AWSClient(
+                endpoint: AWSClient.Endpoint(service: "omics", signingName: "omics", url: url),
+                region: "us-east-1",
+                transport: transport,
+                credentials: credentials,
+                timeline: timeline(ManualClock(start: Date(timeIntervalSince1970: 1_790_000_000)))
+            ),
+            transport: transport
+        )
+    }
+
+    @Test("below a base path the whole path is sent and signed, and the root is the base")
+    func basePath() async throws {
+        let transport = ScriptedTransport([.answer(200, [], #"{"id":"1"}"#), Self.identity])
+        _ = try await Self.omics(transport, url: "http://127.0.0.1:1/aws/v1").getRun(id: "a b")
+        let sent = try #require(transport.sent.first)
+        #expect(sent.url == "http://127.0.0.1:1/aws/v1/run/a%20b")
+        let expected = SigV4(region: "us-east-1", service: "omics").headers(
+            for: SigV4.Request(
+                method: "GET",
+                path: "/aws/v1/run/a%20b",
+                headers: [(name: "Host", value: "127.0.0.1:1")],
+                bodyHash: SigV4.emptyBodyHash
+            ),
+            credentials: Self.keys,
+            at: Date(timeIntervalSince1970: 1_790_000_000)
+        )
+        #expect(sent.headers.first(name: "Authorization") == expected.last?.value)
+        let sts = STSClient(
+            client: AWSClient(
+                endpoint: AWSClient.Endpoint(service: "sts", signingName: "sts", url: "http://127.0.0.1:1/aws"),
+                region: "us-east-1",
+                transport: transport,
+                credentials: { _ in Self.keys },
+                timeline: Self.timeline(ManualClock())
+            )
+        )
+        _ = try await sts.getCallerIdentity()
+        #expect(transport.sent.last?.url == "http://127.0.0.1:1/aws")
+    }
+
+    @Test(
+        "what keeps us from having credentials is never taken for the service's answer",
+        arguments: [AWSError.Kind.notFound, .accessDenied, .expiredCredentials, .clockSkew, .permanent]
+    )
+    func credentialsFail(kind: AWSError.Kind) async {
+        let transport = ScriptedTransport([])
+        let failure = AWSError(operation: "sts:AssumeRole", code: "X", message: "m", status: 404, kind: kind)
+        let error = await #expect(throws: AWSError.self) {
+            // A run that is not there would be nil.
+            try await Self.omics(transport) { _ in throw failure }.getRun(id: "1")
+        }
+        #expect(error?.kind == .noCredentials && error?.operation == "sts:AssumeRole")
+        #expect(transport.sent.isEmpty)
+    }
+
+    @Test("unknown members and values pass, missing and null ones too, a page token may be empty or null")
+    func tolerance() async throws {
+        let run = #"{"id":"1","status":"THINKING","creationTime":null,"new":{"a":[1,2.5,null]},"batchId":null}"#
+        let first = #"{"items":[\#(run)],"nextToken":"t","future":1}"#
+        let last = #"{"items":[{"id":"2","creationTime":"2026-09-21T14:13:20.123456+00:00"}],"nextToken":""}"#
+        for end in [last, last.replacing(#""nextToken":"""#, with: #""nextToken":null"#)] {
+            var items: [RunListItem] = []
+            let transport = ScriptedTransport([.answer(200, [], first), .answer(200, [], end)])
+            try await Self.omics(transport).eachPageOfRuns(status: nil) { items += $0 }
+            #expect(items.map(\.id) == ["1", "2"])
+            #expect(items.first?.status?.rawValue == "THINKING")
+            #expect(transport.sent.last?.url.hasSuffix("/run?maxResults=100&startingToken=t") == true)
+        }
     }
 }

@@ -102,6 +102,28 @@ struct AWSCredentialChainTests {
         #expect(found?.accessKeyID == "/bin/keys|--for|my account|a b")
     }
 
+    @Test("a profile's name may have blanks and stand in quotes; variables that are empty name none")
+    func profileNames() async throws {
+        let config = """
+            [profile "my lab"]
+            aws_access_key_id = LAB
+            aws_secret_access_key = s
+            [profile other]
+            aws_access_key_id = OTHER
+            aws_secret_access_key = s
+            """
+        func key(_ environment: [String: String], profile: String? = nil) async throws -> String? {
+            try await Self.chain(
+                ScriptedTransport([]),
+                environment: environment,
+                config: config,
+                profile: profile
+            ).credentials()?.accessKeyID
+        }
+        #expect(try await key([:], profile: "my lab") == "LAB")
+        #expect(try await key(["AWS_PROFILE": "", "AWS_DEFAULT_PROFILE": "other"]) == "OTHER")
+    }
+
     @Test("instance metadata is asked by version 2, with its token")
     func instance() async throws {
         let document = #"{"AccessKeyId":"EC2","SecretAccessKey":"s","Token":"t","Expiration":"2026-09-21T20:00:00Z"}"#
