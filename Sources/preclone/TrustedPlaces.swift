@@ -23,7 +23,7 @@ enum TrustedPlaces {
         if (try? ImageReference("\(endpoint.name)/x/y")).flatMap(ECRLocation.init) != nil {
             // One that AWS's API or the operator put elsewhere keeps layers beside it.
             let isElsewhere = own.host != endpoint.name
-            return { $0 == own || (isElsewhere && $0.host == own.host) }
+            return { $0 == own || (isElsewhere && isOneMachine($0.host, own.host)) }
         }
         guard settings.current.registries.hosts[endpoint.name] != nil else { return { _ in false } }
         return { $0 == own }
@@ -32,10 +32,17 @@ enum TrustedPlaces {
     /// Where exported definitions may be at private addresses: beside an endpoint of the operator's.
     static func isDefinitionStore(aws: AWSSettings) -> @Sendable (WebAddress.Origin) -> Bool {
         let hosts = Set(["OMICS", "S3"].compactMap { aws.override(of: $0).flatMap { WebAddress($0)?.origin.host } })
-        return { hosts.contains($0.host) }
+        return { origin in hosts.contains { isOneMachine($0, origin.host) } }
     }
 
-    private static let services = AWSSettings.Service.allCases.map(\.rawValue) + ["iam"]
+    /// What stands in for AWS on this machine may name its parts by any name that this machine has for itself.
+    private static func isOneMachine(_ one: String, _ other: String) -> Bool {
+        one == other || (loopback.contains(one) && loopback.contains(other))
+    }
+
+    private static let loopback: Set<String> = ["localhost", "127.0.0.1", "::1"]
+
+    private static let services = AWSSettings.Service.allCases.map(\.rawValue)
 
     /// What stands before the Region in the names of the services that we call and of the buckets that they lead to.
     /// Brokers, file systems and databases of other people have other names there.
@@ -46,7 +53,7 @@ enum TrustedPlaces {
     ]
 
     private static func isEndpoint(_ host: String, of aws: AWSSettings) -> Bool {
-        for suffix in [aws.suffix, "api.aws", "on.aws", "api.amazonwebservices.com.cn", "api.amazonwebservices.eu"]
+        for suffix in [aws.suffix, aws.partition.dualStackSuffix, "on.aws"]
         where host.hasSuffix(".\(aws.region).\(suffix)") {
             let names = host.dropLast(aws.region.utf8.count + suffix.utf8.count + 2).split(separator: ".")
             // `BUCKET.s3.dualstack.REGION…`

@@ -52,6 +52,7 @@ struct TrustedPlacesTests {
             ("evil.example", nil, "https://evil.example", false),
             ("evil.example", nil, "https://harbor.example", false),
             ("111122223333.dkr.ecr.eu-central-1.amazonaws.com", "http://127.0.0.1:6001", "http://127.0.0.1:6002", true),
+            ("111122223333.dkr.ecr.eu-central-1.amazonaws.com", "http://127.0.0.1:6001", "http://localhost:6002", true),
             ("111122223333.dkr.ecr.eu-central-1.amazonaws.com", "http://127.0.0.1:6001", "http://10.0.0.1:6001", false),
             ("111122223333.dkr.ecr.eu-central-1.amazonaws.com", nil, "https://10.0.0.1", false),
         ] as [(String, String?, String, Bool)]
@@ -60,6 +61,33 @@ struct TrustedPlacesTests {
         let endpoint = try RegistryEndpoint(registry: name, override: override)
         let origin = try #require(WebAddress(place)?.origin)
         #expect(TrustedPlaces.isOwn(endpoint, settings: settings)(origin) == isOwn)
+    }
+
+    @Test(
+        "definitions may be beside HealthOmics' stand-in on this machine, by any name of this machine",
+        arguments: [
+            ("http://localhost:4566", "http://127.0.0.1:9000", true), ("http://[::1]:4566", "http://localhost:9", true),
+            ("http://127.0.0.1:4566", "http://10.0.0.1:4566", false),
+            ("http://10.0.0.9:4566", "http://10.0.0.9:9000", true),
+            ("http://10.0.0.9:4566", "http://127.0.0.1:9000", false),
+        ]
+    )
+    func definitions(override: String, place: String, isTrusted: Bool) throws {
+        let aws = AWSSettings(region: "eu-central-1", environment: ["AWS_ENDPOINT_URL_OMICS": override])
+        let origin = try #require(WebAddress(place)?.origin)
+        #expect(TrustedPlaces.isDefinitionStore(aws: aws)(origin) == isTrusted)
+    }
+
+    @Test("the dual-stack names of a partition are its own")
+    func partitions() throws {
+        let guardian = TrustedPlaces.addressGuard(settings: settings, aws: AWSSettings(region: "cn-north-1"))
+        let address = try SocketAddress(ipAddress: "10.0.0.1", port: 443)
+        for (host, isTrusted) in [
+            ("ecr.cn-north-1.api.amazonwebservices.com.cn", true), ("api.ecr.cn-north-1.amazonaws.com.cn", true),
+            ("ecr.cn-north-1.api.aws", false),
+        ] {
+            #expect((guardian.objection(to: address, host: host, port: 443, isOwn: false) == nil) == isTrusted)
+        }
     }
 
     @Test("networks that a reload adds or removes count at once")

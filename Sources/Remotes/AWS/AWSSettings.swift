@@ -26,46 +26,35 @@ package struct AWSSettings: Sendable {
         return settings
     }
 
-    /// The partition's DNS suffix, by the Region's prefix. Source: AWS SDK endpoint rules.
-    package var suffix: String {
-        if region.hasPrefix("cn-") { return "amazonaws.com.cn" }
-        if region.hasPrefix("eusc-") { return "amazonaws.eu" }
-        if region.hasPrefix("us-iso-") { return "c2s.ic.gov" }
-        if region.hasPrefix("us-isob-") { return "sc2s.sgov.gov" }
-        if region.hasPrefix("eu-isoe-") { return "cloud.adc-e.uk" }
-        if region.hasPrefix("us-isof-") || region.hasPrefix("eu-isof-") { return "csp.hci.ic.gov" }
-        return "amazonaws.com"
-    }
+    /// The partition that the Region is in.
+    package var partition: AWSPartition { AWSPartition(region: region) }
 
-    /// The partition of ARNs.
-    package var partition: String {
-        if region.hasPrefix("cn-") { return "aws-cn" }
-        if region.hasPrefix("us-gov-") { return "aws-us-gov" }
-        if region.hasPrefix("eusc-") { return "aws-eusc" }
-        return "aws"
-    }
+    /// The partition's DNS suffix.
+    package var suffix: String { partition.suffix }
 
     /// What follows the account in a private registry's name.
     package var registrySuffix: String { "dkr.ecr.\(region).\(suffix)" }
 
-    /// An endpoint the operator put in place of AWS's own.
+    /// An endpoint the operator put in place of AWS's own. A variable that is set and empty is not set.
     ///
     /// Source: AWS SDKs reference, service-specific endpoints: `AWS_ENDPOINT_URL_<SERVICE>`, `AWS_ENDPOINT_URL`, the
-    /// profile's services section, the profile's `endpoint_url`; `AWS_IGNORE_CONFIGURED_ENDPOINT_URLS` turns all off.
+    /// profile's services section, the profile's `endpoint_url`; `AWS_IGNORE_CONFIGURED_ENDPOINT_URLS` or the profile's
+    /// `ignore_configured_endpoint_urls` turns all off.
     package func override(of service: String) -> String? {
-        if environment["AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"]?.lowercased() == "true" { return nil }
+        if isSet("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "ignore_configured_endpoint_urls") { return nil }
         let key = service.uppercased().replacing(" ", with: "_").replacing("-", with: "_")
-        let found =
-            environment["AWS_ENDPOINT_URL_\(key)"] ?? environment["AWS_ENDPOINT_URL"]
-            ?? services[key.lowercased()]?["endpoint_url"] ?? profile["endpoint_url"]
-        return found.flatMap { $0.isEmpty ? nil : $0 }
+        let found = [
+            environment["AWS_ENDPOINT_URL_\(key)"], environment["AWS_ENDPOINT_URL"],
+            services[key.lowercased()]?["endpoint_url"], profile["endpoint_url"],
+        ]
+        return found.lazy.compactMap(\.self).first { !$0.isEmpty }
     }
 
-    /// A service of AWS as far as its address goes.
+    /// A service of AWS as far as its address goes; the raw value is its id in variables and profiles.
     package enum Service: String, Sendable, Hashable, CaseIterable {
         case omics, ecr, sts, sqs
         case secretsManager = "secrets_manager"
-        case sso
+        case sso, iam
     }
 
     /// Where a service is: the operator's endpoint, else AWS's own for the Region, with FIPS and dual stack as asked.
@@ -77,20 +66,32 @@ package struct AWSSettings: Sendable {
             while own.hasSuffix("/") { own.removeLast() }
             return own
         }
-        let (plain, fips): (String, String) =
-            switch service {
-            case .omics:
+        var isDual = usesDualStack
+        // GovCloud's plain endpoints of these are FIPS endpoints.
+        let isGov = partition == .usGov && !isDual
+        let (plain, fips): (String, String)
+        switch service {
+        case .omics:
+            (plain, fips) =
                 isSet("AWS_DISABLE_HOST_PREFIX_INJECTION", "disable_host_prefix_injection")
-                    ? ("omics", "omics-fips") : ("workflows-omics", "workflows-omics-fips")
-            // Dual stack drops the `api.`, FIPS does so in the two partitions that have it.
-            case .ecr: (usesDualStack ? "ecr" : "api.ecr", usesDualStack || hasShortFIPS ? "ecr-fips" : "api.ecr-fips")
-            // GovCloud's plain endpoints of these are FIPS endpoints.
-            case .sts: ("sts", partition == "aws-us-gov" && !usesDualStack ? "sts" : "sts-fips")
-            case .sqs: ("sqs", partition == "aws-us-gov" && !usesDualStack ? "sqs" : "sqs-fips")
-            case .secretsManager: ("secretsmanager", "secretsmanager-fips")
-            case .sso: ("portal.sso", "portal.sso-fips")
-            }
-        return "https://\(usesFIPS ? fips : plain).\(region).\(usesDualStack ? dualStackSuffix : suffix)"
+                ? ("omics", "omics-fips") : ("workflows-omics", "workflows-omics-fips")
+        // Dual stack drops the `api.`.
+        case .ecr: (plain, fips) = isDual ? ("ecr", "ecr-fips") : ("api.ecr", "api.ecr-fips")
+        case .sts: (plain, fips) = ("sts", isGov ? "sts" : "sts-fips")
+        case .sqs: (plain, fips) = ("sqs", isGov ? "sqs" : "sqs-fips")
+        case .secretsManager:
+            (plain, fips) = ("secretsmanager", "secretsmanager-fips")
+            // Where these partitions have both, it is under one name.
+            if [.standard, .usGov].contains(partition) || (partition == .china && !usesFIPS) { isDual = false }
+        case .sso: (plain, fips) = ("portal.sso", isGov ? "portal.sso" : "portal.sso-fips")
+        case .iam: return "https://\(partition.identityHost(fips: usesFIPS, dualStack: isDual))"
+        }
+        return "https://\(usesFIPS ? fips : plain).\(region).\(isDual ? partition.dualStackSuffix : suffix)"
+    }
+
+    /// The Region that a service's signatures name. IAM is one service for a partition.
+    package func signingRegion(of service: Service) -> String {
+        service == .iam ? partition.identityRegion : region
     }
 
     /// `AWS_USE_FIPS_ENDPOINT` or the profile's `use_fips_endpoint`.
@@ -109,16 +110,6 @@ package struct AWSSettings: Sendable {
     package var retryMode: RetryMode {
         (environment["AWS_RETRY_MODE"] ?? profile["retry_mode"]).flatMap { RetryMode(rawValue: $0.lowercased()) }
             ?? .standard
-    }
-
-    private var hasShortFIPS: Bool { partition == "aws" || partition == "aws-us-gov" }
-
-    private var dualStackSuffix: String {
-        switch partition {
-        case "aws-cn": "api.amazonwebservices.com.cn"
-        case "aws-eusc": "api.amazonwebservices.eu"
-        default: "api.aws"
-        }
     }
 
     private func isSet(_ variable: String, _ key: String) -> Bool {
