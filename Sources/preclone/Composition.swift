@@ -41,7 +41,8 @@ struct Composition {
         self.environment = environment
         let home = environment["HOME"] ?? NSHomeDirectory()
         func file(_ variable: String, _ name: String) -> String {
-            let path = environment[variable] ?? "\(home)/.aws/\(name)"
+            let named = environment[variable].flatMap { $0.isEmpty ? nil : $0 } ?? "~/.aws/\(name)"
+            let path = named.hasPrefix("~/") ? home + named.dropFirst() : named
             return (try? String(contentsOfFile: path, encoding: .utf8)) ?? ""
         }
         let profiles = AWSProfiles(
@@ -49,10 +50,13 @@ struct Composition {
             credentials: file("AWS_SHARED_CREDENTIALS_FILE", "credentials")
         )
         profileName = profile ?? configuration.aws.profile
-        let inUse = profileName ?? environment["AWS_PROFILE"] ?? environment["AWS_DEFAULT_PROFILE"] ?? "default"
-        if let profileName, profiles.profile(profileName) == nil {
+        let inUse = CredentialChain.profile(named: profileName, environment: environment)
+        // Without the profile that somebody named, another identity than the one meant would be found.
+        let needsProfile =
+            needsRegion && inUse != "default" && (environment["AWS_ACCESS_KEY_ID"] ?? "").isEmpty
+        if profiles.profile(inUse) == nil, profileName != nil || needsProfile {
             throw CommandFailure(
-                "AWS profile `\(profileName)` is in neither config nor credentials file",
+                "AWS profile `\(inUse)` is in neither config nor credentials file",
                 hint: "see `aws configure list-profiles`",
                 ending: .usage
             )
@@ -148,73 +152,53 @@ struct Composition {
 
     // MARK: AWS
 
+    /// - Parameter place: settings of another Region, where the service is there.
     private func client(
-        _ service: String,
-        signing: String,
-        id: String,
-        url: String,
-        region: String? = nil
+        _ service: AWSSettings.Service,
+        as name: String? = nil,
+        at place: AWSSettings? = nil
     ) -> AWSClient {
-        AWSClient(
-            endpoint: AWSClient.Endpoint(
-                service: service,
-                signingName: signing,
-                url: (aws.override(of: id) ?? url).trimmingCharacters(in: CharacterSet(charactersIn: "/"))
-            ),
-            region: region ?? aws.region,
+        let place = place ?? aws
+        let name = name ?? service.rawValue
+        return AWSClient(
+            endpoint: AWSClient.Endpoint(service: name, signingName: name, url: place.endpoint(of: service)),
+            region: place.signingRegion(of: service),
             transport: transport,
             credentials: { [credentials] refresh in try await credentials.credentials(refresh: refresh) },
             timeline: timeline,
             attempts: aws.maxAttempts ?? 5,
             mode: aws.retryMode,
             skew: calls.skew,
-            quota: calls.quota(of: service),
-            pacer: calls.pacer(of: service)
+            quota: calls.quota(of: name),
+            pacer: calls.pacer(of: name)
         )
     }
 
     var healthOmics: HealthOmicsClient {
-        HealthOmicsClient(client: healthOmicsCalls, transport: definitionTransport)
+        HealthOmicsClient(client: client(.omics), transport: definitionTransport)
     }
 
-    private var healthOmicsCalls: AWSClient {
-        client("omics", signing: "omics", id: "OMICS", url: aws.endpoint(of: .omics))
-    }
-
-    var ecr: ECRClient {
-        ECRClient(client: ecrCalls)
-    }
-
-    private var ecrCalls: AWSClient {
-        client("ecr", signing: "ecr", id: "ECR", url: aws.endpoint(of: .ecr))
-    }
+    var ecr: ECRClient { ECRClient(client: client(.ecr)) }
 
     /// ECR of another Region, of which images are read.
     private func ecrClient(in region: String) -> ECRClient {
         guard region != aws.region else { return ecr }
-        let url = aws.inRegion(region).endpoint(of: .ecr)
-        return ECRClient(client: client("ecr", signing: "ecr", id: "ECR", url: url, region: region))
+        return ECRClient(client: client(.ecr, at: aws.inRegion(region)))
     }
 
-    var sts: STSClient {
-        STSClient(client: client("sts", signing: "sts", id: "STS", url: aws.endpoint(of: .sts)))
-    }
+    var sts: STSClient { STSClient(client: client(.sts)) }
 
     /// A queue, in the Region that its address names.
     private func queue(_ url: String) -> SQSClient {
-        let place = aws.inRegion(SQSClient.region(ofQueue: url))
-        return SQSClient(
-            client: client("sqs", signing: "sqs", id: "SQS", url: place.endpoint(of: .sqs), region: place.region),
-            queueURL: url
-        )
+        SQSClient(client: client(.sqs, at: aws.inRegion(SQSClient.region(ofQueue: url))), queueURL: url)
     }
 
     /// What `check` asks of each service.
     var permissions: PermissionCheck {
         PermissionCheck(
-            omics: healthOmicsCalls,
-            ecr: ecrCalls,
-            iam: IAMClient(client: identityCalls)
+            omics: client(.omics),
+            ecr: client(.ecr),
+            iam: IAMClient(client: client(.iam))
         )
     }
 
@@ -231,15 +215,7 @@ struct Composition {
     }
 
     private var ecrPublicCredentials: LoadedCredential {
-        let client = ECRPublicClient(
-            client: client(
-                "ecr-public",
-                signing: "ecr-public",
-                id: "ECR_PUBLIC",
-                url: ECRPublicClient.endpoint,
-                region: ECRPublicClient.region
-            )
-        )
+        let client = ECRPublicClient(client: client(.ecrPublic, as: "ecr-public"))
         return LoadedCredential(timeline: timeline) {
             let login = try await client.credential()
             return LoadedCredential.Loaded(credential: login.credential, expires: login.expires)
@@ -249,28 +225,8 @@ struct Composition {
     /// A secret's text. It is in the Region that its ARN names.
     private func secret(_ arn: String) async throws -> String {
         let place = aws.inRegion(arn.split(separator: ":").dropFirst(3).first.map(String.init))
-        let secrets = SecretsManagerClient(
-            client: client(
-                "secretsmanager",
-                signing: "secretsmanager",
-                id: "SECRETS_MANAGER",
-                url: place.endpoint(of: .secretsManager),
-                region: place.region
-            )
-        )
+        let secrets = SecretsManagerClient(client: client(.secretsManager, as: "secretsmanager", at: place))
         return try await secrets.getSecretValue(secretId: arn).text
-    }
-
-    /// IAM has one endpoint for a partition, and takes signatures for that partition's first Region.
-    private var identityCalls: AWSClient {
-        let (host, region) =
-            switch aws.region {
-            case let region where region.hasPrefix("cn-"): ("iam.cn-north-1.amazonaws.com.cn", "cn-north-1")
-            case let region where region.hasPrefix("us-gov-"): ("iam.us-gov.amazonaws.com", "us-gov-west-1")
-            case let region where region.hasPrefix("eusc-"): ("iam.eusc-de-east-1.amazonaws.eu", "eusc-de-east-1")
-            default: ("iam.amazonaws.com", "us-east-1")
-            }
-        return client("iam", signing: "iam", id: "IAM", url: "https://\(host)", region: region)
     }
 
     /// What reaches a registry: its own address and certificate authorities are trusted for it and for nobody else.
@@ -351,10 +307,10 @@ struct Composition {
         let registries = try self.registries(on: ledger, account: account, credentials: registryCredentials)
         let cloner = Cloner(
             account: account,
-            view: ECRView(ecr: ecr) { location, descriptor in
+            view: ECRView(ecr: ecr, circumstances: account.policyCircumstances) { location, descriptor in
                 try await registries.client(for: location.registry).readBlob(location.repository, descriptor)
             },
-            preparation: RepositoryPreparation(ecr: ecr),
+            preparation: RepositoryPreparation(ecr: ecr, circumstances: account.policyCircumstances),
             registries: registries,
             pullThrough: PullThroughTrigger(registries: registries, timeline: timeline),
             ledger: ledger,

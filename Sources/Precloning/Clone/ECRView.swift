@@ -20,11 +20,18 @@ package struct ECRView: Sendable {
     }
 
     let ecr: ECRClient
+    private let circumstances: PolicyReading.Circumstances
     private let readBlob: BlobReader
     private let platforms = SeenPlatforms()
 
-    package init(ecr: ECRClient, readBlob: @escaping BlobReader) {
+    /// - Parameter circumstances: in whose account HealthOmics reads.
+    package init(
+        ecr: ECRClient,
+        circumstances: @escaping PolicyReading.Circumstances = { PolicyCircumstances() },
+        readBlob: @escaping BlobReader
+    ) {
         self.ecr = ecr
+        self.circumstances = circumstances
         self.readBlob = readBlob
     }
 
@@ -149,10 +156,9 @@ package struct ECRView: Sendable {
             return ids.map { _ in ECRHolding(.noRepository) }
         } catch let error as AWSError where error.code == "ImageNotFoundException" {
             guard locations.count > 1 else { return [ECRHolding(.noImage)] }
-            // One that is missing fails the call for all.
-            var holdings: [ECRHolding] = []
-            for location in locations { holdings += try await images([location]) }
-            return holdings
+            // One that is missing fails the call for all: it is looked for by halves.
+            let middle = locations.count / 2
+            return try await images(Array(locations[..<middle])) + images(Array(locations[middle...]))
         }
         return ids.map { id in
             let detail = details.first { detail in
@@ -213,7 +219,7 @@ package struct ECRView: Sendable {
             else {
                 return (.notAccessible, "the repository has no policy")
             }
-            let verdict = try RepositoryPolicy(json: text).healthOmicsVerdict
+            let verdict = try await PolicyReading.verdict(RepositoryPolicy(json: text), on: location, circumstances)
             return (verdict.isAccessible ? .accessible : .notAccessible, verdict.reason)
         } catch let error as AWSError where error.code == "RepositoryNotFoundException" {
             return (.notAccessible, "the repository does not exist")

@@ -5,6 +5,21 @@ package import Remotes
 /// How repositories are made: `clone.repository`.
 package typealias RepositorySettings = Configuration.Clone.Repository
 
+/// Reads policies of repositories.
+package enum PolicyReading {
+    /// What is known of HealthOmics' requests.
+    package typealias Circumstances = @Sendable () async throws -> PolicyCircumstances
+
+    /// What a repository's policy says for HealthOmics.
+    static func verdict(
+        _ policy: RepositoryPolicy,
+        on location: ECRLocation,
+        _ circumstances: Circumstances
+    ) async throws -> RepositoryPolicy.Verdict {
+        policy.healthOmicsVerdict(repository: location.repositoryARN, in: try await circumstances())
+    }
+}
+
 /// Makes a repository ready for an image before its first byte: there, tagged as ours, readable by HealthOmics.
 package struct RepositoryPreparation: Sendable {
     /// What was done to AWS, for the audit.
@@ -16,8 +31,16 @@ package struct RepositoryPreparation: Sendable {
     }
 
     let ecr: ECRClient
+    private let circumstances: PolicyReading.Circumstances
 
-    package init(ecr: ECRClient) { self.ecr = ecr }
+    /// - Parameter circumstances: in whose account HealthOmics reads.
+    package init(
+        ecr: ECRClient,
+        circumstances: @escaping PolicyReading.Circumstances = { PolicyCircumstances() }
+    ) {
+        self.ecr = ecr
+        self.circumstances = circumstances
+    }
 
     /// Creates the repository unless it is there. A lost race counts as there.
     ///
@@ -62,20 +85,31 @@ package struct RepositoryPreparation: Sendable {
     package func grant(
         _ location: ECRLocation
     ) async throws -> (access: HealthOmicsAccess, reason: String?, change: Change?) {
-        let text = try await ecr.getRepositoryPolicy(
-            repositoryName: location.repository,
-            registryId: location.account
-        )
+        let text: String?
+        do {
+            text = try await ecr.getRepositoryPolicy(
+                repositoryName: location.repository,
+                registryId: location.account
+            )
+        } catch let error as AWSError where error.isAccessDenied {
+            return (.unknown, "reading the repository's policy is not permitted: \(error)", nil)
+        }
         let policy = try text.map(RepositoryPolicy.init(json:)) ?? RepositoryPolicy()
-        let verdict = policy.healthOmicsVerdict
+        let verdict = try await PolicyReading.verdict(policy, on: location, circumstances)
         if verdict.isAccessible { return (.accessible, verdict.reason, nil) }
         guard verdict.canBeGranted else { return (.notAccessible, verdict.reason, nil) }
         let granted = policy.grantingHealthOmics()
-        let requestID = try await ecr.setRepositoryPolicy(
-            repositoryName: location.repository,
-            registryId: location.account,
-            policyText: granted.json
-        )
+        let requestID: String?
+        do {
+            requestID = try await ecr.setRepositoryPolicy(
+                repositoryName: location.repository,
+                registryId: location.account,
+                policyText: granted.json
+            )
+        } catch let error as AWSError where error.isAccessDenied {
+            let reason = verdict.reason.map { "\($0); " } ?? ""
+            return (.notAccessible, "\(reason)adding a statement is not permitted: \(error)", nil)
+        }
         // Read again: another writer may have come between.
         let after = try await ecr.getRepositoryPolicy(
             repositoryName: location.repository,
@@ -83,9 +117,8 @@ package struct RepositoryPreparation: Sendable {
         )
         let held = try after.map(RepositoryPolicy.init(json:)) ?? RepositoryPolicy()
         let change = Change(action: .policyChanged, before: text, after: after, requestID: requestID)
-        return (
-            held.healthOmicsVerdict.isAccessible ? .accessible : .notAccessible, held.healthOmicsVerdict.reason, change
-        )
+        let now = try await PolicyReading.verdict(held, on: location, circumstances)
+        return (now.isAccessible ? .accessible : .notAccessible, now.reason, change)
     }
 
     /// Removes a repository of ours that holds nothing. Never forced: ECR refuses when there is

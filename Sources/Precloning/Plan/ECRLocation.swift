@@ -13,6 +13,11 @@ package struct ECRLocation: Hashable, Sendable, CustomStringConvertible {
     /// The registry's name, as it stands in plans, record and output.
     package var registry: String { "\(account).\(suffix)" }
 
+    /// The repository's ARN.
+    package var repositoryARN: String {
+        "arn:\(AWSPartition(region: region).rawValue):ecr:\(region):\(account):repository/\(repository)"
+    }
+
     package var description: String {
         var text = "\(registry)/\(repository)"
         if let tag { text += ":\(tag)" }

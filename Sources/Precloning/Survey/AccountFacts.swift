@@ -39,6 +39,15 @@ package actor AccountFacts {
         HomeRegistry(account: try await caller().account, region: region, suffix: suffix)
     }
 
+    /// In whose account HealthOmics runs, for the conditions of policies.
+    package func policyCircumstances() async throws -> PolicyCircumstances {
+        PolicyCircumstances(
+            account: try await caller().account,
+            region: region,
+            partition: AWSPartition(region: region)
+        )
+    }
+
     private func caller() async throws -> STSClient.Identity {
         if let identity { return identity }
         let found = try await sts.getCallerIdentity()

@@ -55,6 +55,7 @@ package struct AWSSettings: Sendable {
         case omics, ecr, sts, sqs
         case secretsManager = "secrets_manager"
         case sso, iam
+        case ecrPublic = "ecr_public"
     }
 
     /// Where a service is: the operator's endpoint, else AWS's own for the Region, with FIPS and dual stack as asked.
@@ -84,14 +85,19 @@ package struct AWSSettings: Sendable {
             // Where these partitions have both, it is under one name.
             if [.standard, .usGov].contains(partition) || (partition == .china && !usesFIPS) { isDual = false }
         case .sso: (plain, fips) = ("portal.sso", isGov ? "portal.sso" : "portal.sso-fips")
+        case .ecrPublic: return ECRPublicClient.endpoint
         case .iam: return "https://\(partition.identityHost(fips: usesFIPS, dualStack: isDual))"
         }
         return "https://\(usesFIPS ? fips : plain).\(region).\(isDual ? partition.dualStackSuffix : suffix)"
     }
 
-    /// The Region that a service's signatures name. IAM is one service for a partition.
+    /// The Region that a service's signatures name. IAM is one service for a partition, ECR Public one for all.
     package func signingRegion(of service: Service) -> String {
-        service == .iam ? partition.identityRegion : region
+        switch service {
+        case .iam: partition.identityRegion
+        case .ecrPublic: ECRPublicClient.region
+        default: region
+        }
     }
 
     /// `AWS_USE_FIPS_ENDPOINT` or the profile's `use_fips_endpoint`.

@@ -36,7 +36,12 @@ package struct PullThroughVerdict: Sendable, Hashable {
         let sample = name == "ROOT" ? "preclone-sample" : "\(name)/preclone-sample"
         let resource = "\(registry):repository/\(sample)"
         let policy = try registryPolicy.map { try RepositoryPolicy(json: $0) } ?? RepositoryPolicy()
-        let answer = policy.verdict(on: Self.actions, resource: resource)
+        let parts = registry.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
+        let circumstances =
+            parts.count == 5
+            ? PolicyCircumstances(account: parts[4], region: parts[3], partition: AWSPartition(region: parts[3]))
+            : PolicyCircumstances()
+        let answer = policy.verdict(on: Self.actions, resource: resource, in: circumstances)
         if !answer.isAccessible {
             problems.append(
                 "the registry's policy: \(answer.reason ?? "not allowed"); let \(RepositoryPolicy.principal) do "
@@ -56,7 +61,7 @@ package struct PullThroughVerdict: Sendable, Hashable {
         }
         if let template = covering.max(by: { length($0) < length($1) }) {
             let rights = try template.repositoryPolicy.map { try RepositoryPolicy(json: $0) } ?? RepositoryPolicy()
-            let verdict = rights.healthOmicsVerdict
+            let verdict = rights.healthOmicsVerdict(in: circumstances)
             if !verdict.isAccessible, !verdict.canBeGranted {
                 obstacleToNew =
                     "the creation template `\(template.prefix)`: \(verdict.reason ?? "HealthOmics is shut out")"

@@ -57,22 +57,38 @@ package struct RepositoryPolicy: Sendable {
         package var reason: String?
     }
 
-    package var healthOmicsVerdict: Verdict { verdict(on: Self.needed, resource: nil) }
+    package var healthOmicsVerdict: Verdict { healthOmicsVerdict() }
+
+    /// - Parameters:
+    ///   - repository: the repository's ARN; nil where it is not known, as for a template.
+    ///   - circumstances: in whose account HealthOmics runs; nil: nothing is known of the request but who makes it.
+    package func healthOmicsVerdict(
+        repository: String? = nil,
+        in circumstances: PolicyCircumstances = PolicyCircumstances()
+    ) -> Verdict {
+        verdict(on: Self.needed, resource: repository, in: circumstances)
+    }
 
     /// The answer for HealthOmics and some actions.
     ///
     /// - Parameter resource: the ARN asked about; nil: the repository itself, of which a policy need not speak.
-    func verdict(on actions: [String], resource: String?) -> Verdict {
+    func verdict(
+        on actions: [String],
+        resource: String?,
+        in circumstances: PolicyCircumstances = PolicyCircumstances()
+    ) -> Verdict {
         var missing = Set(actions)
         var restricted: [String] = []
+        var conditional: [String] = []
         for statement in statements where Self.names(statement) {
             let covered = actions.filter { Self.covers(statement, action: $0) }
             guard !covered.isEmpty else { continue }
             let label = Self.label(statement)
+            let condition = statement["Condition"].map(circumstances.judge)
             let reach = Self.reach(statement, resource)
             if Self.text(statement["Effect"]) == "Deny" {
-                if resource != nil, reach == .none { continue }
-                let limits = statement["Condition"] != nil ? " under a condition" : ""
+                if condition == .fails || (resource != nil && reach == .none) { continue }
+                let limits = condition == .unknown ? " under a condition" : ""
                 return Verdict(
                     isAccessible: false,
                     canBeGranted: false,
@@ -80,15 +96,19 @@ package struct RepositoryPolicy: Sendable {
                 )
             }
             guard Self.text(statement["Effect"]) == "Allow" else { continue }
-            if statement["Condition"] != nil {
-                restricted.append("\(label) allows it under a condition only")
-            } else if reach != .all {
+            if reach != .all {
                 restricted.append("\(label) allows it for some resources only")
+            } else if let condition, condition != .holds {
+                restricted.append("\(label) allows it under a condition only")
             } else {
+                if condition != nil { conditional.append("\(label) allows it under a condition, which holds") }
                 missing.subtract(covered)
             }
         }
-        if missing.isEmpty { return Verdict(isAccessible: true, canBeGranted: true, reason: nil) }
+        if missing.isEmpty {
+            let reason = conditional.isEmpty ? nil : conditional.joined(separator: "; ")
+            return Verdict(isAccessible: true, canBeGranted: true, reason: reason)
+        }
         let absent = "no statement allows \(Self.principal) \(missing.sorted().joined(separator: " and "))"
         // A condition or a narrower resource is somebody's decision: widening it is theirs, not ours.
         return Verdict(
@@ -161,11 +181,11 @@ package struct RepositoryPolicy: Sendable {
         text(statement["Sid"]).map { "statement `\($0)`" } ?? "a statement"
     }
 
-    private static func text(_ value: JSONValue?) -> String? {
+    static func text(_ value: JSONValue?) -> String? {
         if case .string(let text)? = value { text } else { nil }
     }
 
-    private static func texts(_ value: JSONValue?) -> [String] {
+    static func texts(_ value: JSONValue?) -> [String] {
         switch value {
         case .string(let text): [text]
         case .array(let values): values.compactMap(text)

@@ -5,42 +5,6 @@ import Testing
 
 @Suite("AWS values")
 struct AWSValueTests {
-    @Test(
-        "endpoints of partitions, FIPS and dual stack",
-        arguments: [
-            ("us-east-1", [:], AWSSettings.Service.omics, "https://workflows-omics.us-east-1.amazonaws.com"),
-            (
-                "us-east-1", ["AWS_USE_FIPS_ENDPOINT": "true"], .omics,
-                "https://workflows-omics-fips.us-east-1.amazonaws.com"
-            ),
-            ("eu-west-1", ["AWS_USE_DUALSTACK_ENDPOINT": "true"], .omics, "https://workflows-omics.eu-west-1.api.aws"),
-            (
-                "us-east-1", ["AWS_DISABLE_HOST_PREFIX_INJECTION": "true"], .omics,
-                "https://omics.us-east-1.amazonaws.com"
-            ),
-            ("us-east-1", [:], .ecr, "https://api.ecr.us-east-1.amazonaws.com"),
-            ("us-east-1", ["AWS_USE_FIPS_ENDPOINT": "true"], .ecr, "https://ecr-fips.us-east-1.amazonaws.com"),
-            ("us-east-1", ["AWS_USE_DUALSTACK_ENDPOINT": "true"], .ecr, "https://ecr.us-east-1.api.aws"),
-            ("cn-north-1", [:], .ecr, "https://api.ecr.cn-north-1.amazonaws.com.cn"),
-            ("eusc-de-east-1", [:], .sts, "https://sts.eusc-de-east-1.amazonaws.eu"),
-            ("us-gov-west-1", ["AWS_USE_FIPS_ENDPOINT": "true"], .sqs, "https://sqs.us-gov-west-1.amazonaws.com"),
-            ("us-east-1", ["AWS_ENDPOINT_URL": "http://127.0.0.1:9/"], .omics, "http://127.0.0.1:9"),
-            (
-                "us-east-1",
-                ["AWS_ENDPOINT_URL": "http://a", "AWS_ENDPOINT_URL_SECRETS_MANAGER": "http://b"],
-                .secretsManager, "http://b"
-            ),
-            (
-                "us-east-1",
-                ["AWS_ENDPOINT_URL": "http://a", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"],
-                .sts, "https://sts.us-east-1.amazonaws.com"
-            ),
-        ] as [(String, [String: String], AWSSettings.Service, String)]
-    )
-    func endpoints(region: String, environment: [String: String], service: AWSSettings.Service, url: String) {
-        #expect(AWSSettings(region: region, environment: environment).endpoint(of: service) == url)
-    }
-
     @Test("an operation's pace: a second's worth at once, then evenly; throttling halves it, time gives it back")
     func pace() {
         var pace = CallPace(target: 2)
@@ -79,82 +43,18 @@ struct AWSValueTests {
         #expect((rate.rate ?? 0) < first)
     }
 
-    static func statement(_ body: String) -> String { #"{"Version":"2012-10-17","Statement":[{\#(body)}]}"# }
-    static let omics = #""Principal":{"Service":"omics.amazonaws.com"}"#
-    static let pull = #""Action":["ecr:BatchGetImage","ecr:GetDownloadUrlForLayer"]"#
-
-    @Test(
-        "what a repository's policy says for HealthOmics",
-        arguments: [
-            (AWSValueTests.statement("\"Effect\":\"Allow\",\(AWSValueTests.omics),\(AWSValueTests.pull)"), true, true),
-            (
-                AWSValueTests.statement(
-                    "\"Effect\":\"Allow\",\(AWSValueTests.omics),\"Action\":[\"ecr:Batch*\",\"ECR:getdownload*\"]"
-                ), true, true
-            ),
-            (
-                AWSValueTests.statement("\"Effect\":\"Allow\",\"Principal\":\"*\",\"Action\":\"*\",\"Resource\":\"*\""),
-                true, true
-            ),
-            (
-                AWSValueTests.statement("\"Effect\":\"Allow\",\"Principal\":{\"AWS\":\"*\"},\"Action\":\"ecr:*\""),
-                true, true
-            ),
-            (
-                AWSValueTests.statement("\"Effect\":\"Allow\",\(AWSValueTests.omics),\"NotAction\":\"ecr:PutImage\""),
-                true, true
-            ),
-            (
-                AWSValueTests.statement("\"Effect\":\"Allow\",\(AWSValueTests.omics),\"Action\":\"ecr:BatchGetImage\""),
-                false, true
-            ),
-            (AWSValueTests.statement("\"Effect\":\"Deny\",\(AWSValueTests.omics),\(AWSValueTests.pull)"), false, false),
-            (
-                AWSValueTests.statement(
-                    "\"Effect\":\"Allow\",\(AWSValueTests.omics),\(AWSValueTests.pull),\"Condition\":{\"StringEquals\":{\"a\":\"b\"}}"
-                ),
-                false, false
-            ),
-            (
-                AWSValueTests.statement(
-                    "\"Effect\":\"Allow\",\(AWSValueTests.omics),\(AWSValueTests.pull),\"Resource\":\"arn:aws:ecr:::x\""
-                ), false, false
-            ),
-            (
-                AWSValueTests.statement(
-                    "\"Effect\":\"Allow\",\(AWSValueTests.omics),\(AWSValueTests.pull),\"NotResource\":\"arn:aws:ecr:::x\""
-                ), false, false
-            ),
-        ] as [(String, Bool, Bool)]
-    )
-    func repositoryPolicy(json: String, isAccessible: Bool, canBeGranted: Bool) throws {
-        let verdict = try RepositoryPolicy(json: json).healthOmicsVerdict
-        #expect(verdict.isAccessible == isAccessible)
-        #expect(verdict.canBeGranted == canBeGranted)
-        #expect((verdict.reason == nil) == isAccessible)
-    }
-
-    @Test("granting adds our statement once and leaves the others as they are")
-    func granting() throws {
-        let other =
-            #"{"Sid":"theirs","Effect":"Deny","Principal":{"AWS":"arn:aws:iam::1:root"},"Action":"ecr:PutImage"}"#
-        let policy = try RepositoryPolicy(json: #"{"Version":"2008-10-17","Statement":\#(other)}"#)
-        let granted = policy.grantingHealthOmics().grantingHealthOmics()
-        #expect(granted.healthOmicsVerdict.isAccessible)
-        #expect(granted.json.components(separatedBy: "PrecloneHealthOmicsAccess").count == 2)
-        #expect(granted.json.contains(#""Sid":"theirs""#) && granted.json.contains("2008-10-17"))
-    }
-
     @Test("a pull-through rule is usable with registry policy and template, and says what is missing")
     func pullThrough() throws {
         let registry = "arn:aws:ecr:us-east-1:111122223333"
-        let allow = Self.statement(
-            "\"Effect\":\"Allow\",\(Self.omics),\"Action\":[\"ecr:CreateRepository\",\"ecr:BatchImportUpstreamImage\"],"
+        let allow = RepositoryPolicyTests.statement(
+            "\"Effect\":\"Allow\",\(RepositoryPolicyTests.omics),\"Action\":[\"ecr:CreateRepository\",\"ecr:BatchImportUpstreamImage\"],"
                 + "\"Resource\":\"\(registry):repository/quay/*\""
         )
         let template = RepositoryCreationTemplate(
             prefix: "ROOT",
-            repositoryPolicy: Self.statement("\"Effect\":\"Allow\",\(Self.omics),\(Self.pull)"),
+            repositoryPolicy: RepositoryPolicyTests.statement(
+                "\"Effect\":\"Allow\",\(RepositoryPolicyTests.omics),\(RepositoryPolicyTests.pull)"
+            ),
             appliedFor: ["PULL_THROUGH_CACHE"]
         )
         func verdict(_ prefix: String, _ policy: String?, _ templates: [RepositoryCreationTemplate]) throws -> Int {
@@ -180,7 +80,8 @@ struct AWSValueTests {
         "a code or a status says whether to try again, and what else to do",
         arguments: [
             ("omics", "ThrottlingException", 400, .throttled), ("omics", "TooManyRequestsException", 429, .throttled),
-            ("sqs", "RequestThrottled", 403, .throttled), ("s3", "SlowDown", 503, .throttled),
+            ("sqs", "RequestThrottled", 403, .throttled), ("sqs", "OverLimit", 403, .throttled),
+            ("s3", "SlowDown", 503, .throttled),
             ("ecr", "", 429, .throttled), ("omics", "LimitExceededException", 400, .throttled),
             // A quota of ECR's, which no wait mends.
             ("ecr", "LimitExceededException", 400, .permanent),
@@ -207,6 +108,8 @@ struct AWSValueTests {
             ([], #"{"__type":"com.amazonaws.ecr#ThrottlingException","message":"m"}"#),
             ([], #"{"code":"ThrottlingException","Message":"m"}"#),
             ([("x-amzn-query-error", "ThrottlingException;Sender")], #"{"__type":"x","message":"m"}"#),
+            ([("X-AMZN-ERRORTYPE", "ThrottlingException")], ""),
+            ([], #"{"Error":{"Code":"ThrottlingException","Message":"m"}}"#),
             ([], "<E><Error><Code>ThrottlingException</Code><Message>m</Message></Error></E>"),
         ] as [([(String, String)], String)]
     )
@@ -219,7 +122,7 @@ struct AWSValueTests {
         )
         let error = AWSClient.error("ecr:DescribeImages", service: "ecr", answer)
         #expect(error.code == "ThrottlingException")
-        #expect(error.message == "m")
+        #expect(error.message == (body.isEmpty ? "" : "m"))
         #expect("\(error)".contains("r-1"))
     }
 
@@ -235,5 +138,33 @@ struct AWSValueTests {
         #expect(settings(["AWS_RETRY_MODE": "standard"], profile).retryMode == .standard)
         for text in ["0", "-1", "many"] { #expect(settings(["AWS_MAX_ATTEMPTS": text]).maxAttempts == nil) }
         #expect(settings(["AWS_RETRY_MODE": "legacy"]).retryMode == .standard)
+    }
+
+    @Test(
+        "every form of a time that AWS and its stand-ins write",
+        arguments: [
+            "2026-09-21T14:13:20Z", "2026-09-21T14:13:20.000Z", "2026-09-21T14:13:20.000000+00:00",
+            "2026-09-21T16:13:20+0200", "2026-09-21T08:13:20.0-06:00", "2026-09-21T14:13:20", "2026-09-21 14:13:20",
+            "2026-09-21T14:13:20UTC", "1790000000", "1790000000.0", "1790000000000", "Mon, 21 Sep 2026 14:13:20 GMT",
+        ]
+    )
+    func times(text: String) throws {
+        let date = Date(timeIntervalSince1970: 1_790_000_000)
+        #expect(AWSDates.date(text) == date)
+        let decoder = JSONDecoder()
+        decoder.dateDecodingStrategy = .custom(AWSDates.decode)
+        #expect(try decoder.decode([Date].self, from: Data("[\"\(text)\"]".utf8)) == [date])
+        if Double(text) != nil {
+            #expect(try decoder.decode([Date].self, from: Data("[\(text)]".utf8)) == [date])
+        }
+    }
+
+    @Test("a fraction counts, and what is no time is none")
+    func noTimes() throws {
+        #expect(AWSDates.date("2026-09-21T14:13:20.25Z") == Date(timeIntervalSince1970: 1_790_000_000.25))
+        for text in ["", "now", "2026-09-21", "2026-13-21T14:13:20Z", "2026-09-21T14:13:20.Z", "2026-09-21T14:13:20+9"]
+        {
+            #expect(AWSDates.date(text) == nil, "\(text)")
+        }
     }
 }
