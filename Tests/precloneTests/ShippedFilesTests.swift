@@ -103,6 +103,33 @@ struct ShippedFilesTests {
         }
     }
 
+    @Test("the IAM policy has every action that check looks at, and no other; README has a row for each")
+    func policyActions() throws {
+        let policy = try json("config/iam-policy.json")
+        let statements = try #require(policy["Statement"] as? [[String: Any]])
+        let actions = statements.flatMap { $0["Action"] as? [String] ?? [$0["Action"] as? String ?? ""] }
+        let readme = try text("README.md")
+        #expect(Set(actions).count == actions.count)
+        #expect(
+            Set(actions)
+                == Set(PermissionCheck.actions).union(["secretsmanager:GetSecretValue", "iam:SimulatePrincipalPolicy"])
+        )
+        for action in actions {
+            let name = action.split(separator: ":").last.map(String.init) ?? action
+            #expect(readme.contains("`\(action)`") || readme.contains("`\(name)`"), "\(action)")
+        }
+    }
+
+    @Test("the queue's reader in the template may do what the IAM policy lets it do with the queue")
+    func templateActions() throws {
+        let policy = try json("config/iam-policy.json")
+        let statements = try #require(policy["Statement"] as? [[String: Any]])
+        let receive = statements.first { $0["Sid"] as? String == "ReceiveEvents" }
+        let actions = try #require(receive?["Action"] as? [String])
+        let template = try text("config/events.cfn.yaml")
+        for action in actions { #expect(template.contains("- \(action)\n")) }
+    }
+
     @Test("the unit runs the program that the package installs, and its user is the one that is made")
     func unit() throws {
         let unit = try text("systemd/preclone.service")

@@ -134,6 +134,12 @@ package struct PermissionCheck: Sendable {
                 body: repository,
                 without: "whether HealthOmics may read is unknown"
             ),
+            Probe(
+                service: .ecr,
+                action: "ValidatePullThroughCacheRule",
+                body: #"{"ecrRepositoryPrefix":"preclone-check"}"#,
+                without: "no advice on a rule's credential"
+            ),
             Probe(service: .ecr, action: "GetRegistryPolicy", without: "no advice on pull-through"),
             Probe(service: .ecr, action: "DescribeRepositoryCreationTemplates", without: "no advice on pull-through"),
         ]
@@ -155,6 +161,11 @@ package struct PermissionCheck: Sendable {
     private static let events: [(action: String, without: String)] = [
         ("sqs:ReceiveMessage", "events"), ("sqs:DeleteMessage", "events"), ("sqs:ChangeMessageVisibility", "events"),
     ]
+
+    /// Every action that is looked at.
+    package static var actions: [String] {
+        probes.map { "\($0.service.rawValue):\($0.action)" } + (writes + events).map(\.action)
+    }
 
     private func ask(_ probe: Probe) async throws -> Finding {
         var finding = Finding(
@@ -184,7 +195,8 @@ package struct PermissionCheck: Sendable {
         } catch let error as AWSError {
             if error.isAccessDenied {
                 finding.verdict = .denied
-            } else if error.isWorthRetrying || error.status == nil {
+            } else if ![.notFound, .permanent].contains(error.kind) || error.status == nil {
+                // Throttled, broken, or refused before anybody looked at permissions.
                 finding.verdict = .notChecked(error.description)
             }
             // Every other answer (nothing of that name, no policy set) is one that only a permitted caller gets.

@@ -5,13 +5,22 @@ package import Remotes
 /// or when a registry refuses it.
 package actor ECRCredentials: RegistryCredentialSource {
     private static let refreshAhead: TimeInterval = 3600
+    /// How long a token is used of which the end is unknown, or past already when it is given.
+    private static let undated: TimeInterval = 900
+
+    private struct Held {
+        var authorization: ECRAuthorization
+        /// When another is asked for.
+        var until: Date
+        var end: Date
+    }
 
     private let client: @Sendable (_ region: String) -> ECRClient
     private let home: @Sendable () async throws -> HomeRegistry
     private let now: @Sendable () -> Date
     /// Told when a new token ends.
     private let renewed: @Sendable (Date) -> Void
-    private var held: [String: ECRAuthorization] = [:]
+    private var held: [String: Held] = [:]
     private var fetching: [String: Signal] = [:]
 
     /// - Parameter client: the API of a Region; a token opens the registries of its own Region alone.
@@ -36,7 +45,7 @@ package actor ECRCredentials: RegistryCredentialSource {
     }
 
     package func invalidate(_ credential: RegistryCredential, for registry: String) async {
-        held = held.filter { RegistryCredential(basicToken: $0.value.token) != credential }
+        held = held.filter { RegistryCredential(basicToken: $0.value.authorization.token) != credential }
     }
 
     /// Where the own registry is really reached, when ECR says another place than its name (an endpoint override).
@@ -45,8 +54,9 @@ package actor ECRCredentials: RegistryCredentialSource {
     package func endpoint(of registry: String) async throws -> String? {
         let home = try await home()
         guard home.registry == registry else { return nil }
-        let endpoint = try await authorization(home.region).proxyEndpoint
-        return endpoint == "https://\(registry)" ? nil : endpoint
+        guard var endpoint = try await authorization(home.region).proxyEndpoint else { return nil }
+        while endpoint.hasSuffix("/") { endpoint.removeLast() }
+        return endpoint.isEmpty || endpoint == "https://\(registry)" ? nil : endpoint
     }
 
     private func region(of registry: String) async throws -> String {
@@ -59,7 +69,7 @@ package actor ECRCredentials: RegistryCredentialSource {
             await running.wait()
             try Task.checkCancellation()
         }
-        if let held = held[region], held.expires.timeIntervalSince(now()) > Self.refreshAhead { return held }
+        if let held = held[region], now() < held.until { return held.authorization }
         let done = Signal()
         fetching[region] = done
         defer {
@@ -68,12 +78,17 @@ package actor ECRCredentials: RegistryCredentialSource {
         }
         do {
             let fresh = try await client(region).getAuthorizationToken()
-            held[region] = fresh
-            renewed(fresh.expires)
+            let at = now()
+            var end = fresh.expires ?? at
+            if end <= at { end = at.addingTimeInterval(Self.undated) }
+            // A token for less than four hours is renewed at three quarters of its time.
+            let ahead = min(Self.refreshAhead, end.timeIntervalSince(at) / 4)
+            held[region] = Held(authorization: fresh, until: end.addingTimeInterval(-ahead), end: end)
+            renewed(end)
             return fresh
         } catch {
             // A failed refresh is not the end of a token that still holds.
-            if let held = held[region], held.expires > now() { return held }
+            if let held = held[region], held.end > now() { return held.authorization }
             throw error
         }
     }

@@ -56,7 +56,7 @@ package struct ECRClient: Sendable {
         }
         return ECRAuthorization(
             token: token,
-            expires: datum.expiresAt ?? Date(timeIntervalSince1970: 0),
+            expires: datum.expiresAt,
             proxyEndpoint: datum.proxyEndpoint
         )
     }

@@ -118,9 +118,10 @@ package struct CreateRepositoryRequest: Sendable {
 /// The token for the registry protocol: valid for 12 hours, sent as Basic unchanged.
 package struct ECRAuthorization: Sendable, CustomStringConvertible {
     package var token: String
-    package var expires: Date
+    /// nil: the answer did not say.
+    package var expires: Date?
     /// Where the own registry is reached.
     package var proxyEndpoint: String?
 
-    package var description: String { "<redacted ECR token until \(expires)>" }
+    package var description: String { "<redacted ECR token until \(expires.map { "\($0)" } ?? "?")>" }
 }

@@ -72,6 +72,104 @@ struct ECRViewTests {
         }
     }
 
+    @Test("one missing image among many is found by halves, not by a call for each")
+    func halves() async throws {
+        try await withBench { bench, view in
+            var wanted = try fill(bench, 63)
+            wanted.insert(ECRView.Wanted(bench.location("org/tool", "none")), at: 20)
+            let holdings = try await view.look(at: wanted)
+            #expect(holdings.map(\.presence).filter { $0 == .noImage }.count == 1)
+            #expect(holdings[20].presence == .noImage)
+            // The whole, and two for each of six halvings.
+            #expect(asked(bench, "DescribeImages") == 13)
+        }
+    }
+
+    @Test("without the permission to read or to change a policy the image is not lost: access is unknown, or told")
+    func deniedPolicies() async throws {
+        try await withBench { bench, _ in
+            try bench.sandbox.putPrivateImage(ImageRecipe("tool"), repository: "org/tool", tags: ["1"])
+            let preparation = RepositoryPreparation(ecr: bench.ecr)
+            let location = bench.location("org/tool", "1")
+            bench.sandbox.deny(["ecr:GetRepositoryPolicy"])
+            let unread = try await preparation.grant(location)
+            #expect(unread.access == .unknown && unread.change == nil)
+            #expect(unread.reason?.contains("ecr:GetRepositoryPolicy") == true)
+            let row = try bench.image("quay.io/org/tool:1", to: location)
+            try bench.sandbox.putImage(ImageRecipe("tool"), registry: "quay.io", repository: "org/tool", tags: ["1"])
+            guard case .ready(let holding) = await bench.cloner.clone(row).end else {
+                Issue.record("it is there")
+                return
+            }
+            #expect(holding.access == .unknown)
+            bench.sandbox.deny(["ecr:SetRepositoryPolicy"])
+            let unset = try await preparation.grant(location)
+            #expect(unset.access == .notAccessible && unset.change == nil)
+            #expect(unset.reason?.contains("ecr:SetRepositoryPolicy") == true)
+        }
+    }
+
+    @Test("a statement for our account alone is enough, and is left as it is; one for another account is not widened")
+    func conditionalPolicies() async throws {
+        try await withBench { bench, _ in
+            try bench.sandbox.putPrivateImage(ImageRecipe("tool"), repository: "org/tool", tags: ["1"])
+            let location = bench.location("org/tool", "1")
+            func policy(_ account: String) -> String {
+                #"{"Version":"2012-10-17","Statement":[{"Sid":"theirs","Effect":"Allow","Principal":{"Service":"omics.amazonaws.com"},"Action":["ecr:BatchGetImage","ecr:GetDownloadUrlForLayer"],"Condition":{"StringEquals":{"aws:SourceAccount":"\#(account)"}}}]}"#
+            }
+            let preparation = RepositoryPreparation(ecr: bench.ecr) {
+                PolicyCircumstances(account: location.account, region: location.region, partition: .standard)
+            }
+            for (account, access) in [(location.account, HealthOmicsAccess.accessible), ("1", .notAccessible)] {
+                let text = policy(account)
+                try bench.sandbox.ecr(
+                    "SetRepositoryPolicy",
+                    ["repositoryName": "org/tool", "policyText": .string(text)]
+                )
+                let answer = try await preparation.grant(location)
+                #expect(answer.access == access && answer.change == nil)
+                #expect(answer.reason?.contains("`theirs`") == true)
+                #expect(try await bench.ecr.getRepositoryPolicy(repositoryName: "org/tool") == text)
+            }
+        }
+    }
+
+    @Test(
+        "a token is used as long as it holds, also a short one, and one whose end is not told or past",
+        arguments: [(43_200.0, 39_600.0), (3600, 2700), (-1, 675), (nil, 675)] as [(Double?, Double)]
+    )
+    func tokens(lifetime: Double?, used: Double) async throws {
+        let clock = ManualClock(start: Date(timeIntervalSince1970: 1_790_000_000))
+        let end = lifetime.map { #","expiresAt":\#(1_790_000_000 + $0)"# } ?? ""
+        let answer = ScriptedTransport.Step.answer(
+            200,
+            [],
+            #"{"authorizationData":[{"authorizationToken":"QVdTOnB3"\#(end),"proxyEndpoint":"https://1.dkr.ecr.r.s/"}]}"#
+        )
+        let transport = ScriptedTransport([answer, answer])
+        let home = HomeRegistry(account: "1", region: "r", suffix: "dkr.ecr.r.s")
+        let credentials = ECRCredentials(
+            client: ECRClient(
+                client: AWSClient(
+                    endpoint: .init(service: "ecr", signingName: "ecr", url: "http://127.0.0.1:1"),
+                    region: "r",
+                    transport: transport,
+                    credentials: { _ in AWSCredentials(accessKeyID: "a", secretAccessKey: "b", provider: "test") },
+                    timeline: clock.timeline()
+                )
+            ),
+            home: { home },
+            now: { clock.now }
+        )
+        #expect(try await credentials.endpoint(of: home.registry) == nil, "its own name, whatever slash it ends with")
+        clock.advance(by: .seconds(used - 1))
+        _ = try await credentials.credential(for: home.registry)
+        #expect(transport.sent.count == 1)
+        clock.advance(by: .seconds(2))
+        _ = try await credentials.credential(for: home.registry)
+        #expect(transport.sent.count == 2)
+    }
+
     @Test("an archived image is absent, and comes back by being pushed again")
     func archived() async throws {
         try await withBench { bench, view in

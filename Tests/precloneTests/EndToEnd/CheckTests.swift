@@ -69,6 +69,31 @@ struct CheckTests {
         }
     }
 
+    @Test("what was refused before anybody looked at permissions is not checked")
+    func notAsked() async throws {
+        try await RunningSandbox.with { world in
+            for code in ["InvalidSignatureException", "UnrecognizedClientException"] {
+                world.sandbox.add(Fault(.error, service: "ecr", operation: "DescribeImages", status: 403, code: code))
+                let answer = try await world.run("check")
+                #expect(verdicts(answer.standardOutput)["ecr:DescribeImages"] == "not", "\(code)")
+                world.sandbox.clearFaults()
+            }
+        }
+    }
+
+    @Test("a profile that is named and not there is told, and no other identity used")
+    func missingProfile() async throws {
+        try await RunningSandbox.with { world in
+            let none = ["AWS_PROFILE": "gone", "AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""]
+            let answer = try await world.run("check", environment: none)
+            #expect(answer.code == 2)
+            #expect(answer.standardError.contains("AWS profile `gone` is in neither config nor credentials file"))
+            #expect(world.sandbox.requests.entries.isEmpty)
+            // Keys of the environment need no profile.
+            #expect(try await world.run("check", environment: ["AWS_PROFILE": "gone"]).code == 0)
+        }
+    }
+
     @Test("the Region is the instance's where none is named, and keys that do not fit are told")
     func instance() async throws {
         try await RunningSandbox.with { world in
