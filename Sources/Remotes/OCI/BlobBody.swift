@@ -8,6 +8,8 @@ struct BlobBody: AsyncSequence, Sendable {
     typealias Element = ByteBuffer
 
     let client: RegistryClient
+    /// Where the bytes go: they take their time by its limit too.
+    let destination: RegistryClient
     let repository: String
     let descriptor: Descriptor
     let progress: TransferProgress
@@ -107,6 +109,7 @@ struct BlobBody: AsyncSequence, Sendable {
                 chunk.withUnsafeReadableBytes { hasher.update($0) }
                 blob.count(count)
                 try await blob.client.pacer.pass(bytes: count, host: blob.client.host)
+                try await blob.destination.pacer.pass(bytes: count, host: blob.destination.host)
                 let ready = held
                 held = chunk
                 if let ready { return ready }

@@ -67,6 +67,7 @@ struct BlobTransfer: Sendable {
         session = nil
         var body = BlobBody(
             client: origin.client,
+            destination: client,
             repository: origin.repository,
             descriptor: descriptor,
             progress: progress,

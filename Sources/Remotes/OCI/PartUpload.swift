@@ -92,7 +92,7 @@ package struct PartUpload: Sendable {
                     return false
                 }
                 record = current
-                try await send(blob, current, from: origin, progress: progress, goOn: goOn)
+                try await send(blob, current, from: origin, to: client, progress: progress, goOn: goOn)
                 break
             } catch PartUploadError.layerExists {
                 progress.update { $0.bytesDone += blob.size }
@@ -164,6 +164,7 @@ package struct PartUpload: Sendable {
         _ blob: Descriptor,
         _ start: UploadRecord,
         from origin: BlobTransfer.Origin,
+        to client: RegistryClient,
         progress: TransferProgress,
         goOn: @Sendable () throws -> Void
     ) async throws {
@@ -172,6 +173,7 @@ package struct PartUpload: Sendable {
         let report = BlobBody.Report()
         let body = BlobBody(
             client: origin.client,
+            destination: client,
             repository: origin.repository,
             descriptor: blob,
             progress: progress,

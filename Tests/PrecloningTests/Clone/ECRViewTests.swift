@@ -148,19 +148,16 @@ struct ECRViewTests {
         )
         let transport = ScriptedTransport([answer, answer])
         let home = HomeRegistry(account: "1", region: "r", suffix: "dkr.ecr.r.s")
-        let credentials = ECRCredentials(
-            client: ECRClient(
-                client: AWSClient(
-                    endpoint: .init(service: "ecr", signingName: "ecr", url: "http://127.0.0.1:1"),
-                    region: "r",
-                    transport: transport,
-                    credentials: { _ in AWSCredentials(accessKeyID: "a", secretAccessKey: "b", provider: "test") },
-                    timeline: clock.timeline()
-                )
-            ),
-            home: { home },
-            now: { clock.now }
+        let client = ECRClient(
+            client: AWSClient(
+                endpoint: .init(service: "ecr", signingName: "ecr", url: "http://127.0.0.1:1"),
+                region: "r",
+                transport: transport,
+                credentials: { _ in AWSCredentials(accessKeyID: "a", secretAccessKey: "b", provider: "test") },
+                timeline: clock.timeline()
+            )
         )
+        let credentials = ECRCredentials(client: { _ in client }, home: { home }, now: { clock.now })
         #expect(try await credentials.endpoint(of: home.registry) == nil, "its own name, whatever slash it ends with")
         clock.advance(by: .seconds(used - 1))
         _ = try await credentials.credential(for: home.registry)
