@@ -94,10 +94,7 @@ struct Composition {
             try connections.trusting(where: TrustedPlaces.isDefinitionStore(aws: aws)),
             in: requests
         )
-        // A file that cannot be read is said at the start, not at the first image.
-        for file in Self.registryAuthorities(configuration) {
-            _ = try connections.trusting(where: { _ in false }, authorities: [file])
-        }
+        try Self.checkFiles(of: configuration, connections)
         metadataTransport = try LiveTransport()
         credentials = CredentialChain(
             environment: environment,
@@ -112,7 +109,7 @@ struct Composition {
             },
             timeline: timeline
         )
-        calls = AWSCallState(quotaShare: configuration.aws.quotaShare)
+        calls = AWSCallState { [settings] in settings.current.aws.callsPerSecond(of: $1, $0) }
     }
 
     /// The Region of the EC2 instance that this is; nil anywhere else.
@@ -125,6 +122,17 @@ struct Composition {
 
     /// AWS's first; stands for none where nothing is asked of a Region.
     private static let firstRegion = "us-east-1"
+
+    /// A file that cannot be read is said at the start or the reload, not at the first image.
+    ///
+    /// - Throws: `TransportError` for a bad CA file.
+    func checkFiles(of configuration: Configuration) throws { try Self.checkFiles(of: configuration, connections) }
+
+    private static func checkFiles(of configuration: Configuration, _ connections: LiveTransport) throws {
+        for file in registryAuthorities(configuration) {
+            _ = try connections.trusting(where: { _ in false }, authorities: [file])
+        }
+    }
 
     /// The certificate authorities that are named for single registries.
     private static func registryAuthorities(_ configuration: Configuration) -> [String] {

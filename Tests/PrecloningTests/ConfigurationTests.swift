@@ -55,7 +55,7 @@ struct ConfigurationTests {
 
     static let full = #"""
         { "version": 1,
-          "aws": { "region": "eu-central-1", "quotaShare": 0.5 },
+          "aws": { "region": "eu-central-1", "quotaShare": 0.5, "callsPerSecond": { "ecr:PutImage": 2.5 } },
           "network": { "proxy": "http://proxy.example.org:3128", "trustedHosts": ["*.corp.example"],
                        "trustedNetworks": ["10.0.0.0/8", "fd00::/8"] },
           "clone": { "maxBytesPerDay": "500GB", "platforms": ["all"] },
@@ -148,6 +148,9 @@ struct ConfigurationTests {
         arguments: [
             (#""aws": {"region": "Frankfurt"}"#, "aws.region", "an AWS Region"),
             (#""aws": {"quotaShare": 1.5}"#, "aws.quotaShare", "above 0, at most 1"),
+            (#""aws": {"callsPerSecond": {"PutImage": 1}}"#, "aws.callsPerSecond.PutImage", "ecr:PutImage"),
+            (#""aws": {"callsPerSecond": {"ecr:PutImage": 0}}"#, #"aws.callsPerSecond["ecr:PutImage"]"#, "above 0"),
+            (#""aws": {"callsPerSecond": 5}"#, "aws.callsPerSecond", "object"),
             (#""aws": []"#, "aws", "expected an object, found an array"),
             (#""network": {"proxy": "socks5://x:1"}"#, "network.proxy", "a proxy such as"),
             (#""network": {"trustedNetworks": ["10.0.0.0/33"]}"#, "network.trustedNetworks[0]", "a network such as"),
@@ -315,6 +318,34 @@ struct QuantitiesTests {
     )
     func globs(pattern: String, text: String, matches: Bool) throws {
         #expect(try #require(Glob(pattern)).matches(text) == matches)
+    }
+
+    @Test("an operation's own rate overrules the share of its quota")
+    func callRates() {
+        var aws = Configuration.defaults.aws
+        #expect(aws.callsPerSecond(of: "PutImage", "ecr") == 2)
+        aws.callsPerSecond["ecr:PutImage"] = 0.5
+        #expect(aws.callsPerSecond(of: "PutImage", "ecr") == 0.5)
+        #expect(aws.callsPerSecond(of: "ListRuns", "omics") == 2)
+    }
+
+    @Test("what a reload cannot change is named")
+    func restarts() {
+        let old = Configuration.defaults
+        var new = old
+        new.clone.concurrency = 9
+        new.registries.base.requestsPerSecond = 1
+        new.policy.default = .deny
+        new.log.level = .debug
+        new.aws.quotaShare = 0.5
+        #expect(old.keysThatTakeARestart(in: new).isEmpty)
+        new.aws.region = "eu-west-1"
+        new.network.proxy = "http://proxy.example.org:3128"
+        new.record.path = "/elsewhere"
+        new.metrics.listen = "127.0.0.1:9464"
+        #expect(
+            old.keysThatTakeARestart(in: new) == ["aws.region", "network.proxy", "record.path", "metrics.listen"]
+        )
     }
 
     @Test("a hostile pattern takes no exponential time")

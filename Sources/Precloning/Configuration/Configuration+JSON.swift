@@ -94,6 +94,10 @@ extension Configuration.AWS {
             ("region", .optional(region)),
             ("profile", .optional(profile)),
             ("quotaShare", .decimal(quotaShare)),
+            (
+                "callsPerSecond",
+                .object(callsPerSecond.sorted { $0.key < $1.key }.map { ($0.key, .decimal($0.value)) })
+            ),
         ])
     }
 }

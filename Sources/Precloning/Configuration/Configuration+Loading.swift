@@ -124,6 +124,43 @@ extension Configuration.AWS {
         ) {
             quotaShare = share
         }
+        readCalls(&reader)
+    }
+
+    private mutating func readCalls(_ reader: inout ConfigurationReader) {
+        guard let node = reader.node("callsPerSecond") else { return }
+        var inner = ConfigurationReader(
+            node,
+            path: ConfigurationReader.join(reader.path, "callsPerSecond"),
+            findings: reader.findings
+        )
+        for entry in inner.entries() {
+            if !isOperation(entry.key) {
+                reader.complain(
+                    entry.node,
+                    entry.path,
+                    "expected SERVICE:Operation such as \"ecr:PutImage\"; the services are "
+                        + Self.services.joined(separator: ", ")
+                )
+            } else if let rate = entry.node.number(above: 0, atMost: 10_000) {
+                callsPerSecond[entry.key] = rate
+            } else {
+                reader.complain(
+                    entry.node,
+                    entry.path,
+                    "expected a number above 0, at most 10000, found \(ConfigurationReader.show(entry.node))"
+                )
+            }
+        }
+    }
+
+    /// As the calls are named in logs and in the policy of IAM.
+    private static let services = ["ecr", "iam", "omics", "secretsmanager", "sqs", "sts"]
+
+    private func isOperation(_ text: String) -> Bool {
+        let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+        return parts.count == 2 && Self.services.contains(String(parts[0])) && parts[1].first?.isUppercase == true
+            && parts[1].allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber) }
     }
 
     private func isRegion(_ text: String) -> Bool {

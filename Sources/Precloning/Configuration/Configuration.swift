@@ -1,3 +1,5 @@
+import Remotes
+
 package import enum Definitions.Certainty
 
 /// Everything an operator may set, as `config/preclone.schema.json` explains it key by key.
@@ -32,6 +34,14 @@ package struct Configuration: Sendable, Hashable {
         package var profile: String?
         /// The share of each published API quota that we use, above 0 and at most 1.
         package var quotaShare = 0.2
+        /// Calls a second of single operations, by `SERVICE:Operation`; they overrule `quotaShare`.
+        package var callsPerSecond: [String: Double] = [:]
+
+        /// Calls a second that we allow ourselves of an operation.
+        package func callsPerSecond(of operation: String, _ service: String) -> Double {
+            callsPerSecond["\(service):\(operation)"]
+                ?? PublishedQuota.callsPerSecond(service, operation) * quotaShare
+        }
     }
 
     /// `network`: how the outside is reached.

@@ -1,15 +1,15 @@
 import Synchronization
 
-/// Keeps the calls of each operation below our share of its published quota, which others in the account need too.
+/// Keeps the calls of each operation below what we allow ourselves of it: a share of its published quota, which others in
+/// the account need too, or what the operator set.
 package final class CallPacer: Sendable {
-    private let service: String
-    private let quotaShare: Double
+    private let limit: @Sendable (String) -> Double
     private let paces = Mutex<[String: CallPace]>([:])
     private let adaptive = Mutex(AdaptiveRate())
 
-    package init(service: String, quotaShare: Double) {
-        self.service = service
-        self.quotaShare = min(max(quotaShare, 0.01), 1)
+    /// - Parameter limit: calls a second of an operation, above 0; asked at each call, so that a reload holds at once.
+    package init(limit: @escaping @Sendable (_ operation: String) -> Double) {
+        self.limit = limit
     }
 
     /// How long to wait before the call may be sent; the place in the line is taken.
@@ -30,9 +30,9 @@ package final class CallPacer: Sendable {
 
     private func withPace<Value: Sendable>(_ operation: String, _ body: (inout CallPace) -> Value) -> Value {
         paces.withLock { paces in
-            var pace =
-                paces[operation]
-                ?? CallPace(target: PublishedQuota.callsPerSecond(service, operation) * quotaShare)
+            let target = max(limit(operation), 0.001)
+            var pace = paces[operation] ?? CallPace(target: target)
+            pace.aim(at: target)
             let value = body(&pace)
             paces[operation] = pace
             return value
@@ -62,7 +62,7 @@ package enum PublishedQuota {
 /// The pace of one operation: a bucket that holds one second's calls, slowed by throttling, recovering slowly.
 package struct CallPace: Sendable, Hashable {
     /// Calls a second when nothing hinders.
-    package let target: Double
+    package private(set) var target: Double
     /// Calls a second now.
     package private(set) var rate: Double
     private var tokens: Double
@@ -74,6 +74,14 @@ package struct CallPace: Sendable, Hashable {
         self.target = target
         rate = target
         tokens = max(target, 1)
+    }
+
+    /// Another target, by a reload: the pace changes in proportion, what is owed stays owed.
+    package mutating func aim(at target: Double) {
+        guard target != self.target else { return }
+        rate *= target / self.target
+        tokens = min(tokens, max(rate, 1))
+        self.target = target
     }
 
     /// How long the call has to wait. Tokens may be owed: then later calls wait for their turn as well.

@@ -38,13 +38,17 @@ package final class RetryQuota: Sendable {
 /// What the clients of one process have learnt and spent, by service: clients are values and come and go, this stays.
 package final class AWSCallState: Sendable {
     package let skew = ClockSkew()
-    private let quotaShare: Double
+    private let limit: @Sendable (String, String) -> Double
     private let quotas = Mutex<[String: RetryQuota]>([:])
     private let pacers = Mutex<[String: CallPacer]>([:])
 
-    /// - Parameter quotaShare: the part of AWS's published call rates that we use, above 0 up to 1.
-    package init(quotaShare: Double = 0.2) {
-        self.quotaShare = quotaShare
+    /// - Parameter limit: calls a second of an operation; asked at each call.
+    package init(
+        limit: @escaping @Sendable (_ service: String, _ operation: String) -> Double = {
+            PublishedQuota.callsPerSecond($0, $1) * 0.2
+        }
+    ) {
+        self.limit = limit
     }
 
     package func quota(of service: String) -> RetryQuota {
@@ -57,7 +61,7 @@ package final class AWSCallState: Sendable {
 
     package func pacer(of service: String) -> CallPacer {
         pacers.withLock { pacers in
-            let pacer = pacers[service] ?? CallPacer(service: service, quotaShare: quotaShare)
+            let pacer = pacers[service] ?? CallPacer { [limit] in limit(service, $0) }
             pacers[service] = pacer
             return pacer
         }

@@ -58,7 +58,7 @@ struct SandboxWorks: Sendable {
         self.timeline = timeline
         ledger = try Ledger()
         transport = try LiveTransport()
-        let calls = AWSCallState(quotaShare: quotaShare)
+        let calls = AWSCallState { PublishedQuota.callsPerSecond($0, $1) * quotaShare }
         let (addresses, transport) = (sandbox.addresses, transport)
         func client(_ service: String) -> AWSClient {
             Self.client(service, addresses, transport, timeline, calls)

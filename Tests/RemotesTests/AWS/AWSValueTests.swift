@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 import Testing
 
 @testable import Remotes
@@ -23,10 +24,29 @@ struct AWSValueTests {
 
     @Test("operations do not slow each other")
     func pacer() {
-        let pacer = CallPacer(service: "omics", quotaShare: 0.2)
+        let pacer = CallPacer { PublishedQuota.callsPerSecond("omics", $0) * 0.2 }
         pacer.observe("GetRun", isThrottled: true, at: .seconds(1))
         #expect(pacer.rate(of: "GetRun") == 1)
         #expect(pacer.rate(of: "ListRuns") == 2)
+    }
+
+    @Test("another limit holds from the next call on")
+    func changed() {
+        let share = Mutex(0.2)
+        let pacer = CallPacer { _ in share.withLock { $0 } * 10 }
+        #expect(pacer.rate(of: "GetRun") == 2)
+        pacer.observe("GetRun", isThrottled: true, at: .seconds(1))
+        share.withLock { $0 = 0.8 }
+        // Throttled it stays, in proportion, and recovers to the new target.
+        #expect(pacer.rate(of: "GetRun") == 4)
+        #expect(pacer.rate(of: "ListRuns") == 8)
+        pacer.observe("GetRun", isThrottled: false, at: .seconds(3600))
+        #expect(pacer.rate(of: "GetRun") == 8)
+        share.withLock { $0 = 0.1 }
+        #expect(
+            (0..<3).map { _ in pacer.reserve("ListRuns", mode: .standard, at: .seconds(1)) }
+                == [.zero, .seconds(1), .seconds(2)]
+        )
     }
 
     @Test("the adaptive rate is without limit until throttled, then never below half a call a second")
