@@ -16,11 +16,14 @@ struct NextflowCalls {
 
     private static let maximumVisits = 50_000
     private static let maximumDepth = 80
+    private static let maximumMissing = 1000
 
     private let library: NextflowLibrary
     private let sources: NextflowSources
     private var seen: Set<Visit> = []
     private(set) var calls: [NextflowProcessCall] = []
+    /// Calls of what scripts would define that could not be read.
+    private(set) var missing: [(qualifiedName: String, include: NextflowScript.Missing)] = []
 
     init(main: NextflowScript, library: NextflowLibrary, sources: NextflowSources) {
         self.library = library
@@ -52,7 +55,11 @@ struct NextflowCalls {
             return
         }
         for name in names(definition) {
-            for target in library.definitions(name, in: definition.script) {
+            let targets = library.definitions(name, in: definition.script)
+            if targets.isEmpty, missing.count < Self.maximumMissing, let include = definition.script.missing[name] {
+                missing.append((prefix + name, include))
+            }
+            for target in targets {
                 let qualified = prefix + name
                 let key = Visit(definition: ObjectIdentifier(target), name: qualified)
                 switch target.kind {
@@ -78,11 +85,11 @@ struct NextflowCalls {
         var found: [String] = []
         var known: Set<String> = []
         for index in definition.body {
-            guard let name = tokens[index].name, !known.contains(name),
-                let target = library.definitions(name, in: definition.script).first
-            else { continue }
+            guard let name = tokens[index].name, !known.contains(name) else { continue }
+            let target = library.definitions(name, in: definition.script).first
+            guard target != nil || definition.script.missing[name] != nil else { continue }
             if index > 0, let symbol = tokens[index - 1].symbol, symbol == "." || symbol == "?." { continue }
-            if case .function = target.kind {
+            if case .function? = target?.kind {
                 known.insert(name)
                 found.append(name)
             } else if isCall(tokens, index, definition.body) {

@@ -11,7 +11,7 @@ final class NextflowConfiguration {
 
     private let sources: NextflowSources
     private let evaluator: NextflowEvaluator
-    private let profileNames: [String]
+    let profileNames: [String]
     private let profilesAsNamed: Bool
     private(set) var root = NextflowMap()
     private var stack: [[String]] = []
@@ -94,7 +94,7 @@ final class NextflowConfiguration {
 
     private func lookup(_ name: String, _ file: String) -> NextflowValue? {
         switch name {
-        case "params": return Self.parameters { [unowned self] in self.root["params"]?.map?[$0] }
+        case "params": return Self.parameters { [unowned self] in self.root["params"]?.map ?? NextflowMap() }
         case "task", "System": return nil
         default:
             if let value = builtin(name) { return value }
@@ -103,51 +103,6 @@ final class NextflowConfiguration {
             if let value = self.value(path + [name]) { return value }
         }
         return root[name]
-    }
-
-    /// What the engine defines for configurations and scripts alike.
-    func builtin(_ name: String) -> NextflowValue? {
-        switch name {
-        case "projectDir", "baseDir": return NextflowValue(.string(Self.projectFolder))
-        case "launchDir", "workDir", "outputDir", "secrets":
-            return .unknown("`\(name)` is known only when the run is under way")
-        case "workflow":
-            return NextflowValue(.object(NextflowObject("workflow") { [unowned self] in self.workflowMember($0) }))
-        case "nextflow":
-            return NextflowValue(
-                .object(
-                    NextflowObject("nextflow") { .unknown("`nextflow.\($0)` is known only when the run is under way") }
-                )
-            )
-        default: return nil
-        }
-    }
-
-    private func workflowMember(_ name: String) -> NextflowValue {
-        switch name {
-        case "containerEngine": NextflowValue(.string("docker"))
-        case "projectDir", "baseDir": NextflowValue(.string(Self.projectFolder))
-        case "profile": NextflowValue(.string(profileNames.joined(separator: ",")))
-        case "manifest": root["manifest"] ?? .null
-        case "stubRun", "preview": NextflowValue(.bool(false))
-        default: .unknown("`workflow.\(name)` is known only when the run is under way")
-        }
-    }
-
-    /// `params` as code sees it.
-    static func parameters(_ find: @escaping (String) -> NextflowValue?) -> NextflowValue {
-        NextflowValue(
-            .object(
-                NextflowObject("params") { name in
-                    let found =
-                        find(name)
-                        ?? NextflowValue(.null("parameter `\(name)` has no default"))
-                    var value = found.tracing(NextflowTrace(parameters: [name]))
-                    if case .null(nil) = value.kind { value.kind = .null("parameter `\(name)` is null") }
-                    return value
-                }
-            )
-        )
     }
 
     func value(_ path: [String]) -> NextflowValue? {
@@ -226,7 +181,12 @@ final class NextflowConfiguration {
             }
         case .expression(let expression): command(expression, place, scope)
         case .finish, .raise: break
-        case .broken(let why): sources.note(place, "a statement could not be read: \(why)")
+        case .broken(let why, let names):
+            sources.note(place, "a statement could not be read: \(why)")
+            if names.last == "container" {
+                expressions[place] = names.joined(separator: ".")
+                set(path + names, NextflowValue.unknown("it could not be read: \(why)").at(place))
+            }
         }
     }
 
@@ -371,22 +331,32 @@ final class NextflowConfiguration {
         guard let first = path.first, path.count < 40 else { return }
         var value = value
         value.isFixed = false
-        root[first] = Self.setting(root[first], path.dropFirst(), value)
+        root.update(first) { Self.set(&$0, path.dropFirst(), value) }
     }
 
-    /// A map with a value set at a path of keys; what the run gave stays.
-    static func setting(_ old: NextflowValue?, _ path: ArraySlice<String>, _ value: NextflowValue) -> NextflowValue {
-        if let old, old.isFixed { return old }
+    /// Sets what is at a path of keys in a map; what the run gave stays.
+    static func set(_ target: inout NextflowValue?, _ path: ArraySlice<String>, _ value: NextflowValue) {
+        if let target, target.isFixed { return }
         guard let first = path.first else {
             // Values of the run stay where a whole map is set.
-            guard let inner = value.map, let kept = old?.map, kept.keys.contains(where: { kept[$0]?.isFixed == true })
-            else { return value }
+            guard let inner = value.map, let kept = target?.map,
+                kept.keys.contains(where: { kept[$0]?.isFixed == true })
+            else {
+                target = value
+                return
+            }
             var map = inner
             for key in kept.keys where kept[key]?.isFixed == true { map[key] = kept[key] }
-            return NextflowValue(.map(map), trace: value.trace)
+            target = NextflowValue(.map(map), trace: value.trace)
+            return
         }
-        var map = old?.map ?? NextflowMap()
-        map[first] = setting(map[first], path.dropFirst(), value)
-        return NextflowValue(.map(map), trace: old?.trace ?? NextflowTrace())
+        var changed = target ?? NextflowValue(.map(NextflowMap()))
+        target = nil
+        var map = changed.map ?? NextflowMap()
+        // The only reference left is `map`, so that it changes in place.
+        changed.kind = .null(nil)
+        map.update(first) { set(&$0, path.dropFirst(), value) }
+        changed.kind = .map(map)
+        target = changed
     }
 }

@@ -17,14 +17,17 @@ package enum NextflowDefinition {
         if let path = [beside, "nextflow.config"].first(where: files.exists) {
             configuration.load(path, isNamed: request.profiles.isEmpty ? ["standard"] : request.profiles)
         }
+        evaluator.renew()
         let library = NextflowLibrary(sources: sources, evaluator: evaluator, configuration: configuration)
         guard let script = library.main(main) else {
             throw DefinitionError("\(main): \(sources.notes.last?.message ?? "it cannot be read")")
         }
-        let calls = NextflowCalls(main: script, library: library, sources: sources).calls
+        evaluator.renew()
+        let calls = NextflowCalls(main: script, library: library, sources: sources)
         let selectors = NextflowSelectors(configuration, sources: sources)
         var report = NextflowReport(configuration: configuration, evaluator: evaluator, sources: sources)
-        for call in calls {
+        for (name, include) in calls.missing { report.miss(include, name) }
+        for call in calls.calls {
             let task = NextflowTask(
                 call,
                 selectors: selectors,
@@ -78,6 +81,10 @@ struct NextflowReport {
             candidates.count > 1
             ? "one of several values: " + (value.reasons.first ?? "what decides is not known before the run") : nil
         for candidate in candidates {
+            if case .null(let missing?) = candidate.kind {
+                miss(missing, call, setting)
+                continue
+            }
             if candidate.truth == false {
                 if candidates.count == 1 { sources.note(own, "process \(call.process.name) has no container") }
                 continue
@@ -100,7 +107,7 @@ struct NextflowReport {
             miss("the value is no text", call, setting)
             return
         }
-        guard ImageText.isReference(text) else {
+        guard ImageText.isReference(text), !Self.isFile(text) else {
             miss("`\(text.prefix(100))` is not an image reference", call, setting)
             return
         }
@@ -126,19 +133,28 @@ struct NextflowReport {
         images[text] = mention
     }
 
+    /// Whether the text names a file of Singularity, which may have the shape of an image.
+    private static func isFile(_ text: String) -> Bool {
+        [".sif", ".simg", ".img"].contains { text.utf8.suffix($0.utf8.count).elementsEqual($0.utf8) }
+    }
+
     private mutating func miss(_ missing: String, _ call: NextflowProcessCall, _ setting: NextflowTask.Setting) {
-        let mention = UnresolvedMention(
-            place: setting.place,
-            expression: setting.expression,
-            missing: missing,
-            tasks: []
-        )
+        miss(setting.place, setting.expression, missing, call.qualifiedName)
+    }
+
+    /// A call of what a script would define that could not be read.
+    mutating func miss(_ include: NextflowScript.Missing, _ name: String) {
+        miss(include.place, include.expression, include.why, name)
+    }
+
+    private mutating func miss(_ place: Evidence, _ expression: String, _ missing: String, _ task: String) {
+        let mention = UnresolvedMention(place: place, expression: expression, missing: missing, tasks: [])
         if let index = unresolvedIndex[mention] {
-            unresolved[index].tasks.append(call.qualifiedName)
+            unresolved[index].tasks.append(task)
         } else {
             unresolvedIndex[mention] = unresolved.count
             unresolved.append(mention)
-            unresolved[unresolved.count - 1].tasks = [call.qualifiedName]
+            unresolved[unresolved.count - 1].tasks = [task]
         }
     }
 

@@ -31,7 +31,7 @@ extension NextflowEvaluator {
             case ("get", let key?), ("getOrDefault", let key?), ("getAt", let key?):
                 let found = object.member(key)
                 return found.isNull && arguments.count > 1 ? arguments[1].tracing(found.trace) : found
-            default: result = nil
+            default: result = value.map.flatMap { self.map($0, name, arguments) }
             }
         case .null(let missing): return made(.null(missing))
         default: result = nil
@@ -221,7 +221,7 @@ extension NextflowEvaluator {
         case ("size", _): return .integer(map.keys.count)
         case ("isEmpty", _): return .bool(map.keys.isEmpty)
         case ("plus", _): return arguments.first.map { operate("+", NextflowValue(.map(map)), $0).kind }
-        case ("find", _), ("any", _), ("every", _), ("collect", _), ("findAll", _):
+        case ("find", _), ("any", _), ("every", _), ("collect", _), ("findAll", _), ("each", _):
             guard case .function(let function)? = arguments.first?.kind else { return nil }
             func answer(_ key: String) -> NextflowValue {
                 if (function.closure.parameters?.count ?? 1) > 1 {
@@ -230,6 +230,10 @@ extension NextflowEvaluator {
                 return call(function, [entry(key)])
             }
             if name == "collect" { return .list(map.keys.map(answer)) }
+            if name == "each" {
+                for key in map.keys { _ = answer(key) }
+                return .map(map)
+            }
             let answers = map.keys.map { ($0, answer($0).truth) }
             if name == "any", answers.contains(where: { $0.1 == true }) { return .bool(true) }
             if name == "every", answers.contains(where: { $0.1 == false }) { return .bool(false) }

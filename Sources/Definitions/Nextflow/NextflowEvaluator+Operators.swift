@@ -55,6 +55,12 @@ extension NextflowEvaluator {
     }
 
     func operate(_ operation: String, _ left: NextflowValue, _ right: NextflowValue) -> NextflowValue {
+        if case .object = left.kind, let map = left.map {
+            return operate(operation, NextflowValue(.map(map), trace: left.trace), right)
+        }
+        if case .object = right.kind, let map = right.map {
+            return operate(operation, left, NextflowValue(.map(map), trace: right.trace))
+        }
         var trace = left.trace
         trace.add(right.trace)
         func made(_ kind: NextflowValue.Kind) -> NextflowValue { NextflowValue(kind, trace: trace) }

@@ -67,7 +67,7 @@ extension NextflowEvaluator {
             flow.ended = true
         case .raise: flow.ended = true
         case .scope, .selector: flow.last = .unknown("a block that is not evaluated")
-        case .broken(let why): flow.last = .unknown("a statement that could not be read: \(why)")
+        case .broken(let why, _): flow.last = .unknown("a statement that could not be read: \(why)")
         }
         return flow
     }
@@ -120,7 +120,7 @@ extension NextflowEvaluator {
             let step = run(body, scope)
             flow.returned += step.returned
             flow.reasons = NextflowValue.union(flow.reasons, step.reasons)
-            if step.ended || isExhausted {
+            if step.ended || isSpent {
                 flow.ended = step.ended
                 break
             }

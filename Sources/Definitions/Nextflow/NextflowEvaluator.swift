@@ -6,12 +6,22 @@ final class NextflowEvaluator {
     private static let maximumSteps = 1_500_000
 
     private var steps = 0
+    private var wasExhausted = false
     private var depth = 0
     /// Names that a process gives to closures of the configuration (`task`); asked last.
     var delegate: ((String) -> NextflowValue?)?
 
-    /// Whether all work is used up: everything after is unknown.
-    var isExhausted: Bool { steps >= Self.maximumSteps }
+    /// Whether all work of this part is used up: everything after is unknown.
+    var isSpent: Bool { steps >= Self.maximumSteps }
+
+    /// Whether that happened in this part or one before.
+    var isExhausted: Bool { wasExhausted || isSpent }
+
+    /// Begins a further part of the work, with as much of it: one endless file does not hide what the others say.
+    func renew() {
+        wasExhausted = isExhausted
+        steps = 0
+    }
 
     func spend(_ amount: Int = 1) -> Bool {
         steps += amount
@@ -263,7 +273,8 @@ final class NextflowEvaluator {
         _ arguments: [NextflowExpression],
         _ scope: NextflowScope
     ) -> NextflowValue? {
-        guard ["put", "putAll", "add", "addAll"].contains(method), let old = scope.variable(variable) else { return nil }
+        guard ["put", "putAll", "add", "addAll"].contains(method), let old = scope.variable(variable)
+        else { return nil }
         let values = arguments.map { evaluate($0, scope) }
         switch (method, old.kind, values.count) {
         case ("put", .map, 2): _ = assign([variable], values[0], "=", values[1], scope)

@@ -10,14 +10,18 @@ struct NextflowLexer {
     private var line: Int32
     private let nesting: Int
     private var tokens: [NextflowToken] = []
+    private var remaining = 0
 
-    static func tokens(of bytes: [UInt8]) -> [NextflowToken] {
+    /// - Parameter maximum: Words above which the text is not read.
+    /// - Returns: The words, and how many there are with those in placeholders; nil where they are too many.
+    static func tokens(of bytes: [UInt8], maximum: Int) -> (tokens: [NextflowToken], count: Int)? {
         // Positions and lines are kept in 32 bits.
         var lexer = NextflowLexer(bytes: bytes, from: 0, to: min(bytes.count, Int(Int32.max) - 1), line: 1, nesting: 0)
+        lexer.remaining = maximum
         if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { lexer.position = 3 }
         if lexer.at(0) == UInt8(ascii: "#"), lexer.at(1) == UInt8(ascii: "!") { lexer.skipLine() }
         lexer.run(untilBrace: false)
-        return lexer.tokens
+        return lexer.remaining > 0 ? (lexer.tokens, maximum - lexer.remaining) : nil
     }
 
     private init(bytes: [UInt8], from start: Int, to limit: Int, line: Int32, nesting: Int) {
@@ -26,7 +30,7 @@ struct NextflowLexer {
         self.line = line
         self.nesting = nesting
         position = start
-        if nesting == 0 { tokens.reserveCapacity(limit / 6) }
+        if nesting == 0 { tokens.reserveCapacity(min(limit / 6, 100_000)) }
     }
 
     private func at(_ offset: Int) -> UInt8 {
@@ -35,13 +39,14 @@ struct NextflowLexer {
     }
 
     private mutating func add(_ kind: NextflowToken.Kind, from start: Int, line: Int32) {
+        remaining -= 1
         tokens.append(NextflowToken(kind: kind, line: line, start: Int32(start), stop: Int32(position)))
     }
 
     /// Reads to the end, or to the brace that closes a placeholder, which is left unread.
     private mutating func run(untilBrace: Bool) {
         var braces = 0
-        while position < limit {
+        while position < limit, remaining > 0 {
             let start = position
             let startLine = line
             let byte = bytes[position]
@@ -286,11 +291,13 @@ struct NextflowLexer {
 
     /// `$name.member` or `${…}` at a dollar sign; false where it is plain text.
     private mutating func placeholder(into parts: inout Parts) -> Bool {
-        guard nesting < Self.maximumNesting else { return false }
+        guard nesting < Self.maximumNesting, remaining > 0 else { return false }
         if at(1) == UInt8(ascii: "{") {
             parts.endText()
             var inner = NextflowLexer(bytes: bytes, from: position + 2, to: limit, line: line, nesting: nesting + 1)
+            inner.remaining = remaining
             inner.run(untilBrace: true)
+            remaining = inner.remaining
             position = min(inner.position + 1, limit)
             line = inner.line
             parts.done.append(.placeholder(inner.tokens))
@@ -316,6 +323,7 @@ struct NextflowLexer {
             position += 1
         }
         words.append(NextflowToken(kind: .end, line: line, start: Int32(position), stop: Int32(position)))
+        remaining -= words.count
         parts.done.append(.placeholder(words))
         return true
     }

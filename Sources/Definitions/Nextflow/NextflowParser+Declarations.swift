@@ -218,9 +218,15 @@ extension NextflowParser {
             offset += 2
         }
         guard peek(offset + 1).isSymbol("{") else { return nil }
+        // `params.tools.each { … }` is a call.
+        if path.count > 1, let last = path.last, Self.closureMethods.contains(last) { return nil }
         position += offset + 1
         return path
     }
+
+    private static let closureMethods: Set<String> = [
+        "each", "eachWithIndex", "collect", "find", "findAll", "any", "every", "with", "tap",
+    ]
 
     private static func path(of expression: NextflowExpression) -> [String]? {
         switch expression.kind {

@@ -115,13 +115,25 @@ struct NextflowParser {
                 (brackets, depth, isConfiguration) = saved
                 position = max(before, min(position, limit))
                 recover(from: before)
-                all.append(NextflowStatement(kind: .broken(error.message), line: error.line))
+                all.append(NextflowStatement(kind: .broken(error.message, names(from: before)), line: line))
             }
             if position == before {
                 position += 1
-                all.append(NextflowStatement(kind: .broken("not understood"), line: line))
+                all.append(NextflowStatement(kind: .broken("not understood", []), line: line))
             }
         }
+    }
+
+    /// The dotted name that begins at a word.
+    private func names(from start: Int) -> [String] {
+        var names: [String] = []
+        var index = start
+        while index < limit, names.count < 10, let name = tokens[index].name {
+            names.append(name)
+            guard index + 1 < limit, tokens[index + 1].isSymbol(".") else { break }
+            index += 2
+        }
+        return names
     }
 
     /// Goes to the end of the line that the statement from `start` ends on, by balanced brackets.

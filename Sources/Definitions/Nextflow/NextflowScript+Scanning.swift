@@ -204,8 +204,11 @@ extension NextflowLibrary {
     private func markDead(_ script: NextflowScript, _ position: Int, _ open: Int) {
         let tokens = script.tokens
         var parser = NextflowParser(tokens, position + 1..<open)
-        guard let test = try? parser.condition(), let truth = evaluator.evaluate(test, script.scope).truth else { return }
-        let end = tokens.indices.contains(open) && tokens[open].isSymbol("{")
+        guard let test = try? parser.condition(), let truth = evaluator.evaluate(test, script.scope).truth else {
+            return
+        }
+        let end =
+            tokens.indices.contains(open) && tokens[open].isSymbol("{")
             ? Self.close(tokens, open) : Self.lineEnd(tokens, open)
         guard truth else {
             script.dead.append(open..<end)
@@ -245,7 +248,7 @@ extension NextflowLibrary {
             let old = script.parameters[full[0]]
             guard old == nil || full.count > 1 && old?.member(full.dropFirst()) == nil else { return }
             let value = evaluator.evaluate(expression, script.scope).at(place)
-            script.parameters[full[0]] = NextflowConfiguration.setting(old, full.dropFirst(), value)
+            script.parameters.update(full[0]) { NextflowConfiguration.set(&$0, full.dropFirst(), value) }
             script.parametersVersion = newVersion()
         case .scope(let path, let body) where prefix != nil:
             guard (prefix?.count ?? 0) < 20 else { return }

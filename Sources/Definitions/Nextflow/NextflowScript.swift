@@ -40,6 +40,13 @@ final class NextflowScript {
         var isDead: Bool
     }
 
+    /// An include of a script that could not be read.
+    struct Missing {
+        var place: Evidence
+        var expression: String
+        var why: String
+    }
+
     let path: String
     let tokens: [NextflowToken]
     var definitions: [String: Definition] = [:]
@@ -47,6 +54,8 @@ final class NextflowScript {
     var processes: [Definition] = []
     /// By the name they have in this script; several where branches include different scripts under one name.
     private(set) var includes: [String: [Include]] = [:]
+    /// Names that scripts would have given that could not be read.
+    var missing: [String: Missing] = [:]
     /// Scripts of which everything is included.
     var wholes: [NextflowLibrary.Key] = []
     /// Blocks of the top level below conditions that are known to be false.
@@ -86,6 +95,7 @@ final class NextflowScript {
 final class NextflowLibrary {
     private static let maximumScripts = 5000
     private static let maximumNesting = 100
+    private static let maximumWords = 8_000_000
 
     /// A script with the `params` it sees. The engine gives each script its own (`IncludeDef` in Nextflow's source):
     /// those of the script that includes it, changed by `addParams(…)`, or only those of `params(…)`.
@@ -100,6 +110,7 @@ final class NextflowLibrary {
     private var scripts: [Key: NextflowScript] = [:]
     private var nesting = 0
     private var versions = 0
+    private var wordsScanned = 0
 
     init(sources: NextflowSources, evaluator: NextflowEvaluator, configuration: NextflowConfiguration) {
         self.sources = sources
@@ -123,9 +134,12 @@ final class NextflowLibrary {
             sources.note(place, "script \(key.path) is not read: too many scripts, or includes nested too deeply")
             return nil
         }
-        guard let source = sources.source(key.path, from: place, purpose: "script"),
-            evaluator.spend(1 + source.tokens.count / 50)
-        else { return nil }
+        guard let source = sources.source(key.path, from: place, purpose: "script") else { return nil }
+        wordsScanned += source.tokens.count
+        guard wordsScanned <= Self.maximumWords else {
+            sources.note(place, "script \(key.path) is not read again: too much to read under different parameters")
+            return nil
+        }
         let script = NextflowScript(
             path: key.path,
             tokens: source.tokens,
@@ -147,7 +161,7 @@ final class NextflowLibrary {
 
     private func builtin(_ name: String, _ script: NextflowScript) -> NextflowValue? {
         switch name {
-        case "params": return NextflowConfiguration.parameters { [unowned script] in script.parameters[$0] }
+        case "params": return NextflowConfiguration.parameters { [unowned script] in script.parameters }
         case "moduleDir":
             let folder = DefinitionPath.folder(of: script.path)
             return NextflowValue(.string(NextflowSources.rootFolder + (folder.isEmpty ? "" : "/" + folder)))
@@ -223,18 +237,29 @@ final class NextflowLibrary {
                 break
             }
         }
-        if index < tokens.count, tokens[index].isName("from") { index = Self.next(tokens, index + 1) }
         var parser = NextflowParser(tokens, index..<tokens.count)
         let place = Evidence.source(file: script.path, line: Int(tokens[position].line))
-        guard let expression = try? parser.primary() else { return Self.lineEnd(tokens, index) }
+        let clauses = self.clauses(of: script, &parser)
+        guard let expression = clauses.path else { return Self.lineEnd(tokens, index) }
         let after = Self.lineEnd(tokens, parser.position)
         let value = evaluator.evaluate(expression, script.scope)
+        func miss(_ why: String) {
+            let written = sources.text(expression, script.path)
+            for (_, alias) in names where script.includes[alias] == nil {
+                script.missing[alias] = NextflowScript.Missing(place: place, expression: written, why: why)
+            }
+        }
         guard let text = value.string else {
-            sources.note(place, "which script is included is not known before the run: \(value.reasons.first ?? "")")
+            let why = "which script is included is not known before the run: \(value.reasons.first ?? "")"
+            sources.note(place, why)
+            miss(why)
             return after
         }
         if text.utf8.starts(with: "plugin/".utf8) { return after }
-        guard let path = sources.resolve(text, from: script.path, at: place, purpose: "script") else { return after }
+        guard let path = sources.resolve(text, from: script.path, at: place, purpose: "script") else {
+            miss("the script lies outside of what was given and is not read")
+            return after
+        }
         var candidates = text.hasSuffix(".nf") ? [path] : [path + ".nf", path + "/main.nf", path]
         // A module of a registry, `scope/name`, as it is installed in the project.
         if !text.utf8.starts(with: ".".utf8), !text.utf8.starts(with: "/".utf8) {
@@ -242,9 +267,11 @@ final class NextflowLibrary {
             if let module = DefinitionPath.normalized("\(folder)/\(text)/main.nf") { candidates.append(module) }
         }
         let found = candidates.first(where: sources.exists) ?? candidates[0]
-        let (parameters, version) = self.parameters(for: script, &parser)
-        let key = Key(path: found, version: version)
-        guard load(key, parameters, from: place) != nil else { return after }
+        let key = Key(path: found, version: clauses.version)
+        guard load(key, clauses.parameters, from: place) != nil else {
+            miss("the script \(found) cannot be read")
+            return after
+        }
         if names.isEmpty { script.wholes.append(key) }
         let isDead = script.dead.contains { $0.contains(position) }
         for (name, alias) in names {
@@ -253,16 +280,41 @@ final class NextflowLibrary {
         return after
     }
 
-    /// What an included script sees as `params`: `… from 'x' params(…)`, `… from 'x' addParams(…)`, else the includer's.
-    private func parameters(for script: NextflowScript, _ parser: inout NextflowParser) -> (NextflowMap, Int) {
-        while let word = parser.token.name, word == "params" || word == "addParams" {
-            parser.position += 1
-            guard let arguments = try? parser.bracketed() else { break }
-            let more = arguments.first.map { evaluator.evaluate($0, script.scope) }?.map ?? NextflowMap()
-            var all = word == "params" ? NextflowMap() : script.parameters
-            for key in more.keys { all[key] = more[key] }
-            return (all, newVersion())
+    /// What follows the names: `from 'x'`, and what the script sees as `params`: those of `params(…)`, the including
+    /// script's with those of `addParams(…)`, else the including script's.
+    private func clauses(
+        of script: NextflowScript,
+        _ parser: inout NextflowParser
+    ) -> (path: NextflowExpression?, parameters: NextflowMap, version: Int) {
+        var found = (path: NextflowExpression?.none, parameters: script.parameters, version: script.parametersVersion)
+        while !parser.token.isNewline, !parser.token.isEnd {
+            switch parser.token.name {
+            case "from"?:
+                parser.position += 1
+                parser.skipNewlines()
+                guard let path = try? parser.primary() else { return found }
+                found.path = path
+            case let word? where word == "params" || word == "addParams":
+                let line = Int(parser.token.line)
+                parser.position += 1
+                guard let arguments = try? parser.bracketed() else { return found }
+                let value = arguments.first.map { evaluator.evaluate($0, script.scope) } ?? .null
+                if value.map == nil {
+                    sources.note(
+                        .source(file: script.path, line: line),
+                        "`\(word)` of an include is not known before the run and is left out"
+                    )
+                }
+                let more = value.map ?? NextflowMap()
+                if word == "params" { found.parameters = NextflowMap() }
+                for key in more.keys { found.parameters[key] = more[key] }
+                found.version = newVersion()
+            case nil where found.path == nil:
+                guard let path = try? parser.primary() else { return found }
+                found.path = path
+            default: return found
+            }
         }
-        return (script.parameters, script.parametersVersion)
+        return found
     }
 }

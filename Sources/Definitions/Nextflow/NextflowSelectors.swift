@@ -7,20 +7,25 @@ final class NextflowSelectors {
         var settings: NextflowMap
     }
 
+    private static let maximumComparisons = 10_000_000
+
+    private let sources: NextflowSources
+    private var comparisons = 0
     private var selectors: [Selector] = []
     private var byLabel: [String: [Int]] = [:]
     private var byName: [String: [Int]] = [:]
 
     init(_ configuration: NextflowConfiguration, sources: NextflowSources) {
+        self.sources = sources
         guard let process = configuration.root["process"]?.map else { return }
         for key in process.keys {
             let isLabel = key.utf8.starts(with: "withLabel:".utf8)
             guard isLabel || key.utf8.starts(with: "withName:".utf8), let value = process[key], let settings = value.map
             else { continue }
             guard !settings.keys.isEmpty else { continue }
-            var pattern = String(decoding: key.utf8.dropFirst(isLabel ? 10 : 9), as: UTF8.self)
+            var pattern = Self.trimmed(key.utf8.dropFirst(isLabel ? 10 : 9))
             let isInverted = pattern.utf8.first == UInt8(ascii: "!")
-            if isInverted { pattern = String(decoding: pattern.utf8.dropFirst(), as: UTF8.self) }
+            if isInverted { pattern = Self.trimmed(pattern.utf8.dropFirst()) }
             guard let compiled = NextflowSelectorPattern(pattern) else {
                 sources.note(nil, "the selector \(pattern) is not understood and selects nothing")
                 continue
@@ -31,6 +36,11 @@ final class NextflowSelectors {
         }
     }
 
+    private static func trimmed(_ bytes: Substring.UTF8View) -> String {
+        let start = bytes.drop { $0 <= 0x20 }
+        return String(decoding: start.reversed().drop { $0 <= 0x20 }.reversed(), as: UTF8.self)
+    }
+
     func `default`(_ name: String, _ configuration: NextflowConfiguration) -> NextflowTask.Setting? {
         configuration.value(["process", name]).map(configuration.setting)
     }
@@ -39,7 +49,8 @@ final class NextflowSelectors {
     ///
     /// - Parameter names: The defined name, the alias and the qualified name.
     func matching(labels: [String], names: [String]) -> [NextflowMap] {
-        let hits = Set(labels.flatMap { selected(by: $0, isLabel: true) })
+        // A process without labels has the empty one.
+        let hits = Set((labels.isEmpty ? [""] : labels).flatMap { selected(by: $0, isLabel: true) })
         var found: [NextflowMap] = []
         for (index, selector) in selectors.enumerated() where selector.isLabel {
             if hits.contains(index) != selector.isInverted { found.append(selector.settings) }
@@ -56,6 +67,11 @@ final class NextflowSelectors {
     private func selected(by text: String, isLabel: Bool) -> [Int] {
         if let known = isLabel ? byLabel[text] : byName[text] { return known }
         let bytes = Array(text.utf8)
+        comparisons += selectors.count
+        guard comparisons <= Self.maximumComparisons else {
+            sources.note(nil, "the selectors of the configuration are too many: not all are looked at")
+            return []
+        }
         let found = selectors.indices.filter { index in
             guard selectors[index].isLabel == isLabel else { return false }
             return selectors[index].pattern.matches(bytes) != (!isLabel && selectors[index].isInverted)

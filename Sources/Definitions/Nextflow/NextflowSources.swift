@@ -1,6 +1,8 @@
 /// The files of a Nextflow definition that were reached, and what is to be said about them.
 final class NextflowSources {
     private static let maximumBytes = 64 << 20
+    /// About ten times what the largest public pipelines hold.
+    private static let maximumWords = 1_500_000
     private static let maximumNotes = 200
     /// What stands for the definition's root in paths; no image can hold it.
     static let rootFolder = "{definition}"
@@ -15,6 +17,7 @@ final class NextflowSources {
     let projectFolder: String
     private var read: [String: Source?] = [:]
     private var bytesRead = 0
+    private var wordsRead = 0
     private(set) var notes: [DefinitionNote] = []
 
     init(_ files: any DefinitionFiles, main: String) {
@@ -42,7 +45,16 @@ final class NextflowSources {
                     "\(purpose) \(path) is not read: the definition's texts are above \(Self.maximumBytes) bytes"
                 )
             } else {
-                source = Source(bytes: bytes, tokens: NextflowLexer.tokens(of: bytes))
+                if let words = NextflowLexer.tokens(of: bytes, maximum: Self.maximumWords - wordsRead) {
+                    wordsRead += words.count
+                    source = Source(bytes: bytes, tokens: words.tokens)
+                } else {
+                    note(
+                        place,
+                        "\(purpose) \(path) is not read: the definition's texts hold more than "
+                            + "\(Self.maximumWords) words"
+                    )
+                }
             }
         case .missing: note(place, "\(purpose) \(path) is not in the definition")
         case .refused(let why): note(place, "\(purpose) \(path) is not read: \(why)")

@@ -73,8 +73,8 @@ struct NextflowStatement: Sendable {
         case finish(NextflowExpression?)
         case raise
         case function(String, NextflowClosure)
-        /// Could not be read; why.
-        case broken(String)
+        /// Could not be read: why, and the dotted name it begins with.
+        case broken(String, [String])
     }
 
     var kind: Kind

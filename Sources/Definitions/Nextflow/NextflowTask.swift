@@ -56,8 +56,33 @@ final class NextflowTask {
                 setting = configuration.setting(value).over(setting)
             }
         }
-        guard var setting else { return nil }
-        setting.value = resolved(setting.value)
+        if let found = setting { setting?.value = resolved(found.value) }
+        return made(insteadOf: setting) ?? setting
+    }
+
+    /// What stands for an image that Wave would make when the task starts.
+    private func made(insteadOf container: Setting?) -> Setting? {
+        for strategy in configuration.waveStrategies ?? [] {
+            switch strategy {
+            case "container" where container.map { $0.value.truth != false } ?? false: return nil
+            case "conda", "spack":
+                guard let setting = self.setting(of: strategy), setting.value.truth != false else { continue }
+                return unknown(setting, "Wave would make the image from `\(strategy)`")
+            case "dockerfile":
+                let folder = DefinitionPath.folder(of: call.process.script.path)
+                guard sources.exists(folder.isEmpty ? "Dockerfile" : folder + "/Dockerfile") else { continue }
+                let place = Evidence.source(file: call.process.script.path, line: call.process.line)
+                let setting = Setting(value: .null, place: place, expression: "Dockerfile")
+                return unknown(setting, "Wave would make the image from the module's Dockerfile")
+            default: continue
+            }
+        }
+        return nil
+    }
+
+    private func unknown(_ setting: Setting, _ reason: String) -> Setting {
+        var setting = setting
+        setting.value = NextflowValue(.unknown([reason]), trace: setting.value.trace)
         return setting
     }
 
@@ -93,15 +118,20 @@ final class NextflowTask {
             return .unknown("`task.\(name)` is known only when the run is under way")
         default:
             guard depth < 10 else { return .unknown("settings that need each other") }
-            var setting = selectors.default(name, configuration)
-            if let own = directives[name] { setting = own.over(setting) }
-            for settings in matches() {
-                if let value = settings[name] { setting = configuration.setting(value).over(setting) }
-            }
-            if let setting { return resolved(setting.value) }
+            if let setting = setting(of: name) { return resolved(setting.value) }
             return name == "cpus"
                 ? NextflowValue(.integer(1)) : NextflowValue(.null("`task.\(name)` is not set"))
         }
+    }
+
+    /// A directive other than the container, as process and configuration set it.
+    private func setting(of name: String) -> Setting? {
+        var setting = selectors.default(name, configuration)
+        if let own = directives[name] { setting = own.over(setting) }
+        for settings in matches() {
+            if let value = settings[name] { setting = configuration.setting(value).over(setting) }
+        }
+        return setting
     }
 
     private func `extension`(_ name: String) -> NextflowValue {
@@ -195,9 +225,15 @@ final class NextflowTask {
                     reasons
                 )
                 container = one
-            case .broken(let why):
+            case .broken(let why, let names):
                 if !isReadingContainer {
                     sources.note(place, "a directive of process \(call.process.name) could not be read: \(why)")
+                } else if names == ["container"] {
+                    container = Setting(
+                        value: NextflowValue.unknown("it could not be read: \(why)").at(place),
+                        place: place,
+                        expression: "container"
+                    )
                 }
             default: _ = evaluator.run([statement], scope)
             }

@@ -23,6 +23,15 @@ struct NextflowMap {
     private(set) var keys: [String] = []
     private var values: [String: NextflowValue] = [:]
 
+    /// Changes a value where it is, without a copy of what it holds.
+    mutating func update(_ key: String, _ change: (inout NextflowValue?) -> Void) {
+        let isNew = values[key] == nil
+        change(&values[key])
+        let isThere = values[key] != nil
+        if isNew, isThere { keys.append(key) }
+        if !isNew, !isThere { keys.removeAll { $0 == key } }
+    }
+
     subscript(key: String) -> NextflowValue? {
         get { values[key] }
         set {
@@ -50,9 +59,16 @@ final class NextflowFunction {
 final class NextflowObject {
     let name: String
     let member: (String) -> NextflowValue
+    /// All members, where they can be listed.
+    let entries: (() -> NextflowMap)?
 
-    init(_ name: String, member: @escaping (String) -> NextflowValue) {
+    init(
+        _ name: String,
+        entries: (() -> NextflowMap)? = nil,
+        member: @escaping (String) -> NextflowValue
+    ) {
         self.name = name
+        self.entries = entries
         self.member = member
     }
 }
@@ -145,7 +161,14 @@ struct NextflowValue {
 
     var string: String? { if case .string(let text) = kind { text } else { nil } }
 
-    var map: NextflowMap? { if case .map(let map) = kind { map } else { nil } }
+    /// Also the members of an object that can be listed.
+    var map: NextflowMap? {
+        switch kind {
+        case .map(let map): map
+        case .object(let object): object.entries?()
+        default: nil
+        }
+    }
 
     /// What is at a path of keys; nil where there is nothing.
     func member(_ path: ArraySlice<String>) -> NextflowValue? {
@@ -294,103 +317,6 @@ struct NextflowValue {
             }
             return "[" + parts.joined(separator: ", ") + "]"
         default: return nil
-        }
-    }
-}
-
-/// The names that code sees.
-final class NextflowScope {
-    var variables: [String: NextflowValue] = [:]
-    let parent: NextflowScope?
-    /// The file the code is in.
-    let file: String
-    /// Names that are no variables; asked last.
-    let lookup: ((String) -> NextflowValue?)?
-    /// The functions of the script the code is in.
-    let functions: ((String) -> NextflowFunction?)?
-
-    init(
-        file: String,
-        parent: NextflowScope? = nil,
-        lookup: ((String) -> NextflowValue?)? = nil,
-        functions: ((String) -> NextflowFunction?)? = nil
-    ) {
-        self.file = file
-        self.parent = parent
-        self.lookup = lookup
-        self.functions = functions
-    }
-
-    func function(_ name: String) -> NextflowFunction? {
-        var scope: NextflowScope? = self
-        while let current = scope {
-            if let functions = current.functions { return functions(name) }
-            scope = current.parent
-        }
-        return nil
-    }
-
-    func variable(_ name: String) -> NextflowValue? {
-        var scope: NextflowScope? = self
-        while let current = scope {
-            if let value = current.variables[name] { return value }
-            scope = current.parent
-        }
-        return nil
-    }
-
-    func outside(_ name: String) -> NextflowValue? {
-        var scope: NextflowScope? = self
-        while let current = scope {
-            if let value = current.lookup?(name) { return value }
-            scope = current.parent
-        }
-        return nil
-    }
-
-    /// Changes a variable where it is, or makes one here.
-    func assign(_ name: String, _ value: NextflowValue) {
-        var scope: NextflowScope? = self
-        while let current = scope {
-            if current.variables[name] != nil {
-                current.variables[name] = value
-                return
-            }
-            scope = current.parent
-        }
-        variables[name] = value
-    }
-
-    /// The variables of this scope and those around it.
-    var snapshot: [[String: NextflowValue]] {
-        get {
-            var all: [[String: NextflowValue]] = []
-            var scope: NextflowScope? = self
-            while let current = scope {
-                all.append(current.variables)
-                scope = current.parent
-            }
-            return all
-        }
-        set {
-            var scope: NextflowScope? = self
-            for variables in newValue {
-                scope?.variables = variables
-                scope = scope?.parent
-            }
-        }
-    }
-
-    /// What holds after one of two ways was taken.
-    static func merged(
-        _ left: [[String: NextflowValue]],
-        _ right: [[String: NextflowValue]],
-        _ reasons: [String]
-    ) -> [[String: NextflowValue]] {
-        zip(left, right).map { one, two in
-            one.merging(two) { left, right in
-                left.equals(right) == true ? left : NextflowValue.oneOf([left, right], reasons)
-            }
         }
     }
 }

@@ -186,4 +186,91 @@ struct NextflowDefinitionTests {
         #expect(result.notes.contains { $0.message.contains("remote") })
         #expect(result.notes.contains { $0.message.contains("outside") })
     }
+
+    @Test(
+        "says why an image cannot be known",
+        arguments: [
+            ("container params.image", "parameter `image` has no default"),
+            ("container task.ext.image", "`task.ext.image` is not set for A"),
+            ("container \"${workflow.sessionId}\"", "`workflow.sessionId` is known only when the run is under way"),
+            ("container (((", "it could not be read"),
+            ("container 'https://depot.io/a'", "is not an image reference"),
+            ("container 'images/a.sif'", "is not an image reference"),
+            ("container '{{a:latest}}'", "is not an image reference"),
+        ]
+    )
+    func missing(_ head: String, _ why: String) throws {
+        let result = try Self.inspect(["main.nf": Self.process(head) + "workflow { A() }"])
+        #expect(result.images.isEmpty)
+        #expect(result.unresolved.map(\.place) == [.source(file: "main.nf", line: 2)])
+        #expect(result.unresolved.map(\.tasks) == [["A"]])
+        #expect(result.unresolved.first?.missing.contains(why) == true)
+    }
+
+    @Test("does not take an older value where a setting of the container cannot be read")
+    func brokenSetting() throws {
+        let result = try Self.inspect([
+            "main.nf": Self.process("container 'q.io/a:1'") + "workflow { A() }",
+            "nextflow.config": "process { withName: A { container = ((( } }",
+        ])
+        #expect(result.images.isEmpty)
+        #expect(result.unresolved.map(\.place) == [.source(file: "nextflow.config", line: 1)])
+    }
+
+    @Test("names every place that decided an image")
+    func places() throws {
+        let result = try Self.inspect(
+            [
+                "main.nf": Self.process("container \"${task.ext.image}\"") + "workflow { A() }",
+                "nextflow.config": "includeConfig 'b.config'\ndocker.registry = params.registry",
+                "b.config": "process {\n withName: A {\n ext.image = 'a/b:1'\n }\n}",
+            ],
+            ["registry": .string("r.io")]
+        )
+        #expect(result.images.map(\.text) == ["r.io/a/b:1"])
+        let places = Set(result.images.first?.places ?? [])
+        #expect(
+            places.isSuperset(of: [
+                .source(file: "main.nf", line: 2), .source(file: "b.config", line: 3),
+                .source(file: "nextflow.config", line: 2), .parameter(path: "registry"),
+            ])
+        )
+        #expect(result.relevantParameters == ["registry"])
+    }
+
+    @Test(
+        "does not guess images that Wave would make",
+        arguments: [
+            ("wave.enabled = true\nwave.strategy = 'conda,container'", 0, 1),
+            ("wave.enabled = true\nwave.strategy = ['container', 'conda']", 1, 0),
+            ("wave.enabled = true", 1, 0),
+            ("wave.strategy = 'conda'", 1, 0),
+        ]
+    )
+    func wave(_ config: String, _ images: Int, _ unresolved: Int) throws {
+        let result = try Self.inspect([
+            "main.nf": Self.process("conda 'bioconda::a'\ncontainer 'q.io/a:1'") + "workflow { A() }",
+            "nextflow.config": config,
+        ])
+        #expect(result.images.count == images)
+        #expect(result.unresolved.count == unresolved)
+    }
+
+    @Test(
+        "reports a call of what a script would define that is not read",
+        arguments: [
+            "https://x.io/b.nf", "../outside/b", "./none", "${workflow.start}",
+        ]
+    )
+    func unread(_ path: String) throws {
+        let result = try Self.inspect([
+            "main.nf": "include { B ; C } from \"\(path)\"\n" + Self.process("container 'q.io/a:1'")
+                + "workflow {\n A()\n B()\n}"
+        ])
+        #expect(result.images.map(\.text) == ["q.io/a:1"])
+        #expect(result.unresolved.map(\.place) == [.source(file: "main.nf", line: 1)])
+        #expect(result.unresolved.map(\.tasks) == [["B"]])
+        #expect(result.unresolved.first?.missing.contains("script") == true)
+        #expect(result.notes.count == 1)
+    }
 }

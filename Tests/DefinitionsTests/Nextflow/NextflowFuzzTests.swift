@@ -5,7 +5,10 @@ import Testing
 struct NextflowFuzzTests {
     private static let files = [
         "main.nf": """
-        include { B as C } from './lib/b'
+        include { B as C } from './lib/b' addParams(u: 'w', *: params)
+        if (params.none) { include { B } from './lib/b' } else { include { B } from './main' }
+        m = [:]
+        [1, 2].each { m[it] = "a${it}" }
         params.tag = '1'
         process A {
             label 'x'
@@ -19,7 +22,8 @@ struct NextflowFuzzTests {
         workflow W { C() | view }
         workflow { f([x: 1]) ; W() }
         """,
-        "lib/b.nf": "process B {\n container { task.ext.image }\n input:\n path x\n}",
+        "lib/b.nf":
+            "params.u = 'v'\ndef g(x = 1, y: String = 'z') { x }\nprocess B {\n container { task.ext.image }\n input:\n path x\n}",
         "nextflow.config": """
         params { wf { sha = 'a' } ; gpu = false }
         includeConfig params.gpu ? 'x.config' : '/dev/null'
@@ -82,6 +86,15 @@ struct NextflowFuzzTests {
             "f = { f() }\nprocess.container = { f() + f() }",
             "process { withName: '((a*)*)*b' { container = 'a:1' } }",
             "includeConfig 'nextflow.config'",
+            "x = 1..9999\ny = x.collect { a -> x.collect { b -> x.collect { c -> a + b + c } } }",
+            "def f(n) { f(n + 1) + f(n + 2) }\nprocess.container = f(1)",
+            "process {\n" + (0..<20_000).map { "withName: '.*b\($0)' { container = 'x:\($0)' }\n" }.joined() + "}",
+            "if (launchDir) { process.cpus = 1 } else { process.cpus = 2 }\n"
+                + String(repeating: "a.b = 1\n", count: 99),
+            "x = [" + String(repeating: "1,", count: 2_000_000) + "]",
+            "x = \"" + String(repeating: "$a", count: 2_000_000) + "\"",
+            "def f(a: " + String(repeating: "Map<", count: 50_000) + ") { }",
+            "m = [:]\n" + String(repeating: "m[m] = m\n", count: 200),
         ]
     )
     func endless(_ config: String) throws {
@@ -92,6 +105,44 @@ struct NextflowFuzzTests {
             ]),
             DefinitionRequest(engine: .nextflow)
         )
-        #expect(result.images.count + result.unresolved.count > 0)
+        // What the script says plainly is found, whatever the configuration is.
+        #expect(result.images.map(\.text) == ["q.io/a:1"])
+    }
+
+    @Test("ends for scripts that include each other with ever new parameters")
+    func cycles() throws {
+        let result = try WorkflowDefinition.inspect(
+            DefinitionFilesInMemory([
+                "main.nf": "include { A as X } from './m' addParams(n: 0)\nworkflow { X() }",
+                "m.nf": """
+                include { A as B } from './m' addParams(n: params.n + 1)
+                include { A as C } from './m' addParams(n: params.n + 2)
+                process A {
+                    container 'q.io/a:1'
+                    input:
+                    path x
+                }
+                """,
+            ]),
+            DefinitionRequest(engine: .nextflow)
+        )
+        #expect(result.images.map(\.text) == ["q.io/a:1"])
+        #expect(result.notes.contains { $0.message.contains("too many scripts") })
+    }
+
+    @Test("ends for workflows that call each other ever more often")
+    func calls() throws {
+        let workflows = (0..<70).map {
+            "workflow W\($0) {\n W\($0 + 1)()\n V\($0)()\n}\nworkflow V\($0) { W\($0 + 1)() }\n"
+        }
+        let script =
+            workflows.joined() + "process A {\n container 'q.io/a:1'\n input:\n path x\n}\n"
+            + "workflow {\n A()\n W0()\n}"
+        let result = try WorkflowDefinition.inspect(
+            DefinitionFilesInMemory(["main.nf": script]),
+            DefinitionRequest(engine: .nextflow)
+        )
+        #expect(result.images.map(\.text) == ["q.io/a:1"])
+        #expect(result.notes.contains { $0.message.contains("calls are not followed further") })
     }
 }

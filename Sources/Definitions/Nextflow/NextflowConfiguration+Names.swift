@@ -1,0 +1,57 @@
+/// What names mean that neither configuration nor script defines.
+extension NextflowConfiguration {
+    /// What the engine defines for configurations and scripts alike.
+    func builtin(_ name: String) -> NextflowValue? {
+        switch name {
+        case "projectDir", "baseDir": return NextflowValue(.string(Self.projectFolder))
+        case "launchDir", "workDir", "outputDir", "secrets":
+            return .unknown("`\(name)` is known only when the run is under way")
+        case "workflow":
+            return NextflowValue(.object(NextflowObject("workflow") { [unowned self] in self.workflowMember($0) }))
+        case "nextflow":
+            return NextflowValue(
+                .object(
+                    NextflowObject("nextflow") { .unknown("`nextflow.\($0)` is known only when the run is under way") }
+                )
+            )
+        default: return nil
+        }
+    }
+
+    /// What Wave would make or take images from, in its order; nil where it is not enabled.
+    var waveStrategies: [String]? {
+        guard value(["wave", "enabled"])?.truth == true else { return nil }
+        switch value(["wave", "strategy"])?.kind {
+        case .string(let text)?: return text.split { $0 == "," || $0 == " " }.map(String.init)
+        case .list(let all)?: return all.compactMap(\.string)
+        default: return ["container", "dockerfile", "conda"]
+        }
+    }
+
+    private func workflowMember(_ name: String) -> NextflowValue {
+        switch name {
+        case "containerEngine": NextflowValue(.string("docker"))
+        case "projectDir", "baseDir": NextflowValue(.string(Self.projectFolder))
+        case "profile": NextflowValue(.string(profileNames.joined(separator: ",")))
+        case "manifest": root["manifest"] ?? .null
+        case "stubRun", "preview": NextflowValue(.bool(false))
+        default: .unknown("`workflow.\(name)` is known only when the run is under way")
+        }
+    }
+
+    /// `params` as code sees it.
+    static func parameters(_ all: @escaping () -> NextflowMap) -> NextflowValue {
+        NextflowValue(
+            .object(
+                NextflowObject("params", entries: all) { name in
+                    let found =
+                        all()[name]
+                        ?? NextflowValue(.null("parameter `\(name)` has no default"))
+                    var value = found.tracing(NextflowTrace(parameters: [name]))
+                    if case .null(nil) = value.kind { value.kind = .null("parameter `\(name)` is null") }
+                    return value
+                }
+            )
+        )
+    }
+}
