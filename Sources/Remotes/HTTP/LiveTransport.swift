@@ -247,7 +247,7 @@ package final class LiveTransport: HTTPTransport {
                 .channelOption(ChannelOptions.autoRead, value: false)
                 .channelOption(
                     ChannelOptions.recvAllocator,
-                    value: AdaptiveRecvByteBufferAllocator(minimum: 4096, initial: 16_384, maximum: 262_144)
+                    value: AdaptiveRecvByteBufferAllocator(minimum: 4096, initial: 16_384, maximum: 131_072)
                 )
                 .channelOption(ChannelOptions.maxMessagesPerRead, value: 1)
                 .connect(to: address).get()
