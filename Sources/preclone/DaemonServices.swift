@@ -7,17 +7,23 @@ import UnixSignals
 
 /// Reads the configuration again at SIGHUP. A bad file changes nothing; it is logged and shown by `status`.
 struct Reloader: Service {
-    /// Caught from before the manager hears that the daemon is ready: until then the signal would end the process.
+    /// Caught from before the manager hears that the daemon is ready.
     let hangups: UnixSignalsSequence
     let path: String?
     let settings: Settings
+    /// What the process was started with.
+    let first: Configuration
     let ledger: Ledger
     let registries: RegistryClients
     let threshold: LogThreshold
     let notifier: SystemdNotifier
     let timeline: Timeline
+    /// Whether the files that a configuration names can be used; throws what is wrong with them.
+    let validate: @Sendable (Configuration) throws -> Void
 
     func run() async throws {
+        // Signals from before they were caught were ignored; what they would have told is seen in the file.
+        if (try? Configuration.load(path: path)) != first { reload() }
         for await _ in hangups.cancelOnGracefulShutdown() {
             notifier.reloading()
             reload()
@@ -26,28 +32,43 @@ struct Reloader: Service {
     }
 
     private func reload() {
+        let fresh: Configuration
         do {
-            let fresh = try Configuration.load(path: path)
-            settings.replace(with: fresh)
-            registries.forget()
-            try ledger.endCredentialPauses()
-            threshold.level = fresh.log.level.level
-            try ledger.configurationTrouble(nil, now: timeline.now())
-            var entry = AuditEntry(.configReloaded, caller: "daemon", at: timeline.now())
-            entry.detail = path ?? Configuration.defaultPath
-            try ledger.audit(entry)
-            Logger.current.notice("Configuration reloaded")
+            fresh = try Configuration.load(path: path)
+            try validate(fresh)
         } catch let error as ConfigurationError {
             let text = error.problems.map { "\($0)" }.joined(separator: "; ")
-            Logger.current.error(
-                "The new configuration is not used",
-                metadata: ["file": "\(error.file)", "error": "\(text)"]
-            )
-            try? ledger.configurationTrouble("\(error.file): \(text)", now: timeline.now())
+            return refuse("\(error.file): \(text)")
         } catch {
-            Logger.current.error("The new configuration is not used", metadata: ["error": "\(error)"])
-            try? ledger.configurationTrouble("\(error)", now: timeline.now())
+            return refuse("\(error)")
         }
+        settings.replace(with: fresh)
+        registries.forget()
+        threshold.level = fresh.log.level.level
+        do {
+            try ledger.endCredentialPauses()
+            try ledger.reconsiderBlocked(now: timeline.now())
+            try keep(fresh)
+        } catch {
+            // It holds all the same.
+            Logger.current.error("A reload could not be recorded", metadata: ["error": "\(error)"])
+        }
+        Logger.current.notice("Configuration reloaded")
+    }
+
+    private func refuse(_ why: String) {
+        Logger.current.error("The new configuration is not used", metadata: ["error": "\(why)"])
+        try? ledger.configurationTrouble(why, now: timeline.now())
+    }
+
+    private func keep(_ fresh: Configuration) throws {
+        let late = first.keysThatTakeARestart(in: fresh).joined(separator: ", ")
+        let trouble = late.isEmpty ? nil : "\(late): restart preclone for it; all other keys hold"
+        if let trouble { Logger.current.warning("A part of the configuration waits", metadata: ["hint": "\(trouble)"]) }
+        try ledger.configurationTrouble(trouble, now: timeline.now())
+        var entry = AuditEntry(.configReloaded, caller: "daemon", at: timeline.now())
+        entry.detail = [path ?? Configuration.defaultPath, trouble].compactMap(\.self).joined(separator: "; ")
+        try ledger.audit(entry)
     }
 }
 

@@ -23,6 +23,8 @@ struct RunCommand: AsyncParsableCommand {
     var once = false
 
     func run() async throws {
+        // Until it is trapped, the signal to reload would end the process.
+        if !once { signal(SIGHUP, SIG_IGN) }
         let configuration = try configurationFile.load()
         let threshold = LogThreshold(configuration.log.level.level)
         let logger = ProcessLog.start(configuration.log, threshold: threshold)
@@ -142,11 +144,13 @@ struct RunCommand: AsyncParsableCommand {
             hangups: hangups,
             path: configurationFile.path,
             settings: composition.settings,
+            first: composition.settings.current,
             ledger: ledger,
             registries: works.registries,
             threshold: threshold,
             notifier: notifier,
-            timeline: timeline
+            timeline: timeline,
+            validate: { try composition.checkFiles(of: $0) }
         )
         let announcer = Announcer(
             ledger: ledger,

@@ -82,26 +82,6 @@ import Testing
     }
 }
 
-@Suite struct RateLimitHeadersTests {
-    @Test(arguments: [
-        ("100;w=21600", "76;w=21600", 100, 76, 21_600), ("100", "0;w=60", 100, 0, 60),
-        ("200;w=3600", "999", 200, 200, 3600),
-        ("10, 10;w=1", "5;w=60", 10, 5, 60),
-    ])
-    func areRead(limit: String, remaining: String, l: Int, r: Int, w: Int) throws {
-        let read = try #require(
-            RateLimitHeaders(["RateLimit-Limit": limit, "RateLimit-Remaining": remaining])
-        )
-        #expect(read.limit == l && read.remaining == r && read.window == .seconds(w))
-    }
-
-    @Test(arguments: [("100", "76"), ("x;w=1", "1"), ("-1;w=5", "1;w=5"), ("1;w=0", "1"), ("", "")])
-    func othersAreNot(limit: String, remaining: String) {
-        #expect(RateLimitHeaders(["ratelimit-limit": limit, "ratelimit-remaining": remaining]) == nil)
-        #expect(RateLimitHeaders(["ratelimit-limit": "100;w=60"]) == nil)
-    }
-}
-
 @Suite struct HostGateTests {
     private func limit(rate: Double = 10_000, places: Int = 10_000, bytes: Int64? = nil) -> HostLimit {
         HostLimit(requestsPerSecond: rate, concurrentRequests: places, bytesPerSecond: bytes, longestWait: .seconds(60))

@@ -198,6 +198,81 @@ import Testing
         #expect(await refusal(limits) == nil)
     }
 
+    @Test func nobodyIsLeftAloneForMoreThanADay() async throws {
+        let ledger = try Ledger()
+        let limits = try limits(ledger)
+        try await request(limits, 429, ["Retry-After": "31536000"])
+        #expect(await refusal(limits)?.retryAfter == .seconds(86_400))
+        // After the clock was set back by a month a pause ends within a day as well.
+        clock.shiftWallClock(by: -30 * 86_400)
+        let again = try self.limits(ledger)
+        #expect(await refusal(again)?.retryAfter == .seconds(86_400))
+        clock.advance(by: .seconds(86_400))
+        #expect(await refusal(again) == nil)
+    }
+
+    @Test func whatOurLimitsHoldBackSaysSo() async throws {
+        let limits = try limits(try Ledger())
+        for _ in 0..<5 { try await request(limits, nil) }
+        #expect(await refusal(limits)?.isHeldBack == true)
+    }
+
+    @Test func aReloadLosesNoPlaces() async throws {
+        let host = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
+        let settings = Settings(.defaults)
+        let limits = try HostLimits(
+            ledger: try Ledger(),
+            timeline: clock.timeline(random: { 1 }),
+            limit: {
+                var limit = HostLimit($0, host: $1, in: settings.current)
+                limit.concurrentRequests = 1
+                return limit
+            }
+        )
+        for _ in 0..<3 {
+            // Let through by the pace of its action, over when the host has one of its own.
+            try await limits.acquire(.manifestPut, host: host)
+            await limits.observe(.manifestPut, host: host, status: 201, headers: [:])
+            var changed = settings.current
+            if changed.registries.hosts[host] == nil {
+                changed.registries.hosts[host, default: .init()].requestsPerSecond = 1000
+            } else {
+                changed.registries.hosts[host] = nil
+            }
+            settings.replace(with: changed)
+            await limits.release(.manifestPut, host: host)
+            clock.advance(by: .seconds(60))
+        }
+        // Its one place is free on either side.
+        for _ in 0..<2 {
+            try await limits.acquire(.manifestPut, host: host)
+            await limits.observe(.manifestPut, host: host, status: 201, headers: [:])
+            await limits.release(.manifestPut, host: host)
+            clock.advance(by: .seconds(60))
+            settings.replace(with: .defaults)
+        }
+    }
+
+    @Test func aRestartForgetsNoRestOfAPrivateECR() async throws {
+        let host = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
+        let ledger = try Ledger()
+        func made() throws -> HostLimits {
+            try HostLimits(
+                ledger: ledger,
+                timeline: clock.timeline(random: { 1 }),
+                limit: { HostLimit($0, host: $1, in: .defaults) }
+            )
+        }
+        var limits = try made()
+        for _ in 0..<5 { try await request(limits, nil, host: host) }
+        #expect(await refusal(limits, host: host) == nil, "blobs have a pace and a breaker of their own")
+        limits = try made()
+        #expect(await refusal(limits, host: host)?.kind == .unreachable)
+        clock.advance(by: .seconds(30))
+        #expect(await refusal(limits, host: host) == nil)
+        #expect(try ledger.hosts().first?.breaker == "closed")
+    }
+
     @Test func headersOfManifestsAreKept() async throws {
         let ledger = try Ledger()
         let limits = try limits(ledger)
@@ -309,9 +384,7 @@ import Testing
             try ledger.sawQuota(
                 host: "docker.io",
                 credential: "",
-                limit: 200,
-                remaining: remaining,
-                window: .seconds(7200),
+                RateLimitHeaders(limit: 200, remaining: remaining, window: .seconds(7200)),
                 now: clock.now
             )
         }

@@ -85,6 +85,8 @@ import Testing
         "8.8.8.8/a:1", "[::1]:5000/a:1", "[fd00:ec2::254]/a:1", "localhost/a:1", "localhost:5000/a:1",
         "registry.localhost/a:1", "registry:5000/a:1", "metadata.google.internal/a:1", "nas.local/a:1",
         "0x7f.1/a:1", "2130706433:80/a:1", "017700000001:80/a:1", "127.1/a:1", "harbor.corp:8443/a:1",
+        "localhost.localdomain/a:1", "host.docker.internal:5000/a:1", "0x7f000001:5000/a:1", "0177.0.0.1/a:1",
+        "169.254.169.254:80/a:1", "[::ffff:169.254.169.254]/a:1", "instance-data:80/a:1",
     ])
     func privateRegistriesAreDenied(text: String) throws {
         let image = try image(text)

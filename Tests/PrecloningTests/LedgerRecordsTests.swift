@@ -240,6 +240,8 @@ import Testing
         let now = Date(timeIntervalSince1970: 1_790_000_000)
         #expect(PastMoment.parse("36h", now: now, zone: .gmt) == now.addingTimeInterval(-36 * 3600))
         #expect(PastMoment.parse("2026-09-21T14:13:20Z", now: now, zone: .gmt) == now)
+        #expect(PastMoment.parse("2026-09-21T16:13:20+02:00", now: now, zone: .gmt) == now)
+        #expect(PastMoment.parse("2026-09-21T14:13:20.250Z", now: now, zone: .gmt) == now.addingTimeInterval(0.25))
         #expect(PastMoment.parse("2026-09-21", now: now, zone: .gmt) == Date(timeIntervalSince1970: 1_789_948_800))
         for bad in ["yesterday", "2026-13-01", "2026-02-30", "26-01-01", "", "2026-9"] {
             #expect(PastMoment.parse(bad, now: now, zone: .gmt) == nil, "\(bad)")

@@ -277,9 +277,7 @@ import Testing
                 try ledger.sawQuota(
                     host: "docker.io",
                     credential: credential,
-                    limit: registry.limit,
-                    remaining: remaining,
-                    window: registry.window,
+                    RateLimitHeaders(limit: registry.limit, remaining: remaining, window: registry.window),
                     now: clock.now
                 )
                 isKnown = true

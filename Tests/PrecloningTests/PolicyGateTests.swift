@@ -76,14 +76,15 @@ import Testing
 
     @Test func aDecisionIsAuditedWhenItIsNew() throws {
         let allowing = gate(rule("yes", .allow))
-        _ = try begin(allowing, "1")
-        _ = try begin(allowing, "1", caller: "user ann")
+        for caller in ["daemon", "user ann", "daemon", "user ann"] { _ = try begin(allowing, "1", caller: caller) }
         let denying = gate(rule("no", .deny))
         _ = try begin(denying, "1")
         let entries = try audited
-        #expect(entries.map(\.rule) == ["yes", "no"])
-        #expect(entries.map(\.after) == ["allow", "deny"])
-        #expect(entries[1].before == "allow" && entries[1].source == "quay.io/a/b:1")
+        // Each caller's is a decision of its own.
+        #expect(entries.map(\.caller) == ["daemon", "user ann", "daemon"])
+        #expect(entries.map(\.rule) == ["yes", "yes", "no"])
+        #expect(entries.map(\.after) == ["allow", "allow", "deny"])
+        #expect(entries[2].before == "allow" && entries[2].source == "quay.io/a/b:1")
     }
 
     @Test func whatIsOpenIsDecidedAndCountedWithTheFacts() async throws {
@@ -96,7 +97,7 @@ import Testing
         #expect(
             try gate.byFacts(source, facts: facts, destination: "d", ticket: ticket, home: home) == nil
         )
-        #expect(ticket.isReserved)
+        #expect(ticket.isReserved && ticket.rule == "small")
         var large = facts
         large.size = 101
         let denial = try gate.byFacts(
@@ -133,26 +134,60 @@ import Testing
         _ failure: FailureClass,
         attempts: Int = 0,
         first: TimeInterval? = nil,
+        failures: Int = 0,
         retryAfter: Duration? = nil,
-        random: Double = 1
+        random: Double = 1,
+        _ change: (inout CloneFailure) -> Void = { _ in }
     ) -> ImageRetrySchedule.Decision {
-        schedule.decide(
-            failureClass: failure,
-            attemptsSoFar: attempts,
-            firstAttemptAt: first.map { now.addingTimeInterval($0) },
-            retryAfter: retryAfter,
+        var failed = CloneFailure(failure, message: "m", mend: "m")
+        failed.retryAfter = retryAfter
+        change(&failed)
+        return schedule.decide(
+            failed,
+            past: ImageRetrySchedule.Past(
+                attempts: attempts,
+                firstAttemptAt: first.map { now.addingTimeInterval($0) },
+                failures: failures
+            ),
             now: now,
             random: random
         )
     }
 
+    private func wait(_ decision: ImageRetrySchedule.Decision) -> TimeInterval {
+        decision.due.timeIntervalSince(now)
+    }
+
     @Test func waitsDoubleToTheCeilingWithFullJitter() {
-        let waits = (0..<10).map { decide(.brokenAnswer, attempts: $0).due.timeIntervalSince(now) }
-        #expect(waits == [30, 60, 120, 240, 480, 960, 1920, 3600, 3600, 3600])
-        for random in [0, 0.25, 0.5, 0.999] {
-            let wait = decide(.brokenAnswer, attempts: 4, random: random).due.timeIntervalSince(now)
-            #expect(abs(wait - max(1, 480 * random)) < 0.01)
+        // A failure that belongs to the host costs nothing, and is not asked about ever so fast either.
+        for failure in [FailureClass.brokenAnswer, .unreachable, .throttled] {
+            let waits = (0..<10).map { wait(decide(failure, failures: $0)) }
+            #expect(waits == [30, 60, 120, 240, 480, 960, 1920, 3600, 3600, 3600], "\(failure)")
+            for random in [0, 0.25, 0.5, 0.999] {
+                #expect(abs(wait(decide(failure, failures: 4, random: random)) - max(1, 480 * random)) < 0.01)
+            }
         }
+        #expect(wait(decide(.unreachable, failures: .max)) == 3600)
+    }
+
+    @Test func whatWasNeverSentWaitsForItsTimeOnly() {
+        for failure in [FailureClass.unreachable, .throttled, .quota, .noCredentials] {
+            let decision = decide(failure, attempts: 11, failures: 9, retryAfter: .seconds(61)) { $0.isHeldBack = true }
+            #expect(!decision.isBlocked && !decision.counts, "\(failure)")
+            #expect(wait(decision) == 61, "\(failure)")
+        }
+    }
+
+    @Test func thatAWSDoesNotKnowUsBlocksNoImage() {
+        let error = AWSError(operation: "DescribeImages", code: "ExpiredToken", message: "m", kind: .expiredCredentials)
+        let failure = CloneFailure(error)
+        #expect(failure.failureClass == .noCredentials && failure.belongsToHost)
+        let decision = decide(.noCredentials, attempts: 11, failures: 1) { $0 = failure }
+        #expect(!decision.isBlocked && !decision.counts && wait(decision) == 60)
+        // What the role may not do needs a person, as a registry's own refusal does.
+        let denied = AWSError(operation: "PutImage", code: "AccessDenied", message: "m", kind: .accessDenied)
+        #expect(CloneFailure(denied).isPermanent)
+        #expect(decide(.noCredentials).isBlocked)
     }
 
     @Test(arguments: FailureClass.allCases)

@@ -35,8 +35,6 @@ import Testing
         _ = try ready("quay.io/a:fresh", seen: -80_000)
         _ = try ready("quay.io/a:unwanted", seen: -90_000, wanted: false)
         _ = try ready("quay.io/a@\(digest)", seen: -90_000)
-        let below = try ready("quay.io/a:below", seen: -90_000)
-        try fixture.execute("UPDATE image SET route = 'pullThrough' WHERE id = ?", [below])
         let blocked = try ready("quay.io/a:blocked", seen: -90_000)
         try fixture.execute("UPDATE image SET state = 'blocked' WHERE id = ?", [blocked])
         _ = try ready("ghcr.io/a:1", seen: -290_000)

@@ -219,9 +219,7 @@ import Testing
         try fixture.ledger.sawQuota(
             host: "docker.io",
             credential: "",
-            limit: 100,
-            remaining: 37,
-            window: .seconds(21_600),
+            RateLimitHeaders(limit: 100, remaining: 37, window: .seconds(21_600)),
             now: fixture.now.addingTimeInterval(-60)
         )
         let registry = try #require(try fixture.report().registries.first)

@@ -1,4 +1,5 @@
 import Definitions
+import GRDB
 import Remotes
 
 extension CloneFailure {
@@ -14,6 +15,12 @@ extension CloneFailure {
         case let error as TransportError: self.init(registry: RegistryError(error, host: error.host))
         case let error as LedgerError:
             self.init(.disk, message: error.description, mend: "free space for the record, or mend it")
+        case let error as DatabaseError:
+            self.init(
+                .disk,
+                message: "the record: \(error.message ?? "\(error.resultCode)")",
+                mend: "free space for the record, or mend it"
+            )
         default:
             self.init(.ours, message: "\(error)", mend: "report it; preclone tries again")
         }
@@ -40,6 +47,7 @@ extension CloneFailure {
         host = error.host
         status = error.status
         retryAfter = error.retryAfter
+        isHeldBack = error.isHeldBack
     }
 
     private init(aws error: AWSError) {
@@ -61,5 +69,6 @@ extension CloneFailure {
         status = error.status
         requestID = error.requestID
         retryAfter = error.retryAfter
+        concernsAll = failureClass == .noCredentials
     }
 }

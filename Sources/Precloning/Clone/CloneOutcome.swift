@@ -43,6 +43,18 @@ package struct CloneFailure: Error, Sendable, Hashable {
     package var requestID: String?
     /// How long the other side asked to be left alone.
     package var retryAfter: Duration?
+    /// Nothing was sent: our own limits held it back. No attempt of the image's.
+    package var isHeldBack = false
+    /// AWS does not take us for who we are: every image would fail so, and none is at fault.
+    package var concernsAll = false
+
+    /// Needs a person: trying again soon cannot help.
+    package var isPermanent: Bool { failureClass.isPermanent && !concernsAll && !isPause }
+    /// Uses none of the image's attempts.
+    package var belongsToHost: Bool { failureClass.belongsToHost || concernsAll || isPause }
+
+    /// The host is left alone until somebody mends our credentials; the image only waits for that.
+    private var isPause: Bool { isHeldBack && failureClass == .noCredentials }
 
     package init(_ failureClass: FailureClass, message: String, mend: String) {
         self.failureClass = failureClass

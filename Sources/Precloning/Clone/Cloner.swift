@@ -53,6 +53,8 @@ package struct Cloner: Sendable {
             attempt.end = Task.isCancelled ? .stopped : .failed(CloneFailure(error))
         }
         policy.end(attempt.ticket, wasUsed: attempt.wasTried)
+        // What the facts decided is the last word.
+        attempt.rule = attempt.ticket.rule ?? attempt.rule
         await cleanUp(attempt)
         return attempt.outcome
     }
@@ -99,6 +101,8 @@ package struct Cloner: Sendable {
         let found = try await facts(attempt.image, caller: attempt.caller)
         let destination = found.destination
         attempt.location = destination.location
+        // However it came there, below a prefix ECR refreshes it.
+        attempt.routeDetail = destination.rule?.ecrRepositoryPrefix
         attempt.rule = found.decision?.rule
         let route = Planner.route(destination, facts: found.facts, urgency: attempt.image.urgency)
         attempt.route = route.name
@@ -113,8 +117,7 @@ package struct Cloner: Sendable {
         case .later(let until, let why):
             attempt.end = .later(until: until, why: why)
         case .pullThrough(let rule):
-            attempt.routeDetail = rule.ecrRepositoryPrefix
-            try await pull(&attempt, destination)
+            try await pull(&attempt, destination, rule, over: found.facts.holding)
         case .copy(let takesWhole, let why):
             if destination.rule != nil { attempt.note = "copied, since \(why)" }
             if found.facts.followsMovedTag { try await keepOldDigest(found.facts.holding, destination, attempt) }
@@ -149,11 +152,17 @@ package struct Cloner: Sendable {
         if let denial { throw denial }
     }
 
-    private func pull(_ attempt: inout CloneAttempt, _ destination: Destination) async throws {
+    private func pull(
+        _ attempt: inout CloneAttempt,
+        _ destination: Destination,
+        _ rule: PullThroughCacheRule,
+        over before: ECRHolding
+    ) async throws {
         guard let source = destination.source else { return }
         switch try await pullThrough.pull(destination, source: source, view: view) {
-        case .held(let digest, let upstream):
+        case .held(let digest, let upstream, let requestID):
             attempt.sourceDigest = upstream ?? digest
+            try auditImport(attempt, of: digest, by: rule, over: before, requestID: requestID)
             if let upstream, upstream != digest {
                 attempt.note =
                     "ECR's cache holds \(digest.short), upstream's tag is at \(upstream.short); "
@@ -269,6 +278,11 @@ package struct Cloner: Sendable {
                 requestID: result.requestID
             )
             try audit(pushed, image, caller: caller)
+            if destination.location.tag != nil, let before = pushed.before, before != pushed.after {
+                var moved = pushed
+                moved.action = .tagMoved
+                try audit(moved, image, caller: caller)
+            }
         }
         let held = try await view.look(at: destination.location)
         guard held.digest == result.destinationDigest else {
@@ -310,6 +324,26 @@ package struct Cloner: Sendable {
         else { return }
         let change = await preparation.removeIfEmpty(location)
         try? audit(change, attempt.image, caller: attempt.caller)
+    }
+
+    /// What ECR fetched because of us is a change like a push.
+    private func auditImport(
+        _ attempt: CloneAttempt,
+        of digest: Digest,
+        by rule: PullThroughCacheRule,
+        over before: ECRHolding,
+        requestID: String?
+    ) throws {
+        var entry = AuditEntry(.imageImported, caller: attempt.caller, at: timeline.now())
+        entry.source = attempt.image.source
+        entry.destination = attempt.image.destination
+        entry.before = before.digest?.description
+        entry.after = digest.description
+        entry.requestID = requestID
+        entry.detail =
+            "ECR fetched it by pull-through cache rule \(rule.ecrRepositoryPrefix)"
+            + (before.presence == .noRepository ? ", and made the repository" : "")
+        try ledger.audit(entry)
     }
 
     func audit(_ change: RepositoryPreparation.Change?, _ image: ImageRecord, caller: String) throws {

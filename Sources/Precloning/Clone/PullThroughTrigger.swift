@@ -5,8 +5,8 @@ package import Remotes
 package struct PullThroughTrigger: Sendable {
     package enum Result: Sendable {
         /// Tag and every layer of the linux/amd64 manifest are there. With what upstream's tag points to, where it
-        /// could be asked.
-        case held(Digest, upstream: Digest?)
+        /// could be asked, and ECR's id of the request that made it fetch.
+        case held(Digest, upstream: Digest?, requestID: String?)
         /// The rule cannot serve this image now; it is to be copied.
         case cannotServe(String)
     }
@@ -31,38 +31,46 @@ package struct PullThroughTrigger: Sendable {
         guard let tag = source.tag else { return .cannotServe("the image is named by digest only") }
         let ours = try await registries.client(for: destination.location.registry)
         let upstream = await upstreamDigest(source)
-        let pulled: ManifestDocument
+        let (pulled, requestID): (ManifestDocument, String?)
         do {
-            pulled = try await ours.getManifest(destination.location.repository, .tag(tag))
+            (pulled, requestID) = try await ours.readManifest(destination.location.repository, .tag(tag))
         } catch let error as RegistryError where Self.isTheRules(error) {
             return .cannotServe(error.description)
         }
         if let pinned = source.digest, pulled.digest != pinned {
             return .cannotServe("the tag \(tag) is at \(pulled.digest.short) and not at the pinned \(pinned.short)")
         }
-        return try await wait(for: pulled.digest, at: destination.location, upstream: upstream, view: view, ours)
+        switch try await wait(for: pulled.digest, at: destination.location, view: view, ours) {
+        case .held(let digest): return .held(digest, upstream: upstream, requestID: requestID)
+        case .gaveUp(let why): return .cannotServe(why)
+        }
     }
 
+    private enum Wait {
+        case held(Digest)
+        case gaveUp(String)
+    }
+
+    /// Waits until ECR holds the image whole.
     private func wait(
         for digest: Digest,
         at location: ECRLocation,
-        upstream: Digest?,
         view: ECRView,
         _ ours: RegistryClient
-    ) async throws -> Result {
+    ) async throws -> Wait {
         let start = timeline.elapsed()
         var pause = Duration.milliseconds(500)
         var nudged: Set<Digest> = []
         while true {
             let holding = try await view.look(at: location)
-            if holding.isComplete, let held = holding.digest { return .held(held, upstream: upstream) }
+            if holding.isComplete, let held = holding.digest { return .held(held) }
             if holding.presence == .held, holding.platformDigest == nil, !holding.platforms.isEmpty {
                 // Complete as it is: there is no linux/amd64 to wait for. The last look says so.
-                return .held(digest, upstream: upstream)
+                return .held(digest)
             }
             let waited = timeline.elapsed() - start
             guard waited < Self.giveUpAfter else {
-                return .cannotServe(
+                return .gaveUp(
                     "ECR had not fetched \(holding.missingBlobs.count) of its layers after \(Int(waited.seconds)) s"
                 )
             }

@@ -28,21 +28,30 @@ package struct ImageRetrySchedule: Sendable, Equatable {
         package var why: String
     }
 
+    /// What became of an image before.
+    package struct Past: Sendable, Equatable {
+        /// Attempts that counted against the image.
+        package var attempts = 0
+        /// When the first of them ended.
+        package var firstAttemptAt: Date?
+        /// Failed attempts in a row, those that belong to the host too: they set how long is waited.
+        package var failures = 0
+
+        package init(attempts: Int = 0, firstAttemptAt: Date? = nil, failures: Int = 0) {
+            self.attempts = attempts
+            self.firstAttemptAt = firstAttemptAt
+            self.failures = failures
+        }
+    }
+
     /// What becomes of an image after a failed attempt. Pure.
-    package func decide(
-        failureClass: FailureClass,
-        attemptsSoFar: Int,
-        firstAttemptAt: Date?,
-        retryAfter: Duration?,
-        now: Date,
-        random: Double
-    ) -> Decision {
+    package func decide(_ failure: CloneFailure, past: Past, now: Date, random: Double) -> Decision {
         let recheck = now.addingTimeInterval(blockedRecheck.seconds)
-        if failureClass.isPermanent {
+        if failure.isPermanent {
             return Decision(isBlocked: true, gaveUp: false, counts: true, due: recheck, why: "")
         }
-        let counts = !failureClass.belongsToHost
-        let tried = attemptsSoFar + (counts ? 1 : 0)
+        let counts = !failure.belongsToHost
+        let tried = past.attempts + (counts ? 1 : 0)
         if counts, tried >= attempts {
             return Decision(
                 isBlocked: true,
@@ -52,7 +61,7 @@ package struct ImageRetrySchedule: Sendable, Equatable {
                 why: "given up after \(tried) attempts"
             )
         }
-        if counts, let first = firstAttemptAt, now.timeIntervalSince(first) >= total.seconds {
+        if counts, let first = past.firstAttemptAt, now.timeIntervalSince(first) >= total.seconds {
             let days = Int(total.seconds / 86_400)
             return Decision(
                 isBlocked: true,
@@ -63,9 +72,10 @@ package struct ImageRetrySchedule: Sendable, Equatable {
             )
         }
         // Capped before the shift can grow, so that the conversion cannot trap.
-        let exponent = min(max(0, counts ? tried - 1 : attemptsSoFar), 30)
-        let delay = min(ceiling.seconds, base.seconds * Double(1 << exponent)) * random
-        let wait = max(delay, retryAfter?.seconds ?? 0, 1)
+        let exponent = min(max(0, past.failures), 30)
+        // What was never sent has taught us nothing new: it waits for its time, and no longer.
+        let delay = failure.isHeldBack ? 0 : min(ceiling.seconds, base.seconds * Double(1 << exponent)) * random
+        let wait = max(delay, failure.retryAfter?.seconds ?? 0, 1)
         return Decision(isBlocked: false, gaveUp: false, counts: counts, due: now.addingTimeInterval(wait), why: "")
     }
 }

@@ -50,6 +50,7 @@ package struct OutcomeRecorder: Sendable {
             writesAttempt = outcome.route != "present" || image.attempts > 0
         case .failed(let failure):
             update = failed(image, failure, await retry(), now: now)
+            writesAttempt = !failure.isHeldBack
             attempt.failureClass = failure.failureClass
             attempt.message = [outcome.note, failure.message].compactMap(\.self).joined(separator: "; ")
             attempt.host = failure.host
@@ -102,10 +103,12 @@ package struct OutcomeRecorder: Sendable {
         now: Date
     ) -> ImageUpdate {
         let decision = schedule.decide(
-            failureClass: failure.failureClass,
-            attemptsSoFar: image.attempts,
-            firstAttemptAt: image.firstAttemptAt.map(Date.init(milliseconds:)),
-            retryAfter: failure.retryAfter,
+            failure,
+            past: ImageRetrySchedule.Past(
+                attempts: image.attempts,
+                firstAttemptAt: image.firstAttemptAt.map(Date.init(milliseconds:)),
+                failures: image.failures
+            ),
             now: now,
             random: timeline.random()
         )
@@ -115,6 +118,7 @@ package struct OutcomeRecorder: Sendable {
         update.failureClass = failure.failureClass
         update.due = decision.due
         update.countsAsAttempt = decision.counts
+        update.isFailure = !failure.isHeldBack
         return update
     }
 

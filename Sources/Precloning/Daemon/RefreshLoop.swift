@@ -15,6 +15,8 @@ package struct RefreshLoop: WorkLoop {
     let registries: RegistryClients
     let settings: Settings
     let timeline: Timeline
+    /// Whether an image's place lies below a pull-through prefix, by the rules that are there now.
+    let isBelowRule: @Sendable (ImageRecord) async throws -> Bool
     /// Told when an image is due again.
     let reopened: @Sendable () -> Void
 
@@ -23,12 +25,14 @@ package struct RefreshLoop: WorkLoop {
         registries: RegistryClients,
         settings: Settings,
         timeline: Timeline,
+        isBelowRule: @escaping @Sendable (ImageRecord) async throws -> Bool,
         reopened: @escaping @Sendable () -> Void
     ) {
         self.ledger = ledger
         self.registries = registries
         self.settings = settings
         self.timeline = timeline
+        self.isBelowRule = isBelowRule
         self.reopened = reopened
     }
 
@@ -57,9 +61,10 @@ package struct RefreshLoop: WorkLoop {
 
     private func look(at image: ImageRecord) async throws {
         let now = timeline.now()
-        guard let source = try? ImageReference(image.source), let tag = source.tag, source.digest == nil else {
-            return try ledger.sawUpstreamUnchanged(image.id, digest: nil, now: now)
-        }
+        guard let source = try? ImageReference(image.source), let tag = source.tag, source.digest == nil,
+            // However the image came there, ECR refreshes it by itself.
+            try await !isBelowRule(image)
+        else { return try ledger.sawUpstreamUnchanged(image.id, digest: nil, now: now) }
         let client = try await registries.client(for: source.registry)
         guard let found = try await client.headManifest(source.repository, .tag(tag))?.digest?.description else {
             return try ledger.sawUpstreamUnchanged(image.id, digest: nil, now: now)
@@ -72,7 +77,7 @@ package struct RefreshLoop: WorkLoop {
         try ledger.sawDigest(source: image.source, location: "upstream", digest: found, note: "moved", now: now)
         try ledger.sawUpstreamMoved(image.id, to: found, follows: choice != .report, now: now)
         guard image.movedDigest != found else { return }
-        var entry = AuditEntry(.tagMoved, caller: "daemon", at: now)
+        var entry = AuditEntry(.upstreamTagMoved, caller: "daemon", at: now)
         entry.source = image.source
         entry.destination = image.destination
         entry.before = cloned

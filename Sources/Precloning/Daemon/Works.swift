@@ -165,6 +165,7 @@ package struct Works: Sendable {
             registries: registries,
             settings: settings,
             timeline: timeline,
+            isBelowRule: { [cloner] in try await cloner.destination(of: $0).rule != nil },
             reopened: demanded
         )
         let events = EventWatcher(

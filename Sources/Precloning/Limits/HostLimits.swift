@@ -9,10 +9,17 @@ import Synchronization
 /// Rates and places are kept in memory; pauses, breakers and quotas in the record, so that a restart forgets nothing.
 package final class HostLimits: RequestPacer {
     private let gates = Mutex([String: HostGate]())
+    /// Through which gates requests went that are not over: a reload may lead the next ones through others.
+    private let passed = Mutex([Passage: [HostGate]]())
     private let ledger: Ledger
     private let timeline: Timeline
     private let limit: @Sendable (RequestKind, String) -> HostLimit
     private let credential: @Sendable (String) -> String
+
+    private struct Passage: Hashable {
+        var kind: RequestKind
+        var host: String
+    }
 
     /// - Parameters:
     ///   - limit: the limits of a host as configured now, by its canonical name. Where they are per kind of request,
@@ -30,14 +37,20 @@ package final class HostLimits: RequestPacer {
         self.limit = limit
         self.credential = credential
         for row in try ledger.hosts() {
-            let gate = gate(row.host)
-            if let until = row.pausedUntil {
-                gate.pause(until: Date(milliseconds: until), reason: row.pauseReason)
-            }
-            if row.breaker != "closed" {
-                _ = gate.breaker {
-                    $0 = CircuitBreaker(openUntil: row.breakerUntil.map(Date.init(milliseconds:)), trips: row.failures)
-                }
+            // All gates of a host: which of them it was is not recorded.
+            for kind in RequestKind.allCases { restore(row, gate(row.host, kind)) }
+        }
+    }
+
+    private func restore(_ row: HostRow, _ gate: HostGate) {
+        if let until = row.pausedUntil.map(Date.init(milliseconds:)) {
+            // Further away than any pause we make: the clock was set back.
+            let latest = timeline.now().addingTimeInterval(Self.longestPause.inSeconds)
+            gate.pause(until: min(until, latest), reason: row.pauseReason)
+        }
+        if row.breaker != "closed" {
+            _ = gate.breaker {
+                $0 = CircuitBreaker(openUntil: row.breakerUntil.map(Date.init(milliseconds:)), trips: row.failures)
             }
         }
     }
@@ -63,10 +76,22 @@ package final class HostLimits: RequestPacer {
         } catch let refusal as HostGate.Refusal {
             throw error(refusal, host: host, limit: limit)
         }
+        passed.withLock { $0[Passage(kind: kind, host: host), default: []].append(gate) }
+    }
+
+    /// The gate of a request that is over; which of several like it is all the same.
+    private func leave(_ kind: RequestKind, _ host: String) -> HostGate {
+        let passage = Passage(kind: kind, host: host)
+        let gate = passed.withLock { passed -> HostGate? in
+            let gate = passed[passage]?.popLast()
+            if passed[passage]?.isEmpty == true { passed[passage] = nil }
+            return gate
+        }
+        return gate ?? self.gate(host, kind)
     }
 
     package func release(_ kind: RequestKind, host: String) async {
-        let gate = gate(host, kind)
+        let gate = leave(kind, host)
         if kind == .token {
             // Token endpoints are mostly other hosts: one that answers does not say that the registry would.
             gate.answered()
@@ -85,16 +110,11 @@ package final class HostLimits: RequestPacer {
         // complains: without tokens the registry is of no use.
         if kind == .token, status != 429, status < 500 { return }
         if kind != .token { gate.answered() }
-        if kind == .manifestGet || kind == .manifestHead, let said = RateLimitHeaders(headers) {
+        if kind == .manifestGet || kind == .manifestHead,
+            let said = RateLimitHeaders(headers, now: timeline.now())
+        {
             keep {
-                try ledger.sawQuota(
-                    host: host,
-                    credential: credential(host),
-                    limit: said.limit,
-                    remaining: said.remaining,
-                    window: said.window,
-                    now: timeline.now()
-                )
+                try ledger.sawQuota(host: host, credential: credential(host), said, now: timeline.now())
             }
         }
         let retryAfter = headers.first(name: "retry-after").flatMap { RetryAfter.parse($0, now: timeline.now()) }
@@ -151,7 +171,11 @@ package final class HostLimits: RequestPacer {
         pause(host, gate, for: .seconds(rest), reason: "it asked for less")
     }
 
+    /// Who asks for more is asked once a day: that costs nobody anything, and ends a mistake.
+    private static let longestPause = Duration.seconds(86_400)
+
     private func pause(_ host: String, _ gate: HostGate, for duration: Duration, reason: String) {
+        let duration = min(duration, Self.longestPause)
         let until = timeline.now().addingTimeInterval(duration.inSeconds)
         // The longest word counts: a second answer must not shorten what the first asked for.
         if let pause = gate.pause, pause.until >= until { return }
@@ -207,24 +231,19 @@ package final class HostLimits: RequestPacer {
     private func error(_ refusal: HostGate.Refusal, host: String, limit: HostLimit) -> RegistryError {
         // Never so short that a worker would wait for it: a host that is left alone holds up nobody.
         let wait = max(refusal.until.timeIntervalSince(timeline.now()), limit.longestWait.inSeconds + 1)
-        let retryAfter = Duration.milliseconds(Int64((wait * 1000).rounded(.up)))
-        switch refusal.cause {
-        case .paused(let reason) where reason.hasPrefix(Ledger.credentialPause):
-            return RegistryError(.noCredentials, host: host, retryAfter: retryAfter, detail: reason)
-        case .paused(let reason):
-            return RegistryError(
-                .throttled,
-                host: host,
-                retryAfter: retryAfter,
-                detail: "nothing is asked of it: \(reason)"
-            )
-        case .broken:
-            return RegistryError(
-                .unreachable,
-                host: host,
-                retryAfter: retryAfter,
-                detail: "it failed for everything and is left alone for a while"
-            )
-        }
+        let (kind, detail): (RegistryError.Kind, String) =
+            switch refusal.cause {
+            case .paused(let reason) where reason.hasPrefix(Ledger.credentialPause): (.noCredentials, reason)
+            case .paused(let reason): (.throttled, "nothing is asked of it: \(reason)")
+            case .broken: (.unreachable, "it failed for everything and is left alone for a while")
+            }
+        var error = RegistryError(
+            kind,
+            host: host,
+            retryAfter: .milliseconds(Int64((wait * 1000).rounded(.up))),
+            detail: detail
+        )
+        error.isHeldBack = true
+        return error
     }
 }

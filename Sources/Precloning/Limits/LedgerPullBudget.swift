@@ -41,12 +41,14 @@ package struct LedgerPullBudget: PullBudget {
         switch answer {
         case .reserved(let pull): return pull
         case .later(let until):
-            throw RegistryError(
+            var error = RegistryError(
                 .quotaExhausted,
                 host: registry,
                 retryAfter: .milliseconds(Int64((until.timeIntervalSince(now) * 1000).rounded(.up))),
                 detail: "too few pulls are left of its quota"
             )
+            error.isHeldBack = true
+            throw error
         }
     }
 
@@ -54,8 +56,25 @@ package struct LedgerPullBudget: PullBudget {
         keep { try ledger.commit(reservation) }
     }
 
+    package func lose(_ reservation: PullReservation) async {
+        keep { try ledger.lose(reservation, now: timeline.now()) }
+    }
+
     package func release(_ reservation: PullReservation) async {
         keep { try ledger.release(reservation) }
+    }
+
+    package func exhaust(_ reservation: PullReservation, retryAfter: Duration?) async {
+        let registry = reservation.registry
+        keep {
+            try ledger.exhaust(
+                reservation,
+                credential: credential(registry),
+                quota: quota(registry),
+                retryAfter: retryAfter,
+                now: timeline.now()
+            )
+        }
     }
 
     /// A reservation that could not be settled goes on counting, which is the careful side.

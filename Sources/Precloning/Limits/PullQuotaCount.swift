@@ -63,7 +63,7 @@ package struct PullQuotaCount: Sendable, Hashable {
                 limit: header.limit,
                 left: max(0, header.remaining - since),
                 window: header.window,
-                resetsAt: header.remaining < header.limit || since > 0
+                resetsAt: header.remaining < max(1, header.limit) || since > 0
                     ? max(header.seenAt, pulls.last?.at ?? header.seenAt).addingTimeInterval(header.window.inSeconds)
                     : nil
             )

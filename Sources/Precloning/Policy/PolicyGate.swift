@@ -75,6 +75,7 @@ package struct PolicyGate: Sendable {
     ) throws -> Refusal? {
         let decision = policy(home).decide(PolicyImage(source), facts: facts, now: now())
         try keep(decision, source, destination, ticket.caller)
+        ticket.decided(by: decision.rule)
         guard decision.isAllowed else { return Self.refusal(decision) }
         if !ticket.isReserved { try reserve(decision, ticket) }
         return nil
@@ -130,13 +131,19 @@ package struct PolicyGate: Sendable {
     }
 }
 
-/// What one attempt holds under a policy rule's rate.
+/// What one attempt holds under a policy rule's rate, and which rule its facts led to.
 package final class PolicyTicket: Sendable {
     /// `daemon`, or `user NAME`: rates are per caller.
     package let caller: String
     private let reservation = Mutex<RuleReservation?>(nil)
+    private let decider = Mutex<String?>(nil)
 
     package init(caller: String) { self.caller = caller }
+
+    /// The rule that decided with the facts; nil before that.
+    var rule: String? { decider.withLock { $0 } }
+
+    func decided(by rule: String) { decider.withLock { $0 = rule } }
 
     var isReserved: Bool { reservation.withLock { $0 != nil } }
 

@@ -10,7 +10,9 @@ package enum PrivateRegistry {
         let name = bareHost(host).lowercased()
         if host.hasPrefix("[") || name.contains(":") { return "an IPv6 address" }
         if isIPv4(name) { return ipv4Words(name) }
-        if name == "localhost" || name.hasSuffix(".localhost") { return "a loopback name" }
+        if name == "localhost" || name.hasSuffix(".localhost") || name.hasSuffix(".localdomain") {
+            return "a loopback name"
+        }
         if !name.contains(".") { return "a name without a domain" }
         for suffix in privateSuffixes where name.hasSuffix(suffix) { return "a name below \(suffix.dropFirst())" }
         return nil

@@ -71,6 +71,8 @@ package struct ImageRecord: Codable, Sendable, Equatable, FetchableRecord, Table
     package var movedDigest: String?
     package var urgency: Urgency
     package var attempts: Int
+    /// Failed attempts in a row, those that belong to the host too.
+    package var failures: Int
     package var firstAttemptAt: Milliseconds?
     package var dueAt: Milliseconds?
     package var readyAt: Milliseconds?

@@ -7,7 +7,13 @@ package struct AuditEntry: Codable, Sendable, Equatable {
     package enum Action: String, Codable, Sendable, CaseIterable {
         /// Policy decided over an image, and not as before.
         case decided
-        case repositoryCreated, repositoryDeleted, policyChanged, imagePushed, tagMoved
+        case repositoryCreated, repositoryDeleted, policyChanged, imagePushed
+        /// ECR fetched the image through a pull-through cache rule, since we asked it to.
+        case imageImported
+        /// A tag in ECR has another digest now, by us.
+        case tagMoved
+        /// A tag was seen at another digest upstream; nothing is changed by that.
+        case upstreamTagMoved
         /// A person made an image due.
         case retried
         case configReloaded
@@ -53,7 +59,8 @@ extension Ledger {
         try database.write { try Self.insert(entry, in: $0) }
     }
 
-    /// Notes what policy decided over an image, unless it decided the same by the same rule the last time.
+    /// Notes what policy decided over an image, unless it decided the same by the same rule the last time, for the same
+    /// caller and for whoever came last.
     ///
     /// - Returns: whether a row was written.
     @discardableResult
@@ -65,16 +72,23 @@ extension Ledger {
         now: Date
     ) throws -> Bool {
         try database.write { database in
-            let last = try Row.fetchOne(
-                database,
-                sql: """
-                    SELECT rule, after FROM auditEntry WHERE source = ? AND destination IS ? AND action = 'decided'
-                    ORDER BY id DESC LIMIT 1
-                    """,
-                arguments: [source, destination]
-            )
-            let before: String? = last?["after"]
-            if before == decision.verdict.rawValue, last?["rule"] == decision.rule { return false }
+            func last(_ caller: String?) throws -> Row? {
+                try Row.fetchOne(
+                    database,
+                    sql: """
+                        SELECT rule, after FROM auditEntry WHERE source = :source AND destination IS :destination
+                        AND action = 'decided' AND (:caller IS NULL OR caller = :caller) ORDER BY id DESC LIMIT 1
+                        """,
+                    arguments: ["source": source, "destination": destination, "caller": caller]
+                )
+            }
+            func isSame(_ row: Row?) -> Bool {
+                guard let row else { return false }
+                return row["after"] == decision.verdict.rawValue && row["rule"] == decision.rule
+            }
+            let latest = try last(nil)
+            let before: String? = latest?["after"]
+            if isSame(latest), isSame(try last(caller)) { return false }
             var entry = AuditEntry(.decided, caller: caller, at: now)
             entry.source = source
             entry.destination = destination

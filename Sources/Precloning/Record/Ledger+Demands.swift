@@ -215,8 +215,12 @@ extension Ledger {
         case .pending, .retrying, .blocked, .cloning:
             // More urgent, but a back-off is never reset by asking again.
             try database.execute(
-                sql: "UPDATE image SET urgency = MIN(urgency, ?) WHERE id = ?",
-                arguments: [urgency.rawValue, found.id]
+                // Refused when it was first wanted, it was never due; now it can be tried.
+                sql: """
+                    UPDATE image SET urgency = MIN(urgency, ?),
+                        dueAt = CASE WHEN state = 'blocked' AND dueAt IS NULL THEN ? ELSE dueAt END WHERE id = ?
+                    """,
+                arguments: [urgency.rawValue, at, found.id]
             )
         }
         return found.id

@@ -58,19 +58,22 @@ extension Ledger {
     /// Answers to requests that were out together come in any order: for so long after a word the lower one counts.
     private static let crossing = Duration.seconds(30)
 
-    /// The registry said what it allows: `ratelimit-limit` and `ratelimit-remaining` of one answer.
+    /// The registry said what it allows, in the headers of one answer.
     ///
     /// More than it said a moment ago, under the same limit, is taken for an older answer that came later, and waits for
     /// the next word.
-    package func sawQuota(
-        host: String,
-        credential: String,
-        limit: Int,
-        remaining: Int,
-        window: Duration,
-        now: Date
-    ) throws {
+    ///
+    /// What it leaves out is taken from the configured quota, as it was when a pull was made last.
+    package func sawQuota(host: String, credential: String, _ said: RateLimitHeaders, now: Date) throws {
         try database.write {
+            let row = try HostRow.fetchOne(
+                $0,
+                sql: "SELECT * FROM host WHERE host = ? AND credential = ?",
+                arguments: [host, credential]
+            )
+            let limit = said.limit ?? max(row?.countedLimit ?? 0, said.remaining)
+            let window =
+                said.window ?? (row?.countedWindow ?? row?.quotaWindow).map { .seconds($0) } ?? Self.assumedWindow
             try $0.execute(
                 sql: """
                     INSERT INTO host (host, credential, quotaLimit, quotaRemaining, quotaWindow, quotaSeenAt)
@@ -82,7 +85,7 @@ extension Ledger {
                         OR quotaSeenAt NOT BETWEEN excluded.quotaSeenAt - ? AND excluded.quotaSeenAt
                     """,
                 arguments: [
-                    host, credential, limit, remaining, window.milliseconds / 1000, now.milliseconds,
+                    host, credential, limit, said.remaining, max(1, window.milliseconds / 1000), now.milliseconds,
                     Self.crossing.milliseconds,
                 ]
             )
@@ -112,6 +115,24 @@ extension Ledger {
                     WHERE pauseReason LIKE '\(Self.credentialPause)%'
                     """
             )
+        }
+    }
+
+    /// After a reload: what credentials or policy kept back is due again, since the configuration may have ended that;
+    /// its attempts stay counted.
+    ///
+    /// - Returns: how many images.
+    @discardableResult
+    package func reconsiderBlocked(now: Date) throws -> Int {
+        try database.write {
+            try $0.execute(
+                sql: """
+                    UPDATE image SET dueAt = ? WHERE state IN ('blocked', 'retrying') AND dueAt > ?
+                    AND (failureClass = 'noCredentials' OR state = 'blocked' AND failureClass IN ('policy', 'denied'))
+                    """,
+                arguments: [now.milliseconds, now.milliseconds]
+            )
+            return $0.changesCount
         }
     }
 

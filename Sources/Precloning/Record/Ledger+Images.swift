@@ -19,6 +19,8 @@ package struct ImageUpdate: Sendable {
     package var due: Date?
     /// Whether this attempt counts against the image's bound.
     package var countsAsAttempt = false
+    /// Whether it failed, for whatever reason: the next wait is longer.
+    package var isFailure = false
 
     package init(state: ImageState) { self.state = state }
 }
@@ -54,26 +56,32 @@ extension Ledger {
         only ids: Set<Int64>? = nil
     ) throws -> ImageRecord? {
         try database.write { database in
-            let rows = try ImageRecord.fetchCursor(
-                database,
-                sql: """
-                    SELECT * FROM image WHERE state IN ('pending', 'retrying', 'blocked')
-                    AND dueAt IS NOT NULL AND dueAt <= ? AND urgency <= ? ORDER BY urgency, dueAt, id
-                    """,
-                arguments: [now.milliseconds, urgency.rawValue]
-            )
-            while let row = try rows.next() {
-                if pausedRegistries.contains(row.registry) { continue }
-                if let ids, !ids.contains(row.id) { continue }
-                try database.execute(
-                    sql: "UPDATE image SET state = 'cloning', updatedAt = ? WHERE id = ?",
-                    arguments: [now.milliseconds, row.id]
+            // One urgency after the other, so that the index gives the first without sorting all that are due.
+            for level in 0...urgency.rawValue {
+                let rows = try ImageRecord.fetchCursor(
+                    database,
+                    sql: Self.dueImages,
+                    arguments: [level, now.milliseconds]
                 )
-                return row
+                while let row = try rows.next() {
+                    if pausedRegistries.contains(row.registry) { continue }
+                    if let ids, !ids.contains(row.id) { continue }
+                    try database.execute(
+                        sql: "UPDATE image SET state = 'cloning', updatedAt = ? WHERE id = ?",
+                        arguments: [now.milliseconds, row.id]
+                    )
+                    return row
+                }
             }
             return nil
         }
     }
+
+    /// The due images of one urgency, by the index `imageToTake`.
+    static let dueImages = """
+        SELECT * FROM image WHERE state IN ('pending', 'retrying', 'blocked') AND urgency = ? AND dueAt <= ?
+        ORDER BY dueAt, id
+        """
 
     /// When the next image falls due that is not due yet.
     package func nextDue(after now: Date) throws -> Date? {
@@ -164,6 +172,7 @@ extension Ledger {
                         platformDigest = COALESCE(:platformDigest, platformDigest), bytes = COALESCE(:bytes, bytes),
                         access = COALESCE(:access, access), dueAt = :due,
                         attempts = CASE WHEN :state = 'ready' THEN 0 ELSE attempts + :counted END,
+                        failures = CASE WHEN :state = 'ready' THEN 0 ELSE failures + :failed END,
                         firstAttemptAt = CASE WHEN :state = 'ready' THEN NULL
                             WHEN :counted = 1 THEN COALESCE(firstAttemptAt, :at) ELSE firstAttemptAt END,
                         readyAt = CASE WHEN :state = 'ready' THEN COALESCE(readyAt, :at) ELSE NULL END,
@@ -182,7 +191,7 @@ extension Ledger {
                     "sourceDigest": update.sourceDigest, "ecrDigest": update.ecrDigest,
                     "platformDigest": update.platformDigest, "bytes": update.bytes,
                     "access": update.access?.rawValue, "due": update.due?.milliseconds,
-                    "counted": update.countsAsAttempt ? 1 : 0, "at": at,
+                    "counted": update.countsAsAttempt ? 1 : 0, "failed": update.isFailure ? 1 : 0, "at": at,
                 ]
             )
             try database.execute(sql: "DELETE FROM progress WHERE imageID = ?", arguments: [imageID])
@@ -221,12 +230,14 @@ extension Ledger {
         }
     }
 
-    /// After a start: what was being cloned when the last process ended is due again, at once.
+    /// After a start: what was being cloned when the last process ended is due again, at once; pulls that it had
+    /// reserved count as made.
     ///
-    /// - Returns: how many there were.
+    /// - Returns: how many images there were.
     @discardableResult
     package func recoverInterrupted(now: Date) throws -> Int {
-        try database.write { database in
+        try loseReservations(now: now)
+        return try database.write { database in
             try database.execute(
                 sql: """
                     UPDATE image SET state = 'pending', dueAt = ?, updatedAt = ?,
@@ -264,26 +275,6 @@ extension Ledger {
                     WHERE id = :id AND state = 'ready'
                     """,
                 arguments: ["id": imageID, "reason": reason, "at": now.milliseconds]
-            )
-        }
-    }
-
-    /// Ready images to look at again: those of live runs first (never looked at since the run came before any other),
-    /// then by age of the last look.
-    package func toVerify(limit: Int, liveOlderThan: Date, othersOlderThan: Date) throws -> [ImageRecord] {
-        try database.read { database in
-            try ImageRecord.fetchAll(
-                database,
-                sql: """
-                    SELECT image.* FROM image WHERE state = 'ready' AND (
-                        verifiedAt IS NULL OR verifiedAt < :others OR (verifiedAt < :live AND EXISTS (
-                            SELECT 1 FROM demand WHERE demand.imageID = image.id AND kind = 'run' AND endedAt IS NULL)))
-                    ORDER BY verifiedAt IS NOT NULL, EXISTS (SELECT 1 FROM demand WHERE demand.imageID = image.id
-                        AND kind = 'run' AND endedAt IS NULL) DESC, verifiedAt LIMIT :limit
-                    """,
-                arguments: [
-                    "limit": limit, "live": liveOlderThan.milliseconds, "others": othersOlderThan.milliseconds,
-                ]
             )
         }
     }
@@ -357,12 +348,12 @@ extension Ledger {
 }
 
 extension Ledger {
-    /// Images by state.
+    /// Images by state, from the tally that triggers keep.
     package func counts() throws -> [String: Int] {
         try database.read { database in
             let rows = try Row.fetchAll(
                 database,
-                sql: "SELECT state, SUM(images) AS number FROM tally WHERE images > 0 GROUP BY state"
+                sql: "SELECT state, SUM(images) AS number FROM tally GROUP BY state HAVING SUM(images) > 0"
             )
             return Dictionary(uniqueKeysWithValues: rows.map { ($0["state"] as String, $0["number"] as Int) })
         }

@@ -156,6 +156,72 @@ extension Ledger {
         }
     }
 
+    /// Nobody knows whether the registry counted the pull: it counts from now on, until the registry says what it did.
+    package func lose(_ pull: PullReservation, now: Date) throws {
+        try database.write {
+            try $0.execute(
+                sql: "UPDATE pull SET state = 'committed', at = ? WHERE id = ? AND state = 'reserved'",
+                arguments: [now.milliseconds, pull.id]
+            )
+        }
+    }
+
+    /// After a start: what the last process had reserved and not settled is lost.
+    ///
+    /// - Returns: how many there were.
+    @discardableResult
+    package func loseReservations(now: Date) throws -> Int {
+        try database.write {
+            try $0.execute(
+                sql: "UPDATE pull SET state = 'committed', at = ? WHERE state = 'reserved'",
+                arguments: [now.milliseconds]
+            )
+            return $0.changesCount
+        }
+    }
+
+    /// The registry refused a pull since the allowance is used up: by others on the same address, or by a count that
+    /// differs from ours. That is its word, as good as a header.
+    ///
+    /// - Parameters:
+    ///   - quota: as configured; its window holds where the registry names no time.
+    ///   - retryAfter: the time that the registry named.
+    package func exhaust(
+        _ pull: PullReservation,
+        credential: String,
+        quota: PullQuota?,
+        retryAfter: Duration?,
+        now: Date
+    ) throws {
+        try database.write { database in
+            try database.execute(sql: "DELETE FROM pull WHERE id = ? AND state = 'reserved'", arguments: [pull.id])
+            let row = try HostRow.fetchOne(
+                database,
+                sql: "SELECT * FROM host WHERE host = ? AND credential = ?",
+                arguments: [pull.registry, credential]
+            )
+            let header = row?.header.flatMap { now.timeIntervalSince($0.seenAt) < $0.window.inSeconds ? $0 : nil }
+            // The headers of the same answer said so already.
+            if header?.remaining == 0 { return }
+            let window = retryAfter ?? header?.window ?? quota?.per ?? Self.assumedWindow
+            try database.execute(
+                sql: """
+                    INSERT INTO host (host, credential, quotaLimit, quotaRemaining, quotaWindow, quotaSeenAt)
+                    VALUES (?, ?, ?, 0, ?, ?) ON CONFLICT (host, credential) DO UPDATE SET
+                        quotaLimit = excluded.quotaLimit, quotaRemaining = 0,
+                        quotaWindow = excluded.quotaWindow, quotaSeenAt = excluded.quotaSeenAt
+                    """,
+                arguments: [
+                    pull.registry, credential, header?.limit ?? quota?.pulls ?? 0,
+                    max(1, window.milliseconds / 1000), now.milliseconds,
+                ]
+            )
+        }
+    }
+
+    /// Where a registry limits pulls and neither it nor the configuration names the window.
+    static let assumedWindow = Duration.seconds(3600)
+
     /// The registry did not count it: no answer, or one that costs nothing.
     package func release(_ pull: PullReservation) throws {
         try database.write {

@@ -2,19 +2,13 @@ package import Foundation
 import GRDB
 
 extension Ledger {
-    /// Ready images whose tag is to be looked at upstream, the longest unseen first: named by tag alone, wanted by a run or
-    /// an active version, and not below a pull-through prefix, where ECR refreshes by itself.
+    /// Ready images whose tag is to be looked at upstream, the longest unseen first: named by tag alone, and wanted by a run
+    /// or an active version.
     package func toRefresh(limit: Int, seenBefore: Date, pausedRegistries: Set<String>) throws -> [ImageRecord] {
         try database.read { database in
             let rows = try ImageRecord.fetchCursor(
                 database,
-                sql: """
-                    SELECT * FROM image WHERE state = 'ready' AND COALESCE(upstreamSeenAt, readyAt, 0) < ?
-                    AND instr(source, '@') = 0 AND COALESCE(route, '') <> 'pullThrough' AND source <> destination
-                    AND EXISTS (SELECT 1 FROM demand WHERE imageID = image.id AND endedAt IS NULL
-                        AND certainty <> 'inactive')
-                    ORDER BY COALESCE(upstreamSeenAt, readyAt, 0)
-                    """,
+                sql: Self.tagsToRefresh,
                 arguments: [seenBefore.milliseconds]
             )
             var due: [ImageRecord] = []
@@ -24,6 +18,15 @@ extension Ledger {
             return due
         }
     }
+
+    /// By the index `imageByRefresh`.
+    static let tagsToRefresh = """
+        SELECT * FROM image INDEXED BY imageByRefresh
+        WHERE state = 'ready' AND COALESCE(upstreamSeenAt, readyAt, 0) < ?
+        AND instr(source, '@') = 0 AND source <> destination
+        AND EXISTS (SELECT 1 FROM demand WHERE imageID = image.id AND endedAt IS NULL AND certainty <> 'inactive')
+        ORDER BY COALESCE(upstreamSeenAt, readyAt, 0)
+        """
 
     /// Upstream was looked at, and the tag is where it was (or could not be told).
     package func sawUpstreamUnchanged(_ imageID: Int64, digest: String?, now: Date) throws {

@@ -60,14 +60,14 @@ extension Ledger {
         }
     }
 
-    private struct RetentionRule {
+    struct RetentionRule {
         var table: String
         /// With one parameter: rows older than it go.
         var condition: String
         var cutoff: Milliseconds
     }
 
-    private static func retentionRules(_ keep: RetentionPeriods, at now: Milliseconds) -> [RetentionRule] {
+    static func retentionRules(_ keep: RetentionPeriods, at now: Milliseconds) -> [RetentionRule] {
         let attempts = now - keep.attempts.milliseconds
         let events = now - keep.events.milliseconds
         // Longer than any window of a quota or a rate may be.
@@ -81,14 +81,7 @@ extension Ledger {
             RetentionRule(table: "demand", condition: "endedAt < ?", cutoff: attempts),
             RetentionRule(table: "unresolved", condition: "endedAt < ?", cutoff: attempts),
             // The last word on a place is kept, however old.
-            RetentionRule(
-                table: "digest",
-                condition: """
-                    lastSeenAt < ? AND EXISTS (SELECT 1 FROM digest AS newer WHERE newer.source = digest.source
-                        AND newer.location = digest.location AND newer.id > digest.id)
-                    """,
-                cutoff: attempts
-            ),
+            RetentionRule(table: "digest", condition: "isReplaced = 1 AND lastSeenAt < ?", cutoff: attempts),
             RetentionRule(table: "run", condition: "endedAt < ?", cutoff: events),
             RetentionRule(table: "coverage", condition: "at < ?", cutoff: events),
             RetentionRule(table: "request", condition: "endedAt < ?", cutoff: events),

@@ -63,8 +63,8 @@ extension Ledger {
         for row in rows {
             try database.execute(
                 sql: """
-                    UPDATE image SET dueAt = :at, attempts = 0, firstAttemptAt = NULL, urgency = MIN(urgency, 1),
-                        updatedAt = :at WHERE id = :id
+                    UPDATE image SET dueAt = :at, attempts = 0, firstAttemptAt = NULL, failures = 0,
+                        urgency = MIN(urgency, 1), updatedAt = :at WHERE id = :id
                     """,
                 arguments: ["at": now.milliseconds, "id": row["id"] as Int64]
             )

@@ -19,6 +19,7 @@ enum LedgerSchema {
         }
         // An older program does not miss what this adds, so the version stays.
         migrator.registerMigration("2: what events told") { try $0.execute(sql: eventColumns) }
+        migrator.registerMigration("3: back-off and growth") { try $0.execute(sql: growth) }
         return migrator
     }
 
@@ -389,5 +390,35 @@ enum LedgerSchema {
         CREATE INDEX runByPoll ON run (polledAt) WHERE polledAt IS NOT NULL;
         CREATE INDEX eventBySubject ON event (subject, at);
         CREATE INDEX eventByMessage ON event (messageID);
+        """
+
+    private static let growth = """
+        ALTER TABLE image ADD COLUMN failures INTEGER NOT NULL DEFAULT 0; -- failed attempts in a row, the host's too
+        UPDATE image SET failures = attempts;
+        CREATE INDEX imageToTake ON image (urgency, dueAt) WHERE state IN ('pending', 'retrying', 'blocked');
+        CREATE INDEX imageByRefresh ON image (COALESCE(upstreamSeenAt, readyAt, 0)) WHERE state = 'ready';
+
+        -- Finding which digests a newer one has replaced would grow with those that are kept for good.
+        ALTER TABLE digest ADD COLUMN isReplaced INTEGER NOT NULL DEFAULT 0;
+        UPDATE digest SET isReplaced = 1 WHERE EXISTS (SELECT 1 FROM digest AS newer WHERE newer.source = digest.source
+            AND newer.location = digest.location AND newer.id > digest.id);
+        CREATE INDEX digestReplaced ON digest (lastSeenAt) WHERE isReplaced = 1;
+        DROP INDEX digestBySeen;
+        CREATE TRIGGER digestReplaces AFTER INSERT ON digest BEGIN
+            UPDATE digest SET isReplaced = 1
+            WHERE source = NEW.source AND location = NEW.location AND id < NEW.id AND isReplaced = 0;
+        END;
+
+        CREATE INDEX unresolvedByEnd ON unresolved (endedAt) WHERE endedAt IS NOT NULL;
+        CREATE INDEX coverageByTime ON coverage (at);
+        CREATE INDEX requestByEnd ON request (endedAt) WHERE endedAt IS NOT NULL;
+        CREATE INDEX pullByTime ON pull (at);
+        CREATE INDEX ruleUseByTime ON ruleUse (at);
+
+        -- INSERT OR REPLACE deletes without asking the trigger on DELETE.
+        CREATE TRIGGER auditIsNotReplaced BEFORE INSERT ON auditEntry
+        WHEN EXISTS (SELECT 1 FROM auditEntry WHERE id = NEW.id) BEGIN
+            SELECT RAISE(ABORT, 'an audit row is never changed');
+        END;
         """
 }

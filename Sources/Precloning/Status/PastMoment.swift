@@ -2,12 +2,15 @@ package import Foundation
 
 /// A moment in the past as people give it on a command line.
 package enum PastMoment {
-    /// Reads a date (its beginning in the zone), an ISO 8601 time with its offset, or how long ago; nil for others.
+    /// Reads a date (its beginning in the zone), an ISO 8601 time with its offset (with a fraction too, as the record's
+    /// views write it), or how long ago; nil for others.
     package static func parse(_ text: String, now: Date, zone: TimeZone) -> Date? {
         if let ago = DurationText.parse(text) {
             return now.addingTimeInterval(-Double(ago.milliseconds) / 1000)
         }
-        if let time = try? Date(text, strategy: .iso8601) { return time }
+        for style in [Date.ISO8601FormatStyle(), Date.ISO8601FormatStyle(includingFractionalSeconds: true)] {
+            if let time = try? Date(text, strategy: style) { return time }
+        }
         let parts = text.split(separator: "-", omittingEmptySubsequences: false)
         guard parts.count == 3, parts[0].count == 4, let year = Int(parts[0]), let month = Int(parts[1]),
             let day = Int(parts[2])

@@ -82,7 +82,7 @@ extension StatusQuery {
         let unresolved = try focusUnresolved(kinds: ["version"], subject: text, isLive: true)
         // An image that several versions need is counted once.
         for image in images where image.certainty != "inactive" {
-            total.add(1, state: image.state, registry: image.registry, reason: image.failureClass, until: image.dueAt)
+            total.add(image)
         }
         total.waits = Self.grouped(total.waits)
         total.unresolved = unresolved.count
@@ -112,15 +112,7 @@ extension StatusQuery {
             throw LedgerError("\(canonical) is not in the record: no run or workflow that preclone saw needs it")
         }
         var standing = StatusReport.Standing()
-        for image in images {
-            standing.add(
-                1,
-                state: image.state,
-                registry: image.registry,
-                reason: image.failureClass,
-                until: image.dueAt
-            )
-        }
+        for image in images { standing.add(image) }
         standing.waits = Self.grouped(standing.waits)
         return StatusReport.Focus(
             kind: "image",
@@ -236,20 +228,37 @@ extension StatusQuery {
 
     // MARK: Registries
 
-    func registries() throws -> [StatusReport.RegistryStatus] {
-        let waiting = try Row.fetchAll(
+    /// - Parameter runs: the live runs, of which those that wait for a registry are named.
+    func registries(runs: [StatusReport.RunStatus]) throws -> [StatusReport.RegistryStatus] {
+        let counts = try Row.fetchAll(
             database,
-            sql: "SELECT registry, images FROM tally WHERE state = 'retrying' AND images > 0"
-        ).reduce(into: [String: Int]()) { $0[$1["registry"], default: 0] += $1["images"] as Int }
-        let rows = try HostRow.fetchAll(database, sql: "SELECT * FROM host ORDER BY host, credential")
-        return try Dictionary(grouping: rows, by: \.host).sorted { $0.key < $1.key }.flatMap { host, rows in
-            try registry(host, rows, waiting: waiting[host] ?? 0)
+            sql: "SELECT registry, state, images FROM tally WHERE state IN ('retrying', 'pending') AND images > 0"
+        )
+        let waiting = counts.reduce(into: [String: Int]()) { waiting, row in
+            let registry: String = row["registry"]
+            // What is queued waits for the registry only while nothing is asked of it.
+            if row["state"] == "pending", resting[registry] == nil { return }
+            waiting[registry, default: 0] += row["images"] as Int
+        }
+        var waitingRuns: [String: [String]] = [:]
+        for run in runs {
+            for registry in Set(run.standing.waits.map(\.registry)) {
+                waitingRuns[registry, default: []].append(run.id)
+            }
+        }
+        return try Dictionary(grouping: hosts, by: \.host).sorted { $0.key < $1.key }.flatMap { host, rows in
+            try registry(host, rows, waiting: waiting[host] ?? 0, runs: Array((waitingRuns[host] ?? []).prefix(5)))
         }
     }
 
     /// A registry counts per credential; pauses, rests and who waits are the host's. Told first: the credential that asked
     /// last, with what holds for the host; then others of which pulls are still counted.
-    private func registry(_ host: String, _ rows: [HostRow], waiting: Int) throws -> [StatusReport.RegistryStatus] {
+    private func registry(
+        _ host: String,
+        _ rows: [HostRow],
+        waiting: Int,
+        runs: [String]
+    ) throws -> [StatusReport.RegistryStatus] {
         var counts = try rows.map { row in (row: row, count: try row.quotaCount(in: database, now: now)) }
         counts.sort { ($0.count.lastAt ?? .distantPast) > ($1.count.lastAt ?? .distantPast) }
         // Without any count the row is there for its pause alone, and nobody asked under a name.
@@ -274,7 +283,8 @@ extension StatusQuery {
                 pauseReason: isFirst ? paused?.pauseReason : nil,
                 breaker: isFirst ? resting?.breaker : nil,
                 breakerUntil: isFirst ? resting?.breakerUntil.map(Date.init(milliseconds:)) : nil,
-                waiting: isFirst ? waiting : 0
+                waiting: isFirst ? waiting : 0,
+                waitingRuns: isFirst ? runs : []
             )
         }
     }

@@ -6,6 +6,22 @@ struct StatusQuery {
     let database: Database
     let extent: StatusReport.Extent
     let now: Date
+    let hosts: [HostRow]
+    /// Registries of which nothing is asked now, and until when.
+    let resting: [String: Date]
+
+    init(database: Database, extent: StatusReport.Extent, now: Date) throws {
+        self.database = database
+        self.extent = extent
+        self.now = now
+        hosts = try HostRow.fetchAll(database, sql: "SELECT * FROM host ORDER BY host, credential")
+        resting = hosts.reduce(into: [:]) { resting, row in
+            let open = row.breaker == "open" ? row.breakerUntil : nil
+            for until in [row.pausedUntil, open].compactMap(\.self) where until > now.milliseconds {
+                resting[row.host] = max(resting[row.host] ?? .distantPast, Date(milliseconds: until))
+            }
+        }
+    }
 
     /// Images by state, from the tally that triggers keep.
     func counts() throws -> StatusReport.Counts {
@@ -85,12 +101,14 @@ struct StatusQuery {
         )
         while let row = try rows.next() {
             let images: Int = row["images"]
+            let registry: String = row["registry"]
             standings[row["subject"], default: .init()].add(
                 images,
                 state: row["state"],
-                registry: row["registry"],
+                registry: registry,
                 reason: row["failureClass"],
-                until: (row["until"] as Milliseconds?).map(Date.init(milliseconds:))
+                until: (row["until"] as Milliseconds?).map(Date.init(milliseconds:)),
+                restsUntil: resting[registry]
             )
         }
         let mentions = try Row.fetchAll(
@@ -177,6 +195,7 @@ struct StatusQuery {
         try Row.fetchAll(database, sql: sql, arguments: arguments).map { row in
             let id: Int64 = row["id"]
             var image = StatusReport.ImageStatus(row)
+            if image.state == "pending" { image.registryRestsUntil = resting[image.registry] }
             if image.state == "cloning" {
                 let statement = try database.cachedStatement(sql: "SELECT * FROM progress WHERE imageID = ?")
                 image.progress = try Row.fetchOne(statement, arguments: [id]).map(StatusReport.Progress.init)
@@ -223,9 +242,31 @@ struct StatusQuery {
 }
 
 extension StatusReport.Standing {
-    mutating func add(_ images: Int, state: String, registry: String, reason: String?, until: Date?) {
+    mutating func add(_ image: StatusReport.ImageStatus) {
+        add(
+            1,
+            state: image.state,
+            registry: image.registry,
+            reason: image.failureClass,
+            until: image.dueAt,
+            restsUntil: image.registryRestsUntil
+        )
+    }
+
+    /// - Parameter restsUntil: nothing is asked of the registry before then.
+    mutating func add(
+        _ images: Int,
+        state: String,
+        registry: String,
+        reason: String?,
+        until: Date?,
+        restsUntil: Date?
+    ) {
         total += images
         switch state {
+        // Nobody has tried it yet, and nobody will before the registry's rest is over.
+        case "pending" where restsUntil != nil:
+            waits.append(.init(registry: registry, reason: nil, images: images, until: restsUntil))
         case "ready": ready += images
         case "cloning": copying += images
         case "pending": queued += images

@@ -36,7 +36,7 @@ extension StatusReport {
         try reader.read { database in
             let row = try DaemonRow.fetchOne(database, sql: "SELECT * FROM daemon")
             let life = DaemonLife(row, isAlive: row.map { isAlive($0.pid) } ?? false, now: now)
-            let query = StatusQuery(database: database, extent: extent, now: now)
+            let query = try StatusQuery(database: database, extent: extent, now: now)
             let runs = try query.runs()
             var report = StatusReport(
                 generatedAt: now,
@@ -49,7 +49,7 @@ extension StatusReport {
                 blocked: try query.blocked(),
                 unresolved: try query.unresolved(),
                 moved: try query.moved(),
-                registries: try query.registries(),
+                registries: try query.registries(runs: runs.shown),
                 nextRetryAt: try query.nextRetry()
             )
             report.health = report.judged(row)
@@ -110,7 +110,7 @@ extension StatusReport {
             reasons.append("the images of \(Phrase.count(unread.count, "live run")) are not known: \(trouble)")
         }
         reasons += row?.troubles ?? []
-        for registry in registries where registry.breaker == "open" {
+        for registry in registries where registry.isResting(at: generatedAt) {
             reasons.append("\(Phrase.registry(registry.registry)) fails for everything")
         }
         return reasons

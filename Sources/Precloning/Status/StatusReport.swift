@@ -149,6 +149,8 @@ package struct StatusReport: Codable, Sendable, Equatable {
         package var wantedBy: [String]
         /// For a run: how sure it is that it is used.
         package var certainty: String?
+        /// Queued, and nothing is asked of its registry before then.
+        package var registryRestsUntil: Date?
     }
 
     package struct Progress: Codable, Sendable, Equatable {
@@ -199,6 +201,8 @@ package struct StatusReport: Codable, Sendable, Equatable {
         package var breakerUntil: Date?
         /// Images that wait for this registry.
         package var waiting: Int
+        /// Live runs that wait for it; at most five ids.
+        package var waitingRuns: [String]
     }
 }
 

@@ -170,6 +170,9 @@ package struct StatusText: Sendable {
 
     private func waiting(_ image: StatusReport.ImageStatus) -> String {
         var text = image.state == "pending" ? "queued" : "tried again \(Phrase.time(until: image.dueAt, now: now))"
+        if let until = image.registryRestsUntil {
+            text = "queued; \(Phrase.registry(image.registry)) is asked again \(Phrase.time(until: until, now: now))"
+        }
         if let reason = image.reason { text += ": \(reason)" }
         return text
     }
@@ -264,7 +267,7 @@ package struct StatusText: Sendable {
         var text = "\(Phrase.short(image.digest)), \(Phrase.bytes(image.bytes))"
         text += ", looked at \(Phrase.age(image.verifiedAt, now: now))"
         if image.access != "accessible" { text += ", HealthOmics access \(image.access.replacing("_", with: " "))" }
-        if image.route == "pullThrough" { text += ", ECR refreshes the tag by itself" }
+        if image.routeDetail != nil, !image.source.contains("@") { text += ", ECR refreshes the tag by itself" }
         if let moved = image.movedDigest { text += ", the tag has moved upstream to \(Phrase.short(moved))" }
         return text
     }
@@ -294,15 +297,7 @@ extension StatusReport.Focus {
     var standing: StatusReport.Standing? {
         guard kind != "image" || images.count > 1 else { return nil }
         var standing = StatusReport.Standing()
-        for image in images where image.certainty != "inactive" {
-            standing.add(
-                1,
-                state: image.state,
-                registry: image.registry,
-                reason: image.failureClass,
-                until: image.dueAt
-            )
-        }
+        for image in images where image.certainty != "inactive" { standing.add(image) }
         standing.unresolved = unresolved.count
         standing.waits = StatusQuery.grouped(standing.waits)
         return standing
@@ -310,12 +305,17 @@ extension StatusReport.Focus {
 }
 
 extension StatusReport.RegistryStatus {
-    /// `Docker Hub: 37 of 100 pulls left, all back by 16:30; 3 images wait`.
+    /// Whether it failed for everything and is given a rest that is not over.
+    package func isResting(at now: Date) -> Bool { breaker == "open" && (breakerUntil ?? now) > now }
+
+    /// `Docker Hub: 37 of 100 pulls left, all back by 16:30; 3 images wait (run 1234567)`.
     package func sentence(now: Date, zone: TimeZone) -> String {
         var parts: [String] = []
         if let limit, let left {
-            var text = "\(left) of \(limit) pulls left"
-            if let resetsAt, left < limit { text += ", all back by \(Phrase.clock(resetsAt, now: now, zone: zone))" }
+            var text = limit > 0 ? "\(left) of \(limit) pulls left" : "no pulls left"
+            if let resetsAt, left < limit || limit == 0 {
+                text += ", all back by \(Phrase.clock(resetsAt, now: now, zone: zone))"
+            }
             parts.append(text)
         }
         if let pausedUntil {
@@ -324,13 +324,16 @@ extension StatusReport.RegistryStatus {
                     + (pauseReason.map { ": \($0)" } ?? "")
             )
         }
-        if let breaker {
+        if breaker != nil {
             let until = breakerUntil.map { " until \(Phrase.clock($0, now: now, zone: zone))" } ?? ""
             parts.append(
-                breaker == "open" ? "fails for everything, left alone\(until)" : "tried again with one request"
+                isResting(at: now) ? "fails for everything, left alone\(until)" : "failed, tried again with one request"
             )
         }
-        if waiting > 0 { parts.append("\(Phrase.count(waiting, "image")) wait\(waiting == 1 ? "s" : "")") }
+        if waiting > 0 {
+            let runs = waitingRuns.isEmpty ? "" : " (run \(waitingRuns.joined(separator: ", ")))"
+            parts.append("\(Phrase.count(waiting, "image")) wait\(waiting == 1 ? "s" : "")\(runs)")
+        }
         let who = credential.map { " as \($0)" } ?? ""
         return "\(Phrase.registry(registry))\(who): " + (parts.isEmpty ? "-" : parts.joined(separator: "; "))
     }

@@ -16,10 +16,16 @@ package protocol PullBudget: Sendable {
     ///
     /// - Throws: `RegistryError` of kind `quotaExhausted`, with `retryAfter`, when none is left.
     func reserve(registry: String) async throws -> PullReservation
-    /// The request was answered: it counts. One that may have arrived and has no answer is left as it is, and counts too.
+    /// The request was answered: it counts.
     func commit(_ reservation: PullReservation) async
+    /// The request may have arrived and has no answer: it counts from now on, until the registry says what it counted.
+    func lose(_ reservation: PullReservation) async
     /// The request was refused or never sent: it does not count.
     func release(_ reservation: PullReservation) async
+    /// The registry refused, since the allowance is used up, whatever we had counted.
+    ///
+    /// - Parameter retryAfter: how long it asks to be left alone; nil where it does not say.
+    func exhaust(_ reservation: PullReservation, retryAfter: Duration?) async
 }
 
 /// Where the uploads of very large layers are noted, so that a restarted daemon goes on with them. The ledger conforms

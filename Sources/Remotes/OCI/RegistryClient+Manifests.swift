@@ -66,6 +66,15 @@ extension RegistryClient {
         _ reference: ManifestReference,
         budget: (any PullBudget)? = nil
     ) async throws -> ManifestDocument {
+        try await readManifest(repository, reference, budget: budget).document
+    }
+
+    /// As `getManifest`, with the id of the request, where the registry names one.
+    package func readManifest(
+        _ repository: String,
+        _ reference: ManifestReference,
+        budget: (any PullBudget)? = nil
+    ) async throws -> (document: ManifestDocument, requestID: String?) {
         let request = RegistryRequest(
             method: .GET,
             address: address(repository, "manifests/\(reference)"),
@@ -98,11 +107,12 @@ extension RegistryClient {
             throw translate(error)
         }
         do {
-            return try ManifestDocument(
+            let document = try ManifestDocument(
                 bytes: bytes,
                 contentType: answer.header("content-type"),
                 expected: try reference.digest ?? contentDigest(answer)
             )
+            return (document, answer.requestID)
         } catch let error as ManifestError {
             throw RegistryError(
                 error.reason == .digestMismatch ? .digestMismatch : .unsupported,

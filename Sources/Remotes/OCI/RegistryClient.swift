@@ -155,8 +155,14 @@ extension RegistryClient {
             do {
                 response = try await transport.send(outgoing, patience: patience)
             } catch {
-                // One that may have arrived stays reserved: nobody knows whether it was counted.
-                if let pull, !Self.mayHaveArrived(error) { await request.budget?.release(pull) }
+                if let pull {
+                    // One that may have arrived counts: nobody knows whether the registry counted it.
+                    if Self.mayHaveArrived(error) {
+                        await request.budget?.lose(pull)
+                    } else {
+                        await request.budget?.release(pull)
+                    }
+                }
                 await permit.release()
                 throw translate(error)
             }
@@ -169,9 +175,9 @@ extension RegistryClient {
                 )
             }
             let status = response.status.code
-            if let pull {
-                // After the headers, which say more of the count than this pull alone.
-                let isCounted = ![401, 403, 429].contains(status) && status < 500
+            // After the headers, which say more of the count than this pull alone. What 429 means, its body tells.
+            if let pull, status != 429 {
+                let isCounted = ![401, 403].contains(status) && status < 500
                 if isCounted { await request.budget?.commit(pull) } else { await request.budget?.release(pull) }
             }
             if accepting.contains(status) {
@@ -204,7 +210,7 @@ extension RegistryClient {
             {
                 throw ChallengeAnswered()
             }
-            throw RegistryError.classify(
+            let error = RegistryError.classify(
                 host: isOwn ? host : address.origin.authority,
                 status: Int(status),
                 body: body,
@@ -214,6 +220,14 @@ extension RegistryClient {
                 authenticated: authorization != nil ? await authenticator.hasCredentials() : false,
                 what: request.what
             )
+            if let pull, status == 429 {
+                if error.kind == .quotaExhausted {
+                    await request.budget?.exhaust(pull, retryAfter: error.retryAfter)
+                } else {
+                    await request.budget?.release(pull)
+                }
+            }
+            throw error
         }
     }
 

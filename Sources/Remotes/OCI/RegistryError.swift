@@ -50,6 +50,8 @@ package struct RegistryError: Error, Hashable, Sendable, CustomStringConvertible
     package var platforms: [Platform]
     /// For `tagImmutable` and `digestMismatch`: what is there, and what was wanted.
     package var digests: DigestConflict?
+    /// Nothing was sent: our own limits held the request back until `retryAfter` is over.
+    package var isHeldBack = false
 
     package struct DigestConflict: Hashable, Sendable {
         package var found: Digest?

@@ -12,6 +12,8 @@ import Testing
             var reserved = 0
             var committed = 0
             var released = 0
+            var lost = 0
+            var exhausted = 0
         }
 
         private let state = Mutex(Tally())
@@ -26,7 +28,12 @@ import Testing
         }
 
         func commit(_ reservation: PullReservation) async { state.withLock { $0.committed += 1 } }
+        func lose(_ reservation: PullReservation) async { state.withLock { $0.lost += 1 } }
         func release(_ reservation: PullReservation) async { state.withLock { $0.released += 1 } }
+
+        func exhaust(_ reservation: PullReservation, retryAfter: Duration?) async {
+            state.withLock { $0.exhausted += 1 }
+        }
     }
 
     /// Lets nothing through.
@@ -45,8 +52,10 @@ import Testing
         var steps: [ScriptedTransport.Step]
         var committed = 0
         var released = 0
-        /// Neither: it may have been counted, nobody knows.
-        var left = 0
+        /// It may have been counted, nobody knows.
+        var lost = 0
+        /// The registry said that nothing is left.
+        var exhausted = 0
 
         var testDescription: String { name }
     }
@@ -56,19 +65,30 @@ import Testing
         // Docker Hub counts requests for what is not there.
         Case(name: "not there", steps: [.answer(404, [], "")], committed: 1),
         Case(name: "denied", steps: [.answer(403, [], "")], released: 1),
-        Case(name: "over the limit", steps: [.answer(429, [("Retry-After", "3600")], "")], released: 1),
+        Case(name: "too fast", steps: [.answer(429, [("Retry-After", "3600")], "")], released: 1),
+        Case(
+            name: "over the limit",
+            steps: [
+                .answer(
+                    429,
+                    [],
+                    #"{"errors":[{"code":"TOOMANYREQUESTS","message":"You have reached your pull rate limit."}]}"#
+                )
+            ],
+            exhausted: 1
+        ),
         Case(
             name: "three faults and an answer",
             steps: [.answer(500, [], ""), .answer(503, [], ""), .answer(502, [], ""), .answer(200, [], manifest)],
             committed: 1,
             released: 3
         ),
-        Case(name: "cut, then answered", steps: [.failure(.cut), .answer(200, [], manifest)], committed: 1, left: 1),
+        Case(name: "cut, then answered", steps: [.failure(.cut), .answer(200, [], manifest)], committed: 1, lost: 1),
         Case(
             name: "stalled twice",
             steps: [.failure(.stalled), .failure(.stalled), .failure(.tls)],
             released: 1,
-            left: 2
+            lost: 2
         ),
         Case(
             name: "never sent",
@@ -106,7 +126,8 @@ import Testing
         #expect(transport.sent.count == test.steps.count)
         let tally = budget.tally
         #expect(tally.committed == test.committed && tally.released == test.released, "\(tally)")
-        #expect(tally.reserved == test.committed + test.released + test.left, "\(tally)")
+        #expect(tally.lost == test.lost && tally.exhausted == test.exhausted, "\(tally)")
+        #expect(tally.reserved == test.committed + test.released + test.lost + test.exhausted, "\(tally)")
     }
 
     @Test func aRequestThatIsNotLetThroughCostsNothing() async throws {
@@ -117,6 +138,21 @@ import Testing
         }
         #expect(transport.sent.isEmpty)
         #expect(budget.tally == Budget.Tally(reserved: 1, committed: 0, released: 1))
+    }
+
+    @Test func theIdOfTheRequestIsHandedOn() async throws {
+        let digest = "sha256:" + String(repeating: "a", count: 64)
+        let type = "application/vnd.oci.image.config.v1+json"
+        let manifest =
+            #"{"schemaVersion":2,"config":{"mediaType":"\#(type)","digest":"\#(digest)","size":2},"layers":[]}"#
+        let transport = ScriptedTransport([
+            .answer(
+                200,
+                [("x-amzn-RequestId", "r-1"), ("Content-Type", "application/vnd.oci.image.manifest.v1+json")],
+                manifest
+            )
+        ])
+        #expect(try await client(transport).readManifest("a/b", .tag("1")).requestID == "r-1")
     }
 
     @Test func aHeadCostsNothing() async throws {

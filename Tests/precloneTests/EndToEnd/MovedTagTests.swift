@@ -1,4 +1,5 @@
 import Foundation
+import GRDB
 import Precloning
 import Sandbox
 import Testing
@@ -24,11 +25,11 @@ struct MovedTagTests {
             let new = try world.put(Self.image, size: 8192)
             #expect(old.root != new.root)
             try await running.pass("the move", within: .seconds(7200)) {
-                try !world.rows("SELECT 1 FROM audit WHERE action = 'tagMoved'").isEmpty
+                try !world.rows("SELECT 1 FROM audit WHERE action = 'upstreamTagMoved'").isEmpty
             }
             let looks = world.count("GetManifest", registry: "quay.io") - pulls
             #expect(looks <= (choice == "report" ? 0 : 1), "a look at a tag is no pull")
-            let row = try #require(try world.rows("SELECT * FROM audit WHERE action = 'tagMoved'").first)
+            let row = try #require(try world.rows("SELECT * FROM audit WHERE action = 'upstreamTagMoved'").first)
             #expect(row["before"] == old.root)
             #expect(row["after"] == new.root)
             #expect(row["caller"] == "daemon")
@@ -51,7 +52,8 @@ struct MovedTagTests {
             #expect(world.sandbox.privateTags(Self.repository) == ["1": old])
             let row = try #require(try world.rows("SELECT state, moved_digest, ecr_digest FROM images").first)
             #expect(row == ["state": "ready", "moved_digest": new, "ecr_digest": old])
-            #expect(try world.rows("SELECT 1 FROM audit WHERE action = 'tagMoved'").count == 1)
+            #expect(try world.rows("SELECT 1 FROM audit WHERE action = 'upstreamTagMoved'").count == 1)
+            #expect(try world.rows("SELECT 1 FROM audit WHERE action = 'tagMoved'").isEmpty, "ECR's tag did not move")
             let story = try await story(world)
             for word in [String(old.dropFirst(7).prefix(12)), String(new.dropFirst(7).prefix(12)), run, "moved"] {
                 #expect(story.contains(word), "\(word) in \(story)")
@@ -75,6 +77,8 @@ struct MovedTagTests {
             )
             #expect(pushed.map { $0["before"] } == [nil, old])
             #expect(pushed.map { $0["after"] } == [old, new])
+            let moved = try world.rows("SELECT * FROM audit WHERE action = 'tagMoved'")
+            #expect(moved.map { $0["before"] } == [old] && moved.map { $0["after"] } == [new])
             let story = try await story(world)
             #expect(story.contains(run), "\(story)")
         }
@@ -91,6 +95,38 @@ struct MovedTagTests {
             #expect(world.sandbox.privateTags(Self.repository) == ["1": new, kept: old])
             #expect(world.sandbox.isWhole(Self.repository, kept))
             #expect(try await story(world).contains(kept))
+        }
+    }
+
+    @Test(
+        "below a pull-through prefix ECR refreshes by itself, however the image came there",
+        arguments: ["clone", "keep"]
+    )
+    func belowAPrefix(choice: String) async throws {
+        let keys: [String: SandboxJSON] = ["clone": ["onTagMove": .string(choice), "refreshTagsEvery": "1h"]]
+        try await SteppedDaemon.with(keys: keys) { running in
+            let world = running.world
+            try world.addRule()
+            let old = try world.put(Self.image)
+            try world.startRun("one", of: [Self.image])
+            try await running.pass("the image", within: .seconds(600)) { try running.states([Self.image: "ready"]) }
+            // That ECR fetched it because of us is in the audit like a push.
+            let imported = try #require(try world.rows("SELECT * FROM audit WHERE action = 'imageImported'").first)
+            #expect(imported["after"] == old.root && imported["before"] == nil)
+            #expect(imported["detail"] == "ECR fetched it by pull-through cache rule quay, and made the repository")
+            // As if it had been found there at the first look.
+            let record = try DatabaseQueue(path: world.record)
+            try await record.write { try $0.execute(sql: "UPDATE image SET route = 'present'") }
+            try record.close()
+            let looks = world.count("HeadManifest", registry: "quay.io")
+            try world.put(Self.image, size: 8192)
+            try await running.pass(.seconds(3 * 3600))
+            #expect(world.count("HeadManifest", registry: "quay.io") == looks)
+            #expect(try world.rows("SELECT 1 FROM audit WHERE action LIKE '%agMoved'").isEmpty)
+            let row = try #require(try world.rows("SELECT state, moved_digest FROM images").first)
+            #expect(row == ["state": "ready"])
+            let status = try await world.run("status", "--image", Self.image)
+            #expect(status.standardOutput.contains("ECR refreshes the tag by itself"), "\(status.standardOutput)")
         }
     }
 }

@@ -1,6 +1,7 @@
 import Foundation
 import Precloning
 import Sandbox
+import TestSupport
 import Testing
 
 /// Pull quotas, held against a registry that counts for itself.
@@ -102,6 +103,28 @@ struct QuotaTests {
                 #expect((third.standardOutput + third.standardError).contains("quota"))
             }
             #expect(pulls(world) == 2)
+        }
+    }
+
+    @Test("bytes a second hold on the way of a copy, where they come from and where they go", arguments: [true, false])
+    func bytes(isSource: Bool) async throws {
+        let host = isSource ? "ghcr.io" : "123456789012.dkr.ecr.us-east-1.amazonaws.com"
+        let keys: [String: SandboxJSON] = [
+            "registries": .object([host: ["bytesPerSecond": "64KiB", "requestsPerSecond": 1000]])
+        ]
+        try await SteppedDaemon.with(keys: keys) { running in
+            let world = running.world
+            let image = "ghcr.io/org/large:1"
+            try world.put(image, size: 4 << 20)
+            try world.startRun("one", of: [image])
+            try await running.pass("the copy", within: .seconds(60)) { try running.states([image: "cloning"]) }
+            let began = running.clock.elapsed
+            try await running.pass("its end", step: .milliseconds(500), within: .seconds(600)) {
+                try running.states([image: "ready"])
+            }
+            // 64 s for the layer, less what one piece of it may be ahead.
+            let took = running.clock.elapsed - began
+            #expect(took > .seconds(50), "\(took)")
         }
     }
 }

@@ -42,7 +42,7 @@ struct ReloadTests {
                 try await world.until("the good file") {
                     try world.rows("SELECT 1 FROM daemon WHERE configTrouble IS NOT NULL").isEmpty
                 }
-                _ = try await world.run("retry", "--all")
+                // What the old rules denied is looked at again without anybody asking.
                 try world.startRun("second", of: [ghcr])
                 try await world.until([quay: "ready", ghcr: "ready"])
                 #expect(try world.states()[large] == "cloning", "the copy goes on through all of it")
@@ -52,6 +52,43 @@ struct ReloadTests {
             }
             #expect(try world.rows("SELECT 1 FROM audit WHERE action = 'configReloaded'").count == 1)
             #expect(world.count("PutManifest", registry: "ecr", repository: "ghcr/org/large") == 1)
+        }
+    }
+
+    @Test("files that the configuration names are looked at first, and what takes a restart is told")
+    func parts() async throws {
+        try await RunningSandbox.with { world in
+            try await world.withDaemon { daemon in
+                try await world.until("the daemon") { try !world.rows("SELECT 1 FROM daemon").isEmpty }
+                func reload(_ keys: [String: SandboxJSON], _ trouble: String) async throws {
+                    try world.configure(keys)
+                    daemon.signal(SIGHUP)
+                    try await world.until(trouble) {
+                        try !world.rows("SELECT 1 FROM daemon WHERE configTrouble \(trouble)").isEmpty
+                    }
+                }
+                func reloads() throws -> Int {
+                    try world.rows("SELECT 1 FROM audit WHERE action = 'configReloaded'").count
+                }
+                let missing = world.folder.appending(path: "no-such-ca.pem").path
+                try await reload(["registries": ["quay.io": ["caFile": .string(missing)]]], "LIKE '%no-such-ca.pem%'")
+                #expect(try reloads() == 0)
+                try await reload(
+                    ["aws": ["region": "eu-west-1"], "log": ["format": "json"]],
+                    "LIKE 'aws.region, log.format:%'"
+                )
+                #expect(try reloads() == 1)
+                let status = try await world.run("status")
+                #expect(status.code == 4)
+                #expect(
+                    status.standardOutput.contains(
+                        "the changed configuration is not in force: aws.region, log.format: restart preclone for it"
+                    ),
+                    "\(status.standardOutput)"
+                )
+                try await reload([:], "IS NULL")
+                #expect(try reloads() == 2)
+            }
         }
     }
 }
