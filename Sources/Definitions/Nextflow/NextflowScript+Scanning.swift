@@ -26,19 +26,12 @@ extension NextflowLibrary {
                     body: open + 1..<max(open + 1, position - 1),
                     line: token.line
                 )
-            case "workflow" where next?.name != nil && Self.opens(tokens, position + 2):
-                let open = Self.next(tokens, position + 2)
+            case "workflow" where Self.opens(tokens, position + (next?.name == nil ? 1 : 2)):
+                let open = Self.next(tokens, position + (next?.name == nil ? 1 : 2))
                 position = Self.close(tokens, open)
-                script.add(
-                    .workflow,
-                    name: next?.name ?? "",
-                    body: open + 1..<max(open + 1, position - 1),
-                    line: token.line
-                )
-            case "workflow" where Self.opens(tokens, position + 1):
-                let open = Self.next(tokens, position + 1)
-                position = Self.close(tokens, open)
-                script.add(.workflow, name: "", body: open + 1..<max(open + 1, position - 1), line: token.line)
+                let body = open + 1..<max(open + 1, position - 1)
+                script.add(.workflow, name: next?.name ?? "", body: body, line: token.line)
+                includes(script, body)
             case "workflow" where next?.isSymbol(".") == true, "import", "package":
                 position = Self.lineEnd(tokens, position)
             case "output", "record", "enum", "class", "interface", "trait":
@@ -71,6 +64,24 @@ extension NextflowLibrary {
                 }
             }
             if position <= start { position = start + 1 }
+        }
+    }
+
+    /// Includes in the body of a workflow, as the first DSL2 had them.
+    private func includes(_ script: NextflowScript, _ body: Range<Int>) {
+        let tokens = script.tokens
+        var index = body.lowerBound
+        while index < body.upperBound {
+            let isFirst =
+                index == body.lowerBound || tokens[index - 1].isNewline || tokens[index - 1].isSymbol(";")
+                || tokens[index - 1].isSymbol("{")
+            let next = index + 1 < body.upperBound ? tokens[index + 1] : nil
+            let isInclude = next.map { $0.isSymbol("{") || Self.bodyName($0) != nil } ?? false
+            if tokens[index].isName("include"), isFirst, isInclude {
+                index = max(index + 1, include(script, index))
+            } else {
+                index += 1
+            }
         }
     }
 

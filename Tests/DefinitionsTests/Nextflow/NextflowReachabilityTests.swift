@@ -83,6 +83,25 @@ struct NextflowReachabilityTests {
             images: ["q.io/a:7"]
         ),
         NextflowExample(
+            "includes in a workflow's branches",
+            script: """
+                workflow {
+                 if (params.x) {
+                 include { B } from './n' addParams(v: '1')
+                 B()
+                 } else {
+                 include { A } from './m' addParams(v: '2')
+                 A(1)
+                 }
+                }
+                """,
+            files: [
+                "m.nf": process(#"container "q.io/a:${params.v}""#),
+                "n.nf": process(#"container "q.io/b:${params.v}""#, name: "B"),
+            ],
+            images: ["q.io/a:2", "q.io/b:1"]
+        ),
+        NextflowExample(
             "parameters replaced by an include",
             script: """
                 params.v='0'
