@@ -80,6 +80,19 @@ struct ZipFilesTests {
         #expect(files.notes.first?.message.contains("left out of the zip") == true)
     }
 
+    @Test("says with a missing main file what was left out of the archive")
+    func leftOutMain() throws {
+        var zip = ZipBuilder()
+        zip.add("wf\\main.cwl", "class: CommandLineTool")
+        let files = try ZipFiles(zip.finished())
+        let message =
+            "main file (main.cwl): not in the definition, and no .cwl file is (wf\\main.cwl: left out of the zip: its "
+            + "name holds a backslash; make the zip with `/` between folders)"
+        #expect(throws: DefinitionError(message)) {
+            try WorkflowDefinition.inspect(files, DefinitionRequest(engine: .cwl))
+        }
+    }
+
     @Test("takes the last of equal names, and names with ./ as they are meant")
     func duplicates() throws {
         var zip = ZipBuilder()

@@ -11,6 +11,10 @@ struct CWLLoader {
     private(set) var notes: [DefinitionNote] = []
     private var noted: Set<DefinitionNote> = []
     private var graphs: [String: [String: CWLNode]] = [:]
+    private var mains: [String: Result<CWLNode, Fault>] = [:]
+    /// References followed inside one another, and so the stack.
+    private var depth = 0
+    private static let maximumDepth = 20
 
     /// Why a reference leads to nothing.
     struct Fault: Error, Hashable {
@@ -64,7 +68,7 @@ struct CWLLoader {
     /// - Returns: nil where it leads to nothing, which is noted.
     mutating func resolved(_ node: CWLNode) -> CWLNode? {
         var node = node
-        for _ in 0..<20 {
+        for _ in 0..<Self.maximumDepth {
             guard let reference = CWLLoader.importReference(node) else { return node }
             do {
                 node = try target(of: reference)
@@ -73,7 +77,7 @@ struct CWLLoader {
                 return nil
             }
         }
-        note(node.evidence, "$import leads through more than 20 files")
+        note(node.evidence, "$import leads through more than \(Self.maximumDepth) files")
         return nil
     }
 
@@ -106,6 +110,11 @@ struct CWLLoader {
     /// What a scalar with a reference names: a file, a part of a file, or a part of its own file.
     mutating func target(of reference: CWLNode) throws(Fault) -> CWLNode {
         guard let text = reference.string else { throw Fault(reason: "an empty reference") }
+        guard depth < Self.maximumDepth else {
+            throw Fault(reason: "`\(text.prefix(200))` leads through more than \(Self.maximumDepth) files")
+        }
+        depth += 1
+        defer { depth -= 1 }
         let document = reference.document
         let (path, fragment) = try path(of: text, from: document.path)
         let target = try self.document(path)
@@ -121,12 +130,23 @@ struct CWLLoader {
 
     /// The process of a document: its root, or of a packed one `main`, or the only one.
     mutating func main(of document: CWLDocument) throws(Fault) -> CWLNode {
+        if let known = mains[document.path] { return try known.get() }
+        let found: Result<CWLNode, Fault>
+        // A `$graph` may import what asks for this very document.
+        mains[document.path] = .failure(Fault(reason: "\(document.path) imports itself"))
+        do throws(Fault) { found = .success(try findMain(of: document)) } catch { found = .failure(error) }
+        mains[document.path] = found
+        return try found.get()
+    }
+
+    private mutating func findMain(of document: CWLDocument) throws(Fault) -> CWLNode {
         guard let list = document.root["$graph"], let elements = resolved(list)?.elements else { return document.root }
         let graph = elements.compactMap { resolved($0) }
         let ids = graph.map { $0["id"]?.string.map(CWLLoader.shortID) ?? "" }
         if let index = ids.lastIndex(of: "main") { return graph[index] }
         let processes = graph.filter { $0["class"] != nil }
         if processes.count == 1 { return processes[0] }
+        guard !processes.isEmpty else { throw Fault(reason: "\(document.path) holds no process in its `$graph`") }
         throw Fault(
             reason: "\(document.path) holds several processes and none is `main`; name one as "
                 + "\(document.path)#ID: \(ids.prefix(10).joined(separator: ", "))"
@@ -135,26 +155,29 @@ struct CWLLoader {
 
     /// The element with an id, anywhere in a document; ids of a packed document come first.
     mutating func part(_ fragment: String, of document: CWLDocument) -> CWLNode? {
-        if graphs[document.path] == nil { graphs[document.path] = CWLLoader.parts(of: document) }
-        let parts = graphs[document.path] ?? [:]
-        if let part = parts[fragment] ?? parts[CWLLoader.shortID(fragment)] { return part }
-        // A packed document may import its processes.
-        guard let list = document.root["$graph"], let elements = resolved(list)?.elements else { return nil }
-        for element in elements {
-            guard let process = resolved(element), let id = process["id"]?.string else { continue }
-            if CWLLoader.shortID(id) == CWLLoader.shortID(fragment) { return process }
+        if graphs[document.path] == nil {
+            graphs[document.path] = [:]
+            graphs[document.path] = parts(of: document)
         }
-        return nil
+        let parts = graphs[document.path] ?? [:]
+        return parts[fragment] ?? parts[CWLLoader.shortID(fragment)]
     }
 
-    private static func parts(of document: CWLDocument) -> [String: CWLNode] {
+    private mutating func parts(of document: CWLDocument) -> [String: CWLNode] {
         var parts: [String: CWLNode] = [:]
+        func add(_ node: CWLNode, _ id: String) {
+            for name in [id, CWLLoader.shortID(id)] where parts[name] == nil { parts[name] = node }
+        }
         for index in document.yaml.nodes.indices {
             let node = CWLNode(document: document, index: index)
             guard node.isMapping, let id = node["id"]?.string, node["class"] != nil else { continue }
-            for name in [id, shortID(id)] where parts[name] == nil {
-                parts[name] = node
-            }
+            add(node, id)
+        }
+        // A packed document may import its processes.
+        guard let list = document.root["$graph"], let elements = resolved(list)?.elements else { return parts }
+        for element in elements {
+            guard let process = resolved(element), let id = process["id"]?.string else { continue }
+            add(process, id)
         }
         return parts
     }

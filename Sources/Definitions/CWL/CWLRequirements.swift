@@ -6,6 +6,9 @@ struct CWLDocker: Sendable {
     /// Imports on the way that could not be read; one of them may hold the requirement.
     var broken: [CWLNode] = []
 
+    /// Nodes that are looked at in one list; a list of aliases of lists can name exponentially many.
+    private static let maximumNodes = 2_000
+
     var effective: CWLNode? { requirement ?? hint }
 
     /// What holds below a step or process that has requirements and hints of its own.
@@ -14,7 +17,12 @@ struct CWLDocker: Sendable {
         for (field, isHint) in [("requirements", false), ("hints", true)] {
             guard let list = node[field] else { continue }
             var found: CWLNode?
-            Self.find(in: list, &loader, depth: 0, &found, &inner.broken)
+            var budget = Self.maximumNodes
+            Self.find(in: list, &loader, depth: 0, &budget, &found, &inner.broken)
+            if budget <= 0, inner.broken.count < 20 {
+                loader.note(list.evidence, "more than \(Self.maximumNodes) entries; the others are not looked at")
+                inner.broken.append(list)
+            }
             guard let found else { continue }
             if isHint { inner.hint = found } else { inner.requirement = found }
         }
@@ -26,16 +34,20 @@ struct CWLDocker: Sendable {
         in list: CWLNode,
         _ loader: inout CWLLoader,
         depth: Int,
+        _ budget: inout Int,
         _ found: inout CWLNode?,
         _ broken: inout [CWLNode]
     ) {
-        guard depth < 8, !list.isNull else { return }
+        budget -= 1
+        guard depth < 8, budget > 0, !list.isNull else { return }
         guard let list = loader.resolved(list) else {
             if broken.count < 20 { broken.append(list) }
             return
         }
         if let elements = list.elements {
-            for element in elements { find(in: element, &loader, depth: depth + 1, &found, &broken) }
+            for element in elements where budget > 0 {
+                find(in: element, &loader, depth: depth + 1, &budget, &found, &broken)
+            }
         } else if let name = list["class"]?.string {
             if isDocker(name) { found = list }
         } else {

@@ -29,7 +29,10 @@ struct YAMLParser {
             }
         }
         self.bytes = bytes
-        var starts = [0]
+        // A byte order mark is no column of the first line.
+        let start = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0
+        position = start
+        var starts = [start]
         var offset = 0
         for byte in bytes {
             offset += 1
@@ -42,7 +45,6 @@ struct YAMLParser {
         if bytes.starts(with: [0xFF, 0xFE]) || bytes.starts(with: [0xFE, 0xFF]) {
             throw YAMLFault(line: 1, message: "the text is UTF-16; save it as UTF-8")
         }
-        if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { position = 3 }
         skipToToken()
         while peek == UInt8(ascii: "%"), column == 0 {
             skipLine()

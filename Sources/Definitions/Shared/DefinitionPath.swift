@@ -20,6 +20,12 @@ package enum DefinitionPath {
         path.split(separator: "/").dropLast().joined(separator: "/")
     }
 
+    /// Whether a file is one that macOS packs beside every file of an archive: `__MACOSX/…`, `._main.wdl`.
+    static func isCompanion(_ path: String) -> Bool {
+        path.hasPrefix("__MACOSX/") || path.hasSuffix(".DS_Store")
+            || path.split(separator: "/").last?.hasPrefix("._") == true
+    }
+
     private static func join(_ folders: [Substring], _ path: String) -> String? {
         var parts = folders
         for part in path.split(separator: "/") where part != "." {
@@ -57,7 +63,7 @@ extension DefinitionFiles {
         }
         for name in names where exists(name) { return name }
         // Only now: to list a large folder takes longer than to read the definition.
-        let all = paths
+        let all = paths.filter { !DefinitionPath.isCompanion($0) }
         if let folder = onlyFolder(of: all) {
             for name in names where exists("\(folder)/\(name)") { return "\(folder)/\(name)" }
         }

@@ -61,12 +61,19 @@ package enum WorkflowDefinition {
         _ files: any DefinitionFiles,
         _ request: DefinitionRequest
     ) throws(DefinitionError) -> Inspection {
-        var inspection =
-            switch request.engine {
-            case .wdl, .wdlLenient: try WDLDefinition.inspect(files, request)
-            case .nextflow: try NextflowDefinition.inspect(files, request)
-            case .cwl: try CWLDefinition.inspect(files, request)
-            }
+        var inspection: Inspection
+        do throws(DefinitionError) {
+            inspection =
+                switch request.engine {
+                case .wdl, .wdlLenient: try WDLDefinition.inspect(files, request)
+                case .nextflow: try NextflowDefinition.inspect(files, request)
+                case .cwl: try CWLDefinition.inspect(files, request)
+                }
+        } catch {
+            // What was left out of an archive may be just the file that is missed.
+            guard let note = files.notes.first else { throw error }
+            throw DefinitionError("\(error.message) (\(note.message))")
+        }
         inspection.notes += files.notes
         return inspection
     }

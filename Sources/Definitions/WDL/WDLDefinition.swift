@@ -27,10 +27,11 @@ package enum WDLDefinition {
             refusal = error
         }
         guard request.main == nil else { throw refusal }
-        let candidates = files.paths.lazy.filter { $0.hasSuffix(".wdl") }.prefix(200).filter { path in
-            guard case .contents(let bytes) = files.read(path), bytes.count < 1 << 18 else { return false }
-            return !WDLParser.read(bytes, path: path, number: 0).workflows.isEmpty
-        }
+        let candidates = files.paths.lazy.filter { $0.hasSuffix(".wdl") && !DefinitionPath.isCompanion($0) }.prefix(200)
+            .filter { path in
+                guard case .contents(let bytes) = files.read(path), bytes.count < 1 << 18 else { return false }
+                return !WDLParser.read(bytes, path: path, number: 0).workflows.isEmpty
+            }
         guard candidates.count == 1 else { throw refusal }
         return candidates[0]
     }

@@ -37,7 +37,21 @@ final class WDLLibrary {
             let message = "remote import \(item.reference.prefix(200)) is not fetched"
             notes.append(DefinitionNote(place: .source(file: path, line: item.line), message: message))
         }
+        // What leads out is said of every file that is read, whether or not anything is called from there.
+        for item in document.imports where isOutside(item, from: path) {
+            let message = "import \(item.reference.prefix(200)) leaves the definition"
+            notes.append(DefinitionNote(place: .source(file: path, line: item.line), message: message))
+        }
         return number
+    }
+
+    /// Engines look beside the importing file; packed definitions are often written against the root or the main file.
+    private func bases(from path: String) -> [String] { [path, "", main] }
+
+    private func isOutside(_ item: WDLImport, from path: String) -> Bool {
+        guard !Self.isRemote(item.reference) else { return false }
+        return item.reference.hasPrefix("file://")
+            || bases(from: path).allSatisfy { DefinitionPath.resolve(item.reference, from: $0) == nil }
     }
 
     private static func isRemote(_ reference: String) -> Bool {
@@ -83,7 +97,7 @@ final class WDLLibrary {
         let found = open(name, in: document)
         documents[document].namespaces[name] = found
         if case .absent(let why) = found, let item = documents[document].imports.last(where: { $0.namespace == name }),
-            !Self.isRemote(item.reference)
+            !Self.isRemote(item.reference), !isOutside(item, from: documents[document].path)
         {
             notes.append(DefinitionNote(place: .source(file: documents[document].path, line: item.line), message: why))
         }
@@ -100,12 +114,9 @@ final class WDLLibrary {
         guard documents.count < Self.maximumDocuments, bytesRead < Self.maximumBytes else {
             return .absent("import \(reference) is not read: the definition imports too much")
         }
-        if item.reference.hasPrefix("file://") { return .absent("import \(reference) leaves the definition") }
-        // Engines look beside the importing file; packed definitions are often written against the root or the main file.
-        var isOutside = true
-        for base in [from, "", main] {
+        guard !isOutside(item, from: from) else { return .absent("import \(reference) leaves the definition") }
+        for base in bases(from: from) {
             guard let path = DefinitionPath.resolve(item.reference, from: base) else { continue }
-            isOutside = false
             if let number = numbers[path] { return .document(number) }
             switch files.read(path) {
             case .contents(let bytes) where bytes.count <= Self.maximumFileBytes:
@@ -115,9 +126,7 @@ final class WDLLibrary {
             case .missing: continue
             }
         }
-        return .absent(
-            isOutside ? "import \(reference) leaves the definition" : "import \(reference) is not in the definition"
-        )
+        return .absent("import \(reference) is not in the definition")
     }
 }
 

@@ -18,6 +18,10 @@ struct WDLParser {
     /// - Parameter number: The index that the document will have among all that are read.
     static func read(_ bytes: [UInt8], path: String, number: Int) -> WDLDocument {
         let document = WDLDocument(path: path)
+        guard !bytes.starts(with: [0xFF, 0xFE]), !bytes.starts(with: [0xFE, 0xFF]) else {
+            document.faults = [WDLFault(line: 1, message: "the text is UTF-16; save it as UTF-8")]
+            return document
+        }
         var lexer = WDLLexer(bytes)
         lexer.read()
         document.faults = lexer.faults

@@ -331,12 +331,16 @@ extension Ledger {
                 $0,
                 sql: """
                     SELECT * FROM inspection WHERE definition = ? AND engine = ? AND main = ? AND profiles = ?
-                    ORDER BY id DESC LIMIT 200
+                    ORDER BY id DESC LIMIT ?
                     """,
-                arguments: [definition, engine, main, profiles]
+                arguments: [definition, engine, main, profiles, Self.keptInspections]
             )
         }
     }
+
+    /// Sets of parameters of one definition that are remembered, the newest. Where a condition hangs on a file of each
+    /// sample, every run is a set of its own.
+    static let keptInspections = 200
 
     package func storeInspection(
         definition: String,
@@ -356,7 +360,15 @@ extension Ledger {
                     """,
                 arguments: [definition, engine, main, profiles, parameters, relevant, result, now.milliseconds]
             )
-            return database.lastInsertedRowID
+            let id = database.lastInsertedRowID
+            try database.execute(
+                sql: """
+                    DELETE FROM inspection WHERE definition = :key AND id < (SELECT MIN(id) FROM
+                        (SELECT id FROM inspection WHERE definition = :key ORDER BY id DESC LIMIT :kept))
+                    """,
+                arguments: ["key": definition, "kept": Self.keptInspections]
+            )
+            return id
         }
     }
 

@@ -198,7 +198,7 @@ enum LedgerSchema {
             definition TEXT NOT NULL,
             engine TEXT NOT NULL,
             main TEXT NOT NULL DEFAULT '',
-            profiles TEXT NOT NULL,               -- JSON: profiles and engine version
+            profiles TEXT NOT NULL,               -- JSON: profiles, engine version, preclone version
             parameters TEXT NOT NULL,             -- JSON: the relevant ones only
             relevant TEXT NOT NULL,               -- JSON array of their names
             result TEXT NOT NULL,                 -- JSON: images, unresolved, notes

@@ -50,7 +50,8 @@ package actor DefinitionStore {
         }
         let key = Self.key(of: version)
         let main = version.main ?? ""
-        let profileText = try InspectionCoding.text([profiles, engineVersion.map { [$0] } ?? []])
+        // A later preclone may read a definition better: what an earlier one made of it does not hold for it.
+        let profileText = try InspectionCoding.text([profiles, engineVersion.map { [$0] } ?? [], [Version.current]])
         let given = ParameterValue.object(parameters)
         if let stored = try stored(key, engine, main, profileText, given) { return stored }
         while busy[key] != nil {

@@ -50,6 +50,12 @@ struct CWLDefinitionTests {
             "hints:\n- class: DockerRequirement\n  dockerPull: x/y\nrequirements:\n- class: DockerRequirement\n  dockerPull: a/b:1",
             "hints:\n- class: DockerRequirement\n  dockerPull: a/b:1\n  dockerImageId: other",
             "hints:\n- class: DockerRequirement\n  dockerPull: docker://a/b:1",
+            "hints:\n- class: DockerRequirement\n  dockerPull: >-\n    a/b:1\n\n",
+            "hints:\n- class: DockerRequirement\n  dockerPull: |\n\n    a/b:1\n",
+            "hints:\n- class: DockerRequirement\n  dockerPull: x/y:1\n  dockerPull: a/b:1",
+            "hints: [{\"class\": \"DockerRequirement\", \"dockerPull\": \"a\\u002fb:1\"}]",
+            "x: &d {dockerPull: a/b:1}\nhints: {DockerRequirement: *d}",
+            "x: &d {dockerPull: a/b:1}\nhints: {DockerRequirement: {<<: *d, dockerOutputDirectory: /o}}",
         ]
     )
     func forms(_ requirements: String) throws {
@@ -431,6 +437,7 @@ struct CWLDefinitionTests {
             (["main.cwl": "a: [\n"], "main.cwl:2 is not YAML: a bracket is not closed"),
             (["main.cwl": "a: b\n"], "main.cwl:1: this is no CWL process: it has no `class`"),
             (["main.cwl": ""], "main.cwl:1: this is no CWL process: it has no `class`"),
+            (["main.cwl": "$graph: [{name: r, type: record}]"], "main.cwl holds no process in its `$graph`"),
             (["x.txt": ""], "main file (main.cwl): not in the definition, and no .cwl file is"),
         ]
     )
@@ -476,5 +483,56 @@ struct CWLDefinitionTests {
         #expect(throws: DefinitionError("main.cwl:1 is not YAML: more than one anchor and one tag for a value")) {
             try inspect(["main.cwl": properties])
         }
+    }
+
+    @Test(
+        "ends where packed documents import one another, in a circle or without end",
+        arguments: [
+            ["main.cwl": "$graph: [{$import: b.cwl}]", "b.cwl": "$graph: [{$import: main.cwl}]"],
+            ["main.cwl": "$graph: [{$import: \"main.cwl#x\"}]"],
+            Dictionary(
+                uniqueKeysWithValues: (0..<3_000).map { index in
+                    (index == 0 ? "main.cwl" : "n\(index).cwl", "$graph: [{$import: n\(index + 1).cwl}]")
+                }
+            ),
+            Dictionary(
+                uniqueKeysWithValues: (0..<12).map { index in
+                    let imports = (0..<12).map { "{$import: \($0 == 0 ? "main" : "n\($0)").cwl}" }
+                    return (index == 0 ? "main.cwl" : "n\(index).cwl", "$graph: [\(imports.joined(separator: ", "))]")
+                }
+            ),
+        ]
+    )
+    func importedGraphs(_ files: [String: String]) {
+        #expect(throws: DefinitionError.self) { try inspect(files) }
+    }
+
+    @Test("ends where requirements are lists of aliases of lists, and finds what stands among the first")
+    func aliasedRequirements() throws {
+        var main = "class: CommandLineTool\ninputs: []\noutputs: []\nx0: &a0 [{class: InlineJavascriptRequirement}]\n"
+        for level in 1...11 {
+            let aliases = Array(repeating: "*a\(level - 1)", count: 9).joined(separator: ", ")
+            main += "x\(level): &a\(level) [\(aliases)]\n"
+        }
+        let found = try inspect([
+            "main.cwl": main + "requirements: [{class: DockerRequirement, dockerPull: i/t}, *a11]\n"
+        ])
+        #expect(found.texts() == ["i/t"])
+        #expect(found.notes.map(\.message) == ["more than 2000 entries; the others are not looked at"])
+        let missing = try inspect(["main.cwl": main + "requirements: *a11\n"])
+        #expect(missing.texts() == [] && missing.unresolved.count == 1)
+    }
+
+    @Test("ends where thousands of steps look for parts of a long packed document")
+    func longGraph() throws {
+        var graph = "$graph:\n"
+        for index in 0..<5_000 { graph += "- {class: Operation, id: o\(index), inputs: [], outputs: []}\n" }
+        graph +=
+            "- {class: CommandLineTool, id: main, inputs: [], outputs: [], hints: {DockerRequirement: {dockerPull: i/t}}}\n"
+        var main = "class: Workflow\ninputs: []\noutputs: []\nsteps:\n"
+        for step in 0..<1_500 { main += "  s\(step): {run: graph.cwl}\n  m\(step): {run: \"graph.cwl#no\(step)\"}\n" }
+        let inspection = try inspect(["main.cwl": main, "graph.cwl": graph])
+        #expect(inspection.texts() == ["i/t"])
+        #expect(inspection.images.first?.tasks.count == 1_500)
     }
 }

@@ -47,6 +47,8 @@ struct YAMLParserTests {
             ),
             ("a: b\r\nc:\r\n  - d\r\n", #"{"a": "b", "c": ["d"]}"#),
             ("\u{FEFF}a: b", #"{"a": "b"}"#),
+            ("\u{FEFF}a: b\nc:\n- d\n", #"{"a": "b", "c": ["d"]}"#),
+            ("\u{FEFF}# x\r\n%YAML 1.2\r\n---\r\na: b\r\nc: d\r\n", #"{"a": "b", "c": "d"}"#),
             ("", "null"),
             ("# nothing\n", "null"),
         ]

@@ -30,6 +30,9 @@ struct DefinitionPathTests {
             (["wf/main.cwl", "wf/tools/t.cwl"], "tools/t.cwl", "wf/tools/t.cwl"),
             (["README.md", "flow.cwl"], nil, "flow.cwl"),
             (["main.cwl"], "./main.cwl", "main.cwl"),
+            (["wf/main.cwl", "__MACOSX/wf/._main.cwl"], nil, "wf/main.cwl"),
+            (["wf/t/a.cwl", "__MACOSX/._wf", ".DS_Store", "wf/t/._a.cwl"], "t/a.cwl", "wf/t/a.cwl"),
+            (["flow.cwl", "._flow.cwl"], nil, "flow.cwl"),
         ] as [([String], String?, String)]
     )
     func main(_ paths: [String], _ given: String?, _ expected: String) throws {

@@ -233,5 +233,12 @@ struct WDLDefinitionTests {
         #expect(throws: DefinitionError.self) { try inspectWDL(["a.wdl": workflow], main: "c.wdl") }
         let error = try #require(throws: DefinitionError.self) { try inspectWDL("version 1.0\nstruct S { Int x }\n}") }
         #expect(error.message.hasPrefix("main file main.wdl: it holds no workflow; line 3: "))
+        let packed = ["wf/flow.wdl": workflow, "wf/tasks.wdl": wdlTask("t", "b:1"), "__MACOSX/wf/._flow.wdl": workflow]
+        #expect(try inspectWDL(packed).wdlTexts() == ["a:1"])
+        let wide = DefinitionFilesInMemory(bytes: ["main.wdl": [0xFF, 0xFE] + workflow.utf8.flatMap { [$0, 0] }])
+        let message = "main file main.wdl: it holds no workflow; line 1: the text is UTF-16; save it as UTF-8"
+        #expect(throws: DefinitionError(message)) {
+            try WorkflowDefinition.inspect(wide, DefinitionRequest(engine: .wdl))
+        }
     }
 }

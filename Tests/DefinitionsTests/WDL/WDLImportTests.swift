@@ -97,6 +97,8 @@ struct WDLImportTests {
         #expect(inspection.wdlTexts() == ["a:1"])
         #expect(inspection.missing == ["import \(reference) \(why)"])
         #expect(inspection.notes.map(\.message) == inspection.missing)
+        let unused = try inspectWDL(text.replacing("call s.t ", with: "")).notes.map(\.message)
+        #expect(unused == (why.hasPrefix("leaves") ? inspection.missing : []))
     }
 
     @Test("that go in a circle end")

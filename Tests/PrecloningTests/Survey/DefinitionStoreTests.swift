@@ -49,6 +49,46 @@ import Testing
         }
     }
 
+    @Test func whatAnEarlierPrecloneMadeOfADefinitionDoesNotHold() async throws {
+        try await SurveyBench.with { bench in
+            let recipe = WorkflowRecipe("w", engine: "WDL", main: "main.wdl", files: ["main.wdl": Self.wdl])
+            let workflow = bench.sandbox.addWorkflow(recipe)
+            try await bench.surveyDefaults(workflow: workflow)
+            try await bench.ledger.database.write { database in
+                try database.execute(
+                    sql: "UPDATE inspection SET profiles = replace(profiles, ?, '0.0.1'), result = '{}'",
+                    arguments: [Version.current]
+                )
+            }
+            try await bench.surveyDefaults(workflow: workflow)
+            #expect(try bench.evaluations() == 2)
+            #expect(try bench.mentions("version", subject: workflow) == ["quay.io/a/b:1"])
+        }
+    }
+
+    @Test func onlyTheNewestSetsOfParametersAreRemembered() throws {
+        let ledger = try Ledger()
+        func store(_ definition: String, _ number: Int) throws {
+            _ = try ledger.storeInspection(
+                definition: definition,
+                engine: "WDL",
+                main: "",
+                profiles: "p\(number % 2)",
+                parameters: "\(number)",
+                relevant: "[]",
+                result: "{}",
+                now: Date(timeIntervalSince1970: 0)
+            )
+        }
+        try store("other", 0)
+        for number in 0..<Ledger.keptInspections + 10 { try store("one", number) }
+        let left = try ledger.database.read { database in
+            try Row.fetchAll(database, sql: "SELECT definition, parameters FROM inspection ORDER BY id")
+                .map { "\($0["definition"] as String) \($0["parameters"] as String)" }
+        }
+        #expect(left == ["other 0"] + (10..<Ledger.keptInspections + 10).map { "one \($0)" })
+    }
+
     @Test func engineSettingsAreEvaluatedOnceEach() async throws {
         try await SurveyBench.with { bench in
             let files = [
