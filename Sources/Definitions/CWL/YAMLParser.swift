@@ -28,11 +28,10 @@ struct YAMLParser {
                 previous = byte
             }
         }
-        self.bytes = bytes
         // A byte order mark is no column of the first line.
-        let start = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0
-        position = start
-        var starts = [start]
+        if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { bytes.removeFirst(3) }
+        self.bytes = bytes
+        var starts = [0]
         var offset = 0
         for byte in bytes {
             offset += 1

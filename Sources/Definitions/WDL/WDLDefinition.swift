@@ -27,13 +27,13 @@ package enum WDLDefinition {
             refusal = error
         }
         guard request.main == nil else { throw refusal }
-        let candidates = files.paths.lazy.filter { $0.hasSuffix(".wdl") && !DefinitionPath.isCompanion($0) }.prefix(200)
-            .filter { path in
-                guard case .contents(let bytes) = files.read(path), bytes.count < 1 << 18 else { return false }
-                return !WDLParser.read(bytes, path: path, number: 0).workflows.isEmpty
-            }
-        guard candidates.count == 1 else { throw refusal }
-        return candidates[0]
+        let named = files.paths.filter { $0.hasSuffix(".wdl") && !DefinitionPath.isCompanion($0) }
+        let candidates = named.prefix(200).filter { path in
+            guard case .contents(let bytes) = files.read(path), bytes.count < 1 << 18 else { return false }
+            return !WDLParser.read(bytes, path: path, number: 0).workflows.isEmpty
+        }
+        guard let found = candidates.first, candidates.count == 1 else { throw refusal }
+        return found
     }
 
     private static func target(in document: WDLDocument) throws(DefinitionError) -> WDLCallable {

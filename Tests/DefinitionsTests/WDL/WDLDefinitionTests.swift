@@ -229,6 +229,7 @@ struct WDLDefinitionTests {
         #expect(try inspectWDL(["main.wdl": workflow, "b.wdl": other]).wdlTexts() == ["a:1"])
         #expect(try inspectWDL(["flow.wdl": workflow]).wdlTexts() == ["a:1"])
         #expect(try inspectWDL(["flow.wdl": workflow, "tasks.wdl": wdlTask("t", "b:1")]).wdlTexts() == ["a:1"])
+        #expect(try inspectWDL(["a.wdl": wdlTask("t", "b:1"), "flow.wdl": workflow]).wdlTexts() == ["a:1"])
         #expect(throws: DefinitionError.self) { try inspectWDL(["a.wdl": workflow, "b.wdl": other]) }
         #expect(throws: DefinitionError.self) { try inspectWDL(["a.wdl": workflow], main: "c.wdl") }
         let error = try #require(throws: DefinitionError.self) { try inspectWDL("version 1.0\nstruct S { Int x }\n}") }
