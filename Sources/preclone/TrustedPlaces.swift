@@ -37,10 +37,8 @@ enum TrustedPlaces {
 
     /// What stands in for AWS on this machine may name its parts by any name that this machine has for itself.
     private static func isOneMachine(_ one: String, _ other: String) -> Bool {
-        one == other || (loopback.contains(one) && loopback.contains(other))
+        one == other || (RegistryEndpoint.isLoopback(one) && RegistryEndpoint.isLoopback(other))
     }
-
-    private static let loopback: Set<String> = ["localhost", "127.0.0.1", "::1"]
 
     private static let services = AWSSettings.Service.allCases.map(\.rawValue)
 
