@@ -127,4 +127,54 @@ struct QuotaTests {
             #expect(took > .seconds(50), "\(took)")
         }
     }
+
+    @Test("after the daemon is killed, clone alone goes on with what it counted")
+    func alone() async throws {
+        try await RunningSandbox.with(Self.hub(nil), keys: Self.keys(pulls: 2)) { world in
+            let images = (0..<3).map { "docker.io/org/tool\($0):1" }
+            for image in images { try world.put(image) }
+            try world.startRun("one", of: [images[0]])
+            let daemon = try world.start("run")
+            try await world.until([images[0]: "ready"])
+            daemon.signal(SIGKILL)
+            #expect(await daemon.end().code == -SIGKILL)
+            #expect(try await world.run("clone", images[1]).code == 0)
+            let third = try await world.run("clone", images[2])
+            #expect(third.code == 75, "\(third.standardError)")
+            #expect(pulls(world) == 2)
+        }
+    }
+
+    @Test("a registry that refuses our credentials stops nobody else, and comes back with others by a reload")
+    func refusedCredentials() async throws {
+        var sandbox = Self.hub(nil)
+        sandbox.upstreams["registry-1.docker.io"] = UpstreamSettings(accounts: ["ann": "right"])
+        try await RunningSandbox.with(sandbox) { world in
+            let images = (0..<5).map { "docker.io/org/tool\($0):1" }
+            let other = "quay.io/org/other:1"
+            for image in images + [other] { try world.put(image) }
+            func secret(_ password: String) throws -> [String: SandboxJSON] {
+                let arn = world.sandbox.putSecret("hub-\(password)", #"{"username":"ann","password":"\#(password)"}"#)
+                return ["registries": ["docker.io": ["credentials": ["secretArn": .string(arn)]]]]
+            }
+            try world.configure(try secret("wrong"))
+            try world.startRun("all", of: images + [other])
+            try await world.withDaemon { daemon in
+                try await world.until("the pause") {
+                    try !world.rows("SELECT 1 FROM host WHERE pauseReason LIKE 'credentials refused%'").isEmpty
+                }
+                try await world.until([other: "ready"])
+                let states = try world.states()
+                #expect(images.allSatisfy { states[$0] != "ready" })
+                #expect(images.filter { states[$0] == "blocked" }.count < images.count, "\(states)")
+                let hub = try #require(
+                    try await world.status().report.registries.first { $0.registry == "docker.io" }
+                )
+                #expect(hub.pauseReason?.contains("registries.docker.io.credentials") == true)
+                try world.configure(try secret("right"))
+                daemon.signal(SIGHUP)
+                try await world.until(Dictionary(uniqueKeysWithValues: images.map { ($0, "ready") }))
+            }
+        }
+    }
 }
