@@ -73,7 +73,7 @@ struct CopyStage: Sendable {
                 group.addTask {
                     do {
                         try await move(blob, image: image, outlook)
-                    } catch  where Self.sparesOthers(error) {
+                    } catch let error where Self.sparesOthers(error) {
                         // What is under way comes to its end: the next attempt finds it there.
                         let isFirst = outlook.worsen(error)
                         await share.release(registry: registry, digests: [blob.digest], image: image)
