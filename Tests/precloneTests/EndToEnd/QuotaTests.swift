@@ -150,7 +150,8 @@ struct QuotaTests {
         var sandbox = Self.hub(nil)
         sandbox.upstreams["registry-1.docker.io"] = UpstreamSettings(accounts: ["ann": "right"])
         try await RunningSandbox.with(sandbox) { world in
-            let images = (0..<5).map { "docker.io/org/tool\($0):1" }
+            // Far more than are begun before the second refusal is known.
+            let images = (0..<16).map { "docker.io/org/tool\($0):1" }
             let other = "quay.io/org/other:1"
             for image in images + [other] { try world.put(image) }
             func secret(_ password: String) throws -> [String: SandboxJSON] {
