@@ -48,6 +48,24 @@ import Testing
         #expect(text.contains("last poll 12 s ago, last event -, next retry -"))
     }
 
+    @Test func showsHowOftenEachListIsGoneThrough() throws {
+        let fixture = try RecordFixture()
+        try fixture.daemon()
+        #expect(!fixture.text(try fixture.report()).contains("listed:"), "nothing is yet")
+        let periods: [(String, Int64)] = [("runs", 300), ("allRuns", 3600), ("workflows", 600), ("versions", 10_000)]
+        for (name, seconds) in periods {
+            try fixture.ledger.sweepFinished(name, started: fixture.now, period: .seconds(seconds), now: fixture.now)
+        }
+        let report = try fixture.report()
+        #expect(report.daemon.sweeps?.map(\.every) == [3600, 300, 10_000, 600])
+        let words = fixture.text(report).split(whereSeparator: \.isWhitespace).joined(separator: " ")
+        #expect(
+            words.contains(
+                "listed: all runs every 1 h, live runs every 5 min, all versions every 2 h 46 min, workflows every 10 min"
+            )
+        )
+    }
+
     @Test func deadStuckAndStoppedAreSaid() throws {
         let fixture = try RecordFixture()
         try fixture.daemon()

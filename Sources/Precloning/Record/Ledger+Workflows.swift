@@ -213,6 +213,16 @@ extension Ledger {
         }
     }
 
+    /// How many workflows have versions to be listed.
+    package func sweptWorkflowCount() throws -> Int {
+        try database.read {
+            try Int.fetchOne(
+                $0,
+                sql: "SELECT COUNT(*) FROM workflow WHERE type = 'PRIVATE' AND status NOT IN ('DELETED', 'FAILED')"
+            ) ?? 0
+        }
+    }
+
     /// Workflows that ran or were made since.
     func workflowsInUse(usedSince: Date, createdSince: Date) throws -> [String] {
         try database.read {
@@ -397,16 +407,27 @@ extension Ledger {
         }
     }
 
-    package func sweepFinished(_ name: String, started: Date, trouble: String?, now: Date) throws {
+    /// A sweep has come to its end.
+    ///
+    /// - Parameter period: how long until the next one, as planned now; for `versions` until each workflow had its turn.
+    package func sweepFinished(
+        _ name: String,
+        started: Date,
+        period: Duration,
+        trouble: String? = nil,
+        now: Date
+    ) throws {
         try database.write {
             try $0.execute(
                 sql: """
-                    INSERT INTO sweep (name, startedAt, finishedAt, trouble) VALUES (?, ?, ?, ?)
-                    ON CONFLICT (name) DO UPDATE SET startedAt = excluded.startedAt,
+                    INSERT INTO sweep (name, startedAt, finishedAt, trouble, period) VALUES (?, ?, ?, ?, ?)
+                    ON CONFLICT (name) DO UPDATE SET startedAt = excluded.startedAt, period = excluded.period,
                         finishedAt = CASE WHEN excluded.trouble IS NULL THEN excluded.finishedAt ELSE finishedAt END,
                         trouble = excluded.trouble
                     """,
-                arguments: [name, started.milliseconds, now.milliseconds, trouble]
+                arguments: [
+                    name, started.milliseconds, now.milliseconds, trouble, period.components.seconds * 1000,
+                ]
             )
         }
     }

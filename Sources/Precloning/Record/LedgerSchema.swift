@@ -20,6 +20,9 @@ enum LedgerSchema {
         // An older program does not miss what this adds, so the version stays.
         migrator.registerMigration("2: what events told") { try $0.execute(sql: eventColumns) }
         migrator.registerMigration("3: back-off and growth") { try $0.execute(sql: growth) }
+        migrator.registerMigration("4: how often is swept") {
+            try $0.execute(sql: "ALTER TABLE sweep ADD COLUMN period INTEGER")
+        }
         return migrator
     }
 

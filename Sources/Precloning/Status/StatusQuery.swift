@@ -232,6 +232,19 @@ struct StatusQuery {
         return .init(total: total, shown: rows.map(StatusReport.UnresolvedStatus.init))
     }
 
+    /// What is listed again and again. A record that no daemon of this version has worked on does not say how often.
+    func sweeps() throws -> [StatusReport.Sweep] {
+        try Row.fetchAll(database, sql: "SELECT * FROM sweep ORDER BY name").compactMap { row in
+            (row["period"] as Milliseconds?).map { period in
+                StatusReport.Sweep(
+                    name: row["name"],
+                    every: Double(period) / 1000,
+                    finishedAt: (row["finishedAt"] as Milliseconds?).map(Date.init(milliseconds:))
+                )
+            }
+        }
+    }
+
     func nextRetry() throws -> Date? {
         try Milliseconds.fetchOne(
             database,

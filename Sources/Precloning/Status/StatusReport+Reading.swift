@@ -52,6 +52,7 @@ extension StatusReport {
                 registries: try query.registries(runs: runs.shown),
                 nextRetryAt: try query.nextRetry()
             )
+            report.daemon.sweeps = try query.sweeps()
             report.health = report.judged(row)
             if let filter { report.focus = try query.focus(filter) }
             return report

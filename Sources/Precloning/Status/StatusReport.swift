@@ -52,6 +52,17 @@ package struct StatusReport: Codable, Sendable, Equatable {
         package var eventTrouble: String?
         package var configurationTrouble: String?
         package var configurationTroubleAt: Date?
+        /// What is listed again and again, and how often; none before it was once.
+        package var sweeps: [Sweep]?
+    }
+
+    /// A list that is gone through again and again.
+    package struct Sweep: Codable, Sendable, Equatable {
+        /// `runs` (live ones), `allRuns`, `workflows`, or `versions`, of which each workflow has its turn.
+        package var name: String
+        /// Seconds from one to the next, as planned now.
+        package var every: Double
+        package var finishedAt: Date?
     }
 
     /// Images by state; `unresolved` counts mentions whose image is not known.

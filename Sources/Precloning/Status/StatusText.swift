@@ -101,6 +101,7 @@ package struct StatusText: Sendable {
         lines += registryLines
         lines.append("")
         lines += style.wrapped(footer, indent: 0)
+        lines += sweeps
         return lines
     }
 
@@ -220,6 +221,15 @@ package struct StatusText: Sendable {
             "next retry \(Phrase.time(until: report.nextRetryAt, now: now))",
         ]
         return parts.joined(separator: ", ")
+    }
+
+    /// How often is looked, each list by itself.
+    private var sweeps: [String] {
+        let names = ["runs": "live runs", "allRuns": "all runs", "workflows": "workflows", "versions": "all versions"]
+        let parts = (report.daemon.sweeps ?? []).compactMap { sweep in
+            names[sweep.name].map { "\($0) every \(Phrase.length(sweep.every))" }
+        }
+        return parts.isEmpty ? [] : style.wrapped("listed: " + parts.joined(separator: ", "), indent: 0)
     }
 
     // MARK: One thing

@@ -65,7 +65,7 @@ package struct RunWatcher: WorkLoop {
         if !ended.isEmpty {
             Logger.current.info("Runs ended", metadata: ["runs": "\(ended.count)"])
         }
-        try ledger.sweepFinished("runs", started: started, trouble: nil, now: timeline.now())
+        try ledger.sweepFinished("runs", started: started, period: await interval(), now: timeline.now())
     }
 
     /// Every so often all runs of any state, for what lived and ended between two polls, and for final states.
@@ -79,7 +79,7 @@ package struct RunWatcher: WorkLoop {
             let new = try ledger.saw(items.map(Self.sighting), now: timeline.now())
             if new > 0 { foundNew(new) }
         }
-        try ledger.sweepFinished("allRuns", started: now, trouble: nil, now: timeline.now())
+        try ledger.sweepFinished("allRuns", started: now, period: every, now: timeline.now())
     }
 
     static func sighting(_ item: RunListItem) -> RunSighting {

@@ -59,9 +59,10 @@ package struct WorkflowWatcher: WorkLoop {
             try ledger.saw(sightings, now: timeline.now())
         }
         try ledger.endWorkflows(notIn: ids, seenBefore: started, now: timeline.now())
-        try ledger.sweepFinished("workflows", started: started, trouble: nil, now: timeline.now())
+        let period = await interval()
+        try ledger.sweepFinished("workflows", started: started, period: period, now: timeline.now())
         changed()
-        return await interval()
+        return period
     }
 }
 
@@ -104,7 +105,11 @@ package struct VersionSweeper: WorkLoop {
         )
         guard let workflow = due.first else { return .seconds(30) }
         try await sweep(workflow)
-        return .milliseconds(60_000 / perMinute)
+        let pause = Duration.milliseconds(60_000 / perMinute)
+        let workflows = try ledger.sweptWorkflowCount()
+        let round = max(Self.shortestRound, pause * workflows)
+        try ledger.sweepFinished("versions", started: now, period: round, now: timeline.now())
+        return pause
     }
 
     /// Lists the versions of one workflow.
@@ -198,7 +203,7 @@ package struct VersionSurveyLoop: WorkLoop {
     private func survey(_ version: VersionRow) async throws {
         do {
             try await surveyor.survey(version, choices: choices())
-        } catch let error as AWSError where !error.isWorthRetrying {
+        } catch let error as AWSError where !error.isWorthRetrying && !error.isOfCredentials {
             var row = version
             row.trouble = "\(error)"
             row.surveyedDigest = row.digest ?? "?"

@@ -45,6 +45,12 @@ package struct AWSError: Error, Sendable, CustomStringConvertible {
     package var isWorthRetrying: Bool { kind == .throttled || kind == .transient || kind == .brokenAnswer }
     package var isNotFound: Bool { kind == .notFound }
     package var isAccessDenied: Bool { kind == .accessDenied }
+    /// It says nothing of what was asked for: our keys or our clock are not right.
+    package var isOfCredentials: Bool { [.noCredentials, .expiredCredentials, .clockSkew].contains(kind) }
+    /// Whoever answers for AWS here does not have this operation.
+    package var isUnknownOperation: Bool {
+        status == 501 || ["UnknownOperationException", "UnknownOperation", "NotImplemented"].contains(code)
+    }
 
     package var description: String {
         var text = "\(operation): \(code.isEmpty ? "failed" : code)"

@@ -69,6 +69,14 @@ struct WatchCostTests {
             for _ in 0..<10 { waited += try await works.withTimePassing { try await works.versions.pass() } }
             #expect(works.calls("ListWorkflowVersions") == 10)
             #expect(waited == .seconds(20), "30 a minute")
+            try await works.withTimePassing { _ = try await works.runs.pass() }
+            let periods = try await works.ledger.database.read { database in
+                try Row.fetchAll(database, sql: "SELECT name, period FROM sweep ORDER BY name").map { row in
+                    "\(row["name"] as String) \(row["period"] as Int)"
+                }
+            }
+            // Thirty workflows take a minute, and none is listed again before ten.
+            #expect(periods == ["allRuns 3600000", "runs 30000", "versions 600000", "workflows 600000"])
             // A new process over the same record takes the other twenty, none again.
             for _ in 0..<25 { _ = try await works.withTimePassing { try await works.versions.pass() } }
             #expect(works.calls("ListWorkflowVersions") == 30)
@@ -223,6 +231,27 @@ struct WatchCostTests {
         try ledger.saw([sighting("new")], now: start.addingTimeInterval(5))
         try ledger.endWorkflows(notIn: ["old"], seenBefore: start, now: start.addingTimeInterval(9))
         #expect(try ["old", "gone", "new"].map(ledger.knowsWorkflow) == [true, false, true])
+    }
+
+    @Test("a workflow that could not be read for want of good keys is read when they are good")
+    func badKeys() async throws {
+        try await SandboxWorks.with(quotaShare: 1) { works in
+            _ = try works.ledger.firstStart(now: works.timeline.now())
+            works.clock.advance(by: .seconds(1))
+            works.sandbox.addWorkflow(Self.recipe)
+            for code in ["UnrecognizedClientException", "InvalidSignatureException"] {
+                works.sandbox.add(
+                    Fault(.error, service: "omics", operation: "GetWorkflow", status: 403, code: code)
+                )
+                try await works.withTimePassing { _ = try await works.workflows.pass() }
+                await #expect(throws: AWSError.self) {
+                    try await works.withTimePassing { _ = try await works.definitions.pass() }
+                }
+                works.sandbox.clearFaults()
+            }
+            try await works.withTimePassing { _ = try await works.definitions.pass() }
+            #expect(try works.ledger.allImages().map(\.source) == ["quay.io/org/tool:1.0"])
+        }
     }
 
     @Test("a run is one run, whether a time is told with its fraction or without")
