@@ -65,7 +65,7 @@ package actor AccountFacts {
             rules = (at, found)
             rulesTrouble = nil
             return found
-        } catch let error as AWSError where error.isAccessDenied {
+        } catch let error as AWSError where error.isAccessDenied || error.isUnknownOperation {
             rules = (at, [])
             rulesTrouble = "\(error)"
             return []
@@ -137,7 +137,11 @@ package actor AccountFacts {
     }
 
     private static func unlessDenied<Value: Sendable>(_ call: () async throws -> Value) async throws -> Value? {
-        do { return try await call() } catch let error as AWSError where error.isAccessDenied { return nil }
+        do {
+            return try await call()
+        } catch let error as AWSError where error.isAccessDenied || error.isUnknownOperation {
+            return nil
+        }
     }
 
     /// What placing an image depends on, with the two choices of the configuration.

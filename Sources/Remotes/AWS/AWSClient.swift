@@ -279,7 +279,10 @@ package struct AWSClient: Sendable {
             message = xml.message
             requestID = requestID ?? xml.requestID
         } else {
-            message = String(decoding: answer.body.prefix(200), as: UTF8.self)
+            // A page of some gateway: its title says it all.
+            let text =
+                XMLText.first("title", in: answer.body) ?? String(decoding: answer.body.prefix(200), as: UTF8.self)
+            message = text.split(whereSeparator: \.isWhitespace).joined(separator: " ")
         }
         // `com.amazonaws…#Name:http://…` is `Name`.
         if let hash = code.lastIndex(of: "#") { code = String(code[code.index(after: hash)...]) }

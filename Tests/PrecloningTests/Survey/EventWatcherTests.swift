@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import NIOHTTP1
 import Remotes
 import Sandbox
 import TestSupport
@@ -247,6 +248,47 @@ struct EventWatcherTests {
             #expect(sandbox.messageCount() == 0)
             #expect(watched.works.calls("GetRun") == 0)
             #expect(try watched.rows().count == 1)
+        }
+    }
+
+    @Test("of a batch of deletions each entry is looked at: those that failed are sent once more, and nothing else")
+    func failedEntries() async throws {
+        try await Self.with { watched in
+            let messages = ["a", "b"].map { #"{"MessageId":"\#($0)","ReceiptHandle":"h-\#($0)","Body":"poison"}"# }
+            let transport = ScriptedTransport([
+                .answer(200, [], #"{"Messages":[\#(messages.joined(separator: ","))]}"#),
+                .answer(
+                    200,
+                    [],
+                    #"{"Successful":[{"Id":"m0"}],"Failed":[{"Id":"m1","SenderFault":false,"Code":"InternalError"}]}"#
+                ),
+                .answer(200, [], #"{"Successful":[{"Id":"m0"}]}"#),
+            ])
+            let client = AWSClient(
+                endpoint: .init(service: "sqs", signingName: "sqs", url: "http://127.0.0.1:1"),
+                region: "us-east-1",
+                transport: transport,
+                credentials: { _ in AWSCredentials(accessKeyID: "a", secretAccessKey: "b", provider: "test") },
+                timeline: watched.works.timeline
+            )
+            let queue = SQSClient(client: client, queueURL: "https://sqs.us-east-1.amazonaws.com/1/q")
+            let events = EventWatcher(
+                ledger: watched.works.ledger,
+                queue: { queue },
+                actions: watched.events.actions,
+                health: watched.health,
+                timeline: watched.works.timeline,
+                longestPoll: 1,
+                beat: {},
+                fellBack: {}
+            )
+            _ = try await watched.works.withTimePassing { try await events.pass() }
+            #expect(
+                transport.sent.map { $0.headers.first(name: "X-Amz-Target") } == [
+                    "AmazonSQS.ReceiveMessage", "AmazonSQS.DeleteMessageBatch", "AmazonSQS.DeleteMessageBatch",
+                ]
+            )
+            #expect(try watched.rows("poison").count == 2)
         }
     }
 

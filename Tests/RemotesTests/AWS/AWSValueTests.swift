@@ -146,6 +146,22 @@ struct AWSValueTests {
         #expect("\(error)".contains("r-1"))
     }
 
+    @Test("a page of a gateway is told by its title, in one line; an operation that is not there is known as such")
+    func pages() {
+        func error(_ status: Int, _ body: String) -> AWSError {
+            let answer = AWSClient.Answer(status: status, headers: [], body: Data(body.utf8), requestID: nil)
+            return AWSClient.error("ecr:DescribeImages", service: "ecr", answer)
+        }
+        let page = error(
+            502,
+            "<!doctype html>\n<html><head>\n<title>502 Bad\n Gateway</title></head><body>x</body></html>"
+        )
+        #expect(page.message == "502 Bad Gateway" && page.kind == .transient)
+        #expect(error(500, "oops\nagain").message == "oops again")
+        #expect(error(400, #"{"__type":"UnknownOperationException"}"#).isUnknownOperation)
+        #expect(error(501, "").isUnknownOperation && !page.isUnknownOperation)
+    }
+
     @Test("attempts and mode come from the environment before the profile; what makes no sense is left out")
     func retrySettings() {
         func settings(_ environment: [String: String], _ profile: [String: String] = [:]) -> AWSSettings {
