@@ -139,7 +139,9 @@ import Testing
     @Test(arguments: [true, false])
     func whoHasTakenALargeBodyMayTakeItsTimeToAnswer(_ isLarge: Bool) async throws {
         let server = try await RegistryServer.start()
-        server.change { $0.faults.append { _ in .init(status: .created, delay: .milliseconds(400)) } }
+        // Longer than the patience; where it is to run out, for ever as far as this test goes.
+        let delay: TimeAmount = isLarge ? .milliseconds(400) : .hours(1)
+        server.change { $0.faults.append { _ in .init(status: .created, delay: delay) } }
         let transport = try LiveTransport()
         var request = HTTPClientRequest(url: "http://\(server.host)/v2/a/blobs/uploads/1")
         request.method = .PUT
