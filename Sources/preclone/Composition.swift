@@ -109,7 +109,10 @@ struct Composition {
             },
             timeline: timeline
         )
-        calls = AWSCallState { [settings] in settings.current.aws.callsPerSecond(of: $1, $0) }
+        calls = AWSCallState(
+            limit: { [settings] in settings.current.aws.callsPerSecond(of: $1, $0) },
+            concurrent: { [settings] in settings.current.aws.concurrentCalls }
+        )
     }
 
     /// The Region of the EC2 instance that this is; nil anywhere else.

@@ -131,7 +131,7 @@ actor CopyRegistries: CopyRoutes {
     private let credentials: any RegistryCredentialSource
     private let plainHTTP: Bool
     private var clients: [String: RegistryClient] = [:]
-    private let share = LayerShare(slots: HostSlots(6))
+    private let share = LayerShare(slots: NamedSlots(6))
 
     init(transport: LiveTransport, credentials: any RegistryCredentialSource, plainHTTP: Bool) {
         self.transport = transport

@@ -2,7 +2,7 @@ import Remotes
 package import Sandbox
 
 /// So many sandboxes at a time: all tests at once would have more files and sockets open than the process may have.
-private let turns = HostSlots(20)
+private let turns = NamedSlots(20)
 
 /// Runs a sandbox for a test when it is its turn.
 package func withSandbox<Value: Sendable>(

@@ -58,7 +58,7 @@ package final class RegistryClients: Sendable {
         self.parts = parts
         self.journal = journal
         share = LayerShare(
-            slots: HostSlots { host in
+            slots: NamedSlots { host in
                 max(1, settings.current.registries.settings(for: host).concurrentRequests)
             }
         )

@@ -98,6 +98,7 @@ extension Configuration.AWS {
                 "callsPerSecond",
                 .object(callsPerSecond.sorted { $0.key < $1.key }.map { ($0.key, .decimal($0.value)) })
             ),
+            ("concurrentCalls", .integer(concurrentCalls)),
         ])
     }
 }

@@ -125,6 +125,7 @@ extension Configuration.AWS {
             quotaShare = share
         }
         readCalls(&reader)
+        reader.integer("concurrentCalls", 1...256, into: &concurrentCalls)
     }
 
     private mutating func readCalls(_ reader: inout ConfigurationReader) {

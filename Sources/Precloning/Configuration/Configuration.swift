@@ -36,6 +36,8 @@ package struct Configuration: Sendable, Hashable {
         package var quotaShare = 0.2
         /// Calls a second of single operations, by `SERVICE:Operation`; they overrule `quotaShare`.
         package var callsPerSecond: [String: Double] = [:]
+        /// Calls of one operation at one time.
+        package var concurrentCalls = PublishedQuota.concurrentCalls
 
         /// Calls a second that we allow ourselves of an operation.
         package func callsPerSecond(of operation: String, _ service: String) -> Double {

@@ -97,7 +97,8 @@ package struct AWSClient: Sendable {
                 if wait > .zero { try await timeline.sleep(wait) }
             }
             do {
-                let answer = try await once(name, method, path, query, headers, body, isSigned, patience)
+                let send = { try await once(name, method, path, query, headers, body, isSigned, patience) }
+                let answer = if let pacer { try await pacer.withSlot(operation, send) } else { try await send() }
                 quota.give(back: spent)
                 pacer?.observe(operation, isThrottled: false, at: timeline.elapsed())
                 return answer

@@ -1,15 +1,30 @@
 import Synchronization
 
 /// Keeps the calls of each operation below what we allow ourselves of it: a share of its published quota, which others in
-/// the account need too, or what the operator set.
+/// the account need too, or what the operator set; and few at one time.
 package final class CallPacer: Sendable {
     private let limit: @Sendable (String) -> Double
     private let paces = Mutex<[String: CallPace]>([:])
     private let adaptive = Mutex(AdaptiveRate())
+    private let slots: NamedSlots
 
-    /// - Parameter limit: calls a second of an operation, above 0; asked at each call, so that a reload holds at once.
-    package init(limit: @escaping @Sendable (_ operation: String) -> Double) {
+    /// - Parameters:
+    ///   - limit: calls a second of an operation, above 0.
+    ///   - concurrent: calls of an operation at one time.
+    ///
+    /// Both are asked at each call, so that a reload holds at once.
+    package init(
+        limit: @escaping @Sendable (_ operation: String) -> Double,
+        concurrent: @escaping @Sendable () -> Int = { PublishedQuota.concurrentCalls }
+    ) {
         self.limit = limit
+        slots = NamedSlots { _ in concurrent() }
+    }
+
+    /// Runs a call when fewer than allowed of its operation are under way.
+    package func withSlot<Value: Sendable>(_ operation: String, _ call: () async throws -> Value) async throws -> Value
+    {
+        try await slots.with([operation], call)
     }
 
     /// How long to wait before the call may be sent; the place in the line is taken.
@@ -45,6 +60,9 @@ package final class CallPacer: Sendable {
 /// Source: HealthOmics user guide, API quotas; Amazon ECR user guide, service quotas. Where AWS publishes nothing, the
 /// figure is ours, and throttling corrects it.
 package enum PublishedQuota {
+    /// Calls of one operation at one time: AWS publishes no figure, this is ours.
+    package static let concurrentCalls = 16
+
     package static func callsPerSecond(_ service: String, _ operation: String) -> Double {
         switch (service, operation) {
         case ("omics", _): 10

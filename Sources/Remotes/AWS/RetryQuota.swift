@@ -39,16 +39,21 @@ package final class RetryQuota: Sendable {
 package final class AWSCallState: Sendable {
     package let skew = ClockSkew()
     private let limit: @Sendable (String, String) -> Double
+    private let concurrent: @Sendable () -> Int
     private let quotas = Mutex<[String: RetryQuota]>([:])
     private let pacers = Mutex<[String: CallPacer]>([:])
 
-    /// - Parameter limit: calls a second of an operation; asked at each call.
+    /// - Parameters:
+    ///   - limit: calls a second of an operation; asked at each call.
+    ///   - concurrent: calls of one operation at one time; asked at each call.
     package init(
         limit: @escaping @Sendable (_ service: String, _ operation: String) -> Double = {
             PublishedQuota.callsPerSecond($0, $1) * 0.2
-        }
+        },
+        concurrent: @escaping @Sendable () -> Int = { PublishedQuota.concurrentCalls }
     ) {
         self.limit = limit
+        self.concurrent = concurrent
     }
 
     package func quota(of service: String) -> RetryQuota {
@@ -61,7 +66,7 @@ package final class AWSCallState: Sendable {
 
     package func pacer(of service: String) -> CallPacer {
         pacers.withLock { pacers in
-            let pacer = pacers[service] ?? CallPacer { [limit] in limit(service, $0) }
+            let pacer = pacers[service] ?? CallPacer(limit: { [limit] in limit(service, $0) }, concurrent: concurrent)
             pacers[service] = pacer
             return pacer
         }

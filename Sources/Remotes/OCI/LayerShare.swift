@@ -47,18 +47,18 @@ package actor LayerShare {
     private var nextImage = 0
     private var changes: [Key: Signal] = [:]
     /// Transfers of one process, bounded per host.
-    nonisolated let slots: HostSlots
-    nonisolated let smallRequests: HostSlots
+    nonisolated let slots: NamedSlots
+    nonisolated let smallRequests: NamedSlots
     /// Uploads in parts at once: each has a part of up to 20 MiB in memory.
-    nonisolated let partUploads = HostSlots(1)
+    nonisolated let partUploads = NamedSlots(1)
 
     /// Remembered layers; the oldest that are settled are forgotten first.
     static let capacity = 50_000
 
     /// - Parameter slots: bounds the transfers of everything that shares this value.
-    package init(slots: HostSlots = HostSlots(6)) {
+    package init(slots: NamedSlots = NamedSlots(6)) {
         self.slots = slots
-        smallRequests = HostSlots(16)
+        smallRequests = NamedSlots(16)
     }
 
     /// Claims what is free of an image's layers, and gives the image its number.

@@ -374,7 +374,7 @@ struct CopyBench {
             source.putImage("a/tool", tag: "1", layers: [layer, small])
             destination.change { $0.cutUploadAfter = 100_000 }
             var bench = try CopyBench()
-            bench.share = LayerShare(slots: HostSlots(1))
+            bench.share = LayerShare(slots: NamedSlots(1))
             let outcome = try await bench.copy(source, destination).run()
             #expect(destination.blob("b/tool", Digest.of(layer)) == layer)
             #expect(outcome.transfer.restarted == 1)
@@ -528,7 +528,8 @@ struct CopyBench {
                 .init(status: .ok, body: layer, stallAfter: 100_000)
             }
             var bench = try CopyBench()
-            bench.patience = Patience(idle: .milliseconds(300))
+            // Long enough that the destination of a busy machine is not taken for stalled.
+            bench.patience = Patience(idle: .seconds(3))
             let outcome = try await bench.copy(source, destination).run()
             #expect(outcome.transfer.resumed >= 1)
             #expect(destination.blob("b/tool", Digest.of(layer)) == layer)

@@ -130,7 +130,7 @@ import Testing
         let outcome = try await ImageCopy(
             source: .init(client: client, repository: "a/tool", reference: .tag("1")),
             destination: .init(client: client, repository: "b/tool", tag: "1"),
-            share: LayerShare(slots: HostSlots(limit))
+            share: LayerShare(slots: NamedSlots(limit))
         ).run()
         #expect(outcome.destinationDigest == digest)
         #expect(outcome.transfer.resumed == 8)
@@ -160,7 +160,7 @@ import Testing
             }
             var bench = try CopyBench()
             bench.patience = Patience(idle: .milliseconds(300))
-            bench.share = LayerShare(slots: HostSlots(2))
+            bench.share = LayerShare(slots: NamedSlots(2))
             await #expect {
                 try await bench.copy(source, destination).run()
             } throws: { ($0 as? RegistryError)?.retryAfter == .seconds(3600) }

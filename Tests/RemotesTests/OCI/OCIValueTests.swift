@@ -271,9 +271,9 @@ private final class Gauge: Sendable {
     func leave() { state.withLock { $0.now -= 1 } }
 }
 
-@Suite struct HostSlotsTests {
+@Suite struct NamedSlotsTests {
     @Test func neverMoreThanAllowed() async throws {
-        let slots = HostSlots(3)
+        let slots = NamedSlots(3)
         let gauge = Gauge()
         try await withThrowingTaskGroup(of: Void.self) { group in
             for _ in 0..<200 {
@@ -292,7 +292,7 @@ private final class Gauge: Sendable {
     }
 
     @Test func aCancelledWaiterLeavesNothingBehind() async throws {
-        let slots = HostSlots(1)
+        let slots = NamedSlots(1)
         try await slots.with(["a"]) {
             await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask { try await slots.with(["a"]) {} }

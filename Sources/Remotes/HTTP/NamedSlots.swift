@@ -1,10 +1,11 @@
 import Synchronization
 
-/// Bounds how many transfers one host takes part in at once. Whoever waits is served in the order of asking.
-package final class HostSlots: Sendable {
+/// Bounds how much goes on at once under a name: transfers of a host, calls of an operation. Whoever waits is served in
+/// the order of asking.
+package final class NamedSlots: Sendable {
     private struct Waiter {
         var id: Int
-        var hosts: [String]
+        var names: [String]
         var continuation: CheckedContinuation<Void, any Error>
     }
 
@@ -18,29 +19,29 @@ package final class HostSlots: Sendable {
     private let state = Mutex(State())
     private let limit: @Sendable (String) -> Int
 
-    /// - Parameter limit: how many transfers a host takes; asked every time, at least 1 is used.
+    /// - Parameter limit: how much goes on under a name; asked every time, at least 1 is used.
     package init(limit: @escaping @Sendable (String) -> Int) { self.limit = limit }
 
     package convenience init(_ number: Int) { self.init { _ in number } }
 
-    /// Runs something while it holds a slot of every one of these hosts.
+    /// Runs something while it holds a slot under every one of these names.
     package func with<Value: Sendable>(
-        _ hosts: Set<String>,
+        _ names: Set<String>,
         _ body: () async throws -> Value
     ) async throws -> Value {
-        try await take(Array(hosts))
+        try await take(Array(names))
         do {
             let value = try await body()
-            give(Array(hosts))
+            give(Array(names))
             return value
         } catch {
-            give(Array(hosts))
+            give(Array(names))
             throw error
         }
     }
 
-    // All slots at once or none: nobody holds one host's slot while waiting for another's.
-    private func take(_ hosts: [String]) async throws {
+    // All slots at once or none: nobody holds one name's slot while waiting for another's.
+    private func take(_ names: [String]) async throws {
         let id = state.withLock { state in
             state.nextID += 1
             return state.nextID
@@ -50,13 +51,13 @@ package final class HostSlots: Sendable {
                 enum Next { case go, wait, cancel }
                 let next = state.withLock { state -> Next in
                     if state.cancelled.remove(id) != nil { return .cancel }
-                    // Not past those who wait already, unless they wait for other hosts.
-                    let isBehind = state.waiters.contains { $0.hosts.contains(where: hosts.contains) }
-                    if !isBehind, isFree(hosts, state) {
-                        for host in hosts { state.busy[host, default: 0] += 1 }
+                    // Not past those who wait already, unless they wait for other names.
+                    let isBehind = state.waiters.contains { $0.names.contains(where: names.contains) }
+                    if !isBehind, isFree(names, state) {
+                        for name in names { state.busy[name, default: 0] += 1 }
                         return .go
                     }
-                    state.waiters.append(Waiter(id: id, hosts: hosts, continuation: continuation))
+                    state.waiters.append(Waiter(id: id, names: names, continuation: continuation))
                     return .wait
                 }
                 switch next {
@@ -78,26 +79,26 @@ package final class HostSlots: Sendable {
         state.withLock { _ = $0.cancelled.remove(id) }
     }
 
-    private func give(_ hosts: [String]) {
+    private func give(_ names: [String]) {
         let ready = state.withLock { state -> [Waiter] in
-            for host in hosts {
-                let left = (state.busy[host] ?? 1) - 1
-                state.busy[host] = left > 0 ? left : nil
+            for name in names {
+                let left = (state.busy[name] ?? 1) - 1
+                state.busy[name] = left > 0 ? left : nil
             }
             var ready: [Waiter] = []
             var blocked: Set<String> = []
             var rest: [Waiter] = []
             for (position, waiter) in state.waiters.enumerated() {
                 // What was given back is spoken for: nobody further behind gains by it.
-                if hosts.allSatisfy(blocked.contains) {
+                if names.allSatisfy(blocked.contains) {
                     rest += state.waiters[position...]
                     break
                 }
-                if blocked.isDisjoint(with: waiter.hosts), isFree(waiter.hosts, state) {
-                    for host in waiter.hosts { state.busy[host, default: 0] += 1 }
+                if blocked.isDisjoint(with: waiter.names), isFree(waiter.names, state) {
+                    for name in waiter.names { state.busy[name, default: 0] += 1 }
                     ready.append(waiter)
                 } else {
-                    blocked.formUnion(waiter.hosts)
+                    blocked.formUnion(waiter.names)
                     rest.append(waiter)
                 }
             }
@@ -107,7 +108,7 @@ package final class HostSlots: Sendable {
         for waiter in ready { waiter.continuation.resume() }
     }
 
-    private func isFree(_ hosts: [String], _ state: State) -> Bool {
-        hosts.allSatisfy { (state.busy[$0] ?? 0) < max(1, limit($0)) }
+    private func isFree(_ names: [String], _ state: State) -> Bool {
+        names.allSatisfy { (state.busy[$0] ?? 0) < max(1, limit($0)) }
     }
 }
