@@ -10,6 +10,7 @@ let package = Package(
     products: [
         .executable(name: "preclone", targets: ["preclone"]),
         .executable(name: "preclone-sandbox", targets: ["preclone-sandbox"]),
+        .executable(name: "preclone-simulate", targets: ["preclone-simulate"]),
     ],
     dependencies: [
         // The command line: parsing, help, completion scripts.
@@ -108,6 +109,31 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ]
         ),
+        // Days of the whole daemon in a simulated world: one thread, one clock, one source of chance. No product target
+        // imports it.
+        .target(name: "CConcurrencyHooks"),
+        .target(
+            name: "Simulation",
+            dependencies: [
+                "CConcurrencyHooks",
+                "Precloning",
+                "Remotes",
+                "Sandbox",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "ServiceLifecycleTestKit", package: "swift-service-lifecycle"),
+            ]
+        ),
+        .executableTarget(
+            name: "preclone-simulate",
+            dependencies: [
+                "Simulation",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]
+        ),
         .target(
             name: "TestSupport",
             dependencies: [
@@ -161,6 +187,8 @@ let package = Package(
                 .product(name: "NIOHTTP1", package: "swift-nio"),
             ]
         ),
+        // Runs the built program: hashing without a seed of its own must be set before a process starts.
+        .testTarget(name: "SimulationTests", dependencies: ["preclone-simulate", "Simulation"]),
         .testTarget(
             name: "precloneTests",
             dependencies: [

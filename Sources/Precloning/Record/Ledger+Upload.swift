@@ -35,7 +35,7 @@ package struct LedgerUploadJournal: UploadJournal {
 
     package func save(_ record: UploadRecord) async {
         let at = timeline.now().milliseconds
-        await keep {
+        keep {
             try $0.execute(
                 sql: """
                     INSERT OR REPLACE INTO upload (registry, repository, digest, uploadID, partSize, offset, updatedAt)
@@ -50,7 +50,7 @@ package struct LedgerUploadJournal: UploadJournal {
     }
 
     package func drop(registry: String, repository: String, digest: Digest) async {
-        await keep {
+        keep {
             try $0.execute(
                 sql: "DELETE FROM upload WHERE registry = ? AND repository = ? AND digest = ?",
                 arguments: [registry, repository, digest.description]
@@ -59,9 +59,9 @@ package struct LedgerUploadJournal: UploadJournal {
     }
 
     /// Losing an entry costs bytes, never correctness.
-    private func keep(_ body: @escaping @Sendable (Database) throws -> Void) async {
+    private func keep(_ body: (Database) throws -> Void) {
         do {
-            try await ledger.database.write(body)
+            try ledger.database.write(body)
         } catch {
             Logger.current.warning("An upload could not be noted in the record", metadata: ["error": "\(error)"])
         }

@@ -45,7 +45,8 @@ package struct Ledger: Sendable {
         try self.init(writer: DatabaseQueue())
     }
 
-    private init(writer: any DatabaseWriter) throws {
+    /// A record on a database that is open already.
+    package init(writer: any DatabaseWriter) throws {
         database = writer
         try LedgerSchema.migrator.migrate(writer)
     }

@@ -31,6 +31,16 @@ struct Incoming: Sendable {
         body = request.body
     }
 
+    /// A request that came by no socket.
+    init(method: String, path: String, rawQuery: String, headers: [String: String], body: RequestBody) {
+        self.method = method
+        self.path = path
+        self.rawQuery = rawQuery
+        query = PercentCoding.query(rawQuery)
+        self.headers = headers
+        self.body = body
+    }
+
     func value(_ name: String) -> String? {
         query.first { $0.name == name }?.value
     }
