@@ -1,9 +1,11 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-// A target is a quarantine for a dependency: CZlib for C, Definitions for pure reading of workflow definitions (no
-// network, clock or environment), Remotes for the network, Precloning for storage and the daemon, preclone for the
-// command line. Sandbox is the AWS on loopback of the demo and the tests; no product target imports it.
+// A target is a quarantine, and arrows point down only: CZlib for C, Definitions for pure reading of workflow definitions
+// (no network, clock or environment), Names for what the world calls things, Remotes for the network, Model for the values
+// that travel between the stages, Configuring for the configuration file, Record for SQLite, Precloning for the stages and
+// the daemon, preclone for the command line. Sandbox is the AWS on loopback of the demo and the tests; no product target
+// imports it.
 let package = Package(
     name: "preclone",
     platforms: [.macOS(.v15)],
@@ -39,8 +41,15 @@ let package = Package(
             dependencies: ["CZlib"]
         ),
         .target(
+            name: "Names",
+            dependencies: [
+                .product(name: "Crypto", package: "swift-crypto")
+            ]
+        ),
+        .target(
             name: "Remotes",
             dependencies: [
+                "Names",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),
@@ -53,13 +62,26 @@ let package = Package(
                 .product(name: "NIOTLS", package: "swift-nio"),
             ]
         ),
+        .target(name: "Model", dependencies: ["Names"]),
+        .target(name: "Configuring", dependencies: ["Definitions", "Model", "Names"]),
+        .target(
+            name: "Record",
+            dependencies: [
+                "Model",
+                "Names",
+                .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "GRDBSQLite", package: "GRDB.swift"),
+            ]
+        ),
         .target(
             name: "Precloning",
             dependencies: [
+                "Configuring",
                 "Definitions",
+                "Model",
+                "Names",
+                "Record",
                 "Remotes",
-                .product(name: "GRDB", package: "GRDB.swift"),
-                .product(name: "GRDBSQLite", package: "GRDB.swift"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -70,8 +92,12 @@ let package = Package(
         .executableTarget(
             name: "preclone",
             dependencies: [
+                "Configuring",
                 "Definitions",
+                "Model",
+                "Names",
                 "Precloning",
+                "Record",
                 "Remotes",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
@@ -94,6 +120,7 @@ let package = Package(
         .target(
             name: "Sandbox",
             dependencies: [
+                "Names",
                 "Remotes",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Hummingbird", package: "hummingbird"),
@@ -137,6 +164,7 @@ let package = Package(
         .target(
             name: "TestSupport",
             dependencies: [
+                "Names",
                 "Remotes",
                 "Sandbox",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
@@ -150,6 +178,7 @@ let package = Package(
         .testTarget(
             name: "RemotesTests",
             dependencies: [
+                "Names",
                 "Remotes",
                 "TestSupport",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
@@ -164,8 +193,12 @@ let package = Package(
         .testTarget(
             name: "PrecloningTests",
             dependencies: [
+                "Configuring",
                 "Definitions",
+                "Model",
+                "Names",
                 "Precloning",
+                "Record",
                 "Remotes",
                 "Sandbox",
                 "TestSupport",
@@ -179,6 +212,7 @@ let package = Package(
         .testTarget(
             name: "SandboxTests",
             dependencies: [
+                "Names",
                 "Remotes",
                 "Sandbox",
                 "TestSupport",
@@ -193,7 +227,11 @@ let package = Package(
             name: "precloneTests",
             dependencies: [
                 "preclone",
+                "Configuring",
+                "Model",
+                "Names",
                 "Precloning",
+                "Record",
                 "Remotes",
                 "Sandbox",
                 "TestSupport",

@@ -1,6 +1,8 @@
 import ArgumentParser
 import Foundation
+import Model
 import Precloning
+import Record
 
 /// `preclone audit`: every decision and every change made to AWS.
 struct AuditCommand: ParsableCommand {

@@ -1,7 +1,10 @@
 import ArgumentParser
+import Configuring
 import Foundation
 import Logging
+import Model
 import Precloning
+import Record
 import Remotes
 
 /// `preclone clone`: images now, through the same planner, policy, limits and record as the daemon's.

@@ -1,7 +1,10 @@
 import AsyncHTTPClient
+import Configuring
 import Foundation
 import Logging
+import Model
 import Precloning
+import Record
 import Remotes
 
 /// Builds every object of the program from a configuration and the process's surroundings, in order. The only place that

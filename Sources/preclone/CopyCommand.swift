@@ -1,6 +1,10 @@
 import ArgumentParser
+import Configuring
 import Foundation
+import Model
+import Names
 import Precloning
+import Record
 import Remotes
 
 /// `preclone copy`: registry to registry, the bare engine.

@@ -1,6 +1,8 @@
 import ArgumentParser
 import Foundation
+import Model
 import Precloning
+import Record
 import Remotes
 
 /// `preclone demo`: the sandbox, the daemon against it, a run of each of three workflows, and their status. No account;

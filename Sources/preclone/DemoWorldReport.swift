@@ -1,4 +1,5 @@
 import Foundation
+import Model
 import Precloning
 
 /// What the sandbox says of itself and of the end that is expected.

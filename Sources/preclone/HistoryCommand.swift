@@ -1,6 +1,8 @@
 import ArgumentParser
 import Foundation
+import Model
 import Precloning
+import Record
 
 /// `preclone history IMAGE`: the digests that a reference had.
 struct HistoryCommand: ParsableCommand {

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Definitions
 import Foundation
+import Model
 import Precloning
 
 /// `preclone inspect`: the images of a definition, offline.

@@ -1,7 +1,9 @@
 import ArgumentParser
+import Configuring
 import Foundation
 import Logging
 import Precloning
+import Record
 import Remotes
 
 /// `preclone plan`: what would be done for what is wanted now; changes nothing.

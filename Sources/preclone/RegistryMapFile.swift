@@ -1,5 +1,6 @@
 import Definitions
 import Foundation
+import Names
 import Remotes
 
 /// A container registry map in a file, in the form that CreateWorkflow takes it.

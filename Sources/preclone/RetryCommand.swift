@@ -1,6 +1,9 @@
 import ArgumentParser
+import Configuring
 import Foundation
+import Model
 import Precloning
+import Record
 
 /// `preclone retry`: blocked or waiting images are due now.
 struct RetryCommand: ParsableCommand {

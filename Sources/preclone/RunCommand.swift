@@ -1,7 +1,10 @@
 import ArgumentParser
+import Configuring
 import Foundation
 import Logging
+import Model
 import Precloning
+import Record
 import Remotes
 import ServiceLifecycle
 import UnixSignals

@@ -1,6 +1,8 @@
 import ArgumentParser
 import Foundation
+import Model
 import Precloning
+import Record
 import Remotes
 
 /// `preclone status`: what is going on; works while the daemon is stopped.

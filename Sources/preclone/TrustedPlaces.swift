@@ -1,3 +1,6 @@
+import Configuring
+import Model
+import Names
 import Precloning
 import Remotes
 

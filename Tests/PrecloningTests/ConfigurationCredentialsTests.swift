@@ -3,6 +3,7 @@ import Remotes
 import Synchronization
 import Testing
 
+@testable import Configuring
 @testable import Precloning
 
 @Suite("ConfiguredCredentials")

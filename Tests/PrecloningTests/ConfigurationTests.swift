@@ -1,4 +1,6 @@
+import Configuring
 import Foundation
+import Model
 import Precloning
 import Testing
 

@@ -3,7 +3,9 @@ import GRDB
 import Remotes
 import Testing
 
+@testable import Model
 @testable import Precloning
+@testable import Record
 
 /// What is asked often costs no more in a large record than in a small one: by indexes, without sorting.
 @Suite struct GrowthTests {

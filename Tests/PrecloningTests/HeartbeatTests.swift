@@ -2,7 +2,9 @@ import Foundation
 import GRDB
 import Testing
 
+@testable import Model
 @testable import Precloning
+@testable import Record
 
 @Suite("Heartbeat")
 struct HeartbeatTests {

@@ -1,10 +1,12 @@
 import Foundation
 import NIOHTTP1
+import Names
 import Remotes
 import Synchronization
 import TestSupport
 import Testing
 
+@testable import Model
 @testable import Precloning
 
 @Suite struct RequestWindowTests {
@@ -28,7 +30,7 @@ import Testing
             #expect(granted[index] - granted[index - window.burst] >= window.span)
         }
         // `burst` in one span is the rate, not less.
-        #expect(abs(Double(window.burst) / window.span.inSeconds - rate) < 1e-6 * rate)
+        #expect(abs(Double(window.burst) / window.span.seconds - rate) < 1e-6 * rate)
     }
 
     @Test func aChangedRateHoldsAtOnce() {

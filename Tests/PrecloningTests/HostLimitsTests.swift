@@ -5,7 +5,11 @@ import Remotes
 import TestSupport
 import Testing
 
+@testable import Configuring
+@testable import Model
+@testable import Names
 @testable import Precloning
+@testable import Record
 
 @Suite struct HostLimitsTests {
     private let clock = ManualClock()

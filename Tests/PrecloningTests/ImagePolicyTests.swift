@@ -2,7 +2,11 @@ import Foundation
 import Remotes
 import Testing
 
+@testable import Configuring
+@testable import Model
+@testable import Names
 @testable import Precloning
+@testable import Record
 
 @Suite struct ImagePolicyTests {
     private typealias Settings = Configuration.Policy
@@ -185,7 +189,7 @@ import Testing
     }
 
     @Test func theRateOfTheDecidingRuleIsHandedOn() throws {
-        let rate = Settings.Rate(max: 10, window: .seconds(60))
+        let rate = PolicyRate(max: 10, window: .seconds(60))
         let policy = policy(.allow, rule("slow", .allow, registry: "quay.io") { $0.rate = rate })
         #expect(policy.decide(try image("quay.io/a/b:1"), now: now).rate == rate)
         #expect(policy.decide(try image("ghcr.io/a/b:1"), now: now).rate == nil)
@@ -193,7 +197,7 @@ import Testing
 }
 
 @Suite struct RuleRateTests {
-    private let rate = Configuration.Policy.Rate(max: 3, window: .seconds(60))
+    private let rate = PolicyRate(max: 3, window: .seconds(60))
     private let start = Date(timeIntervalSince1970: 1_790_000_000)
 
     private func reserve(_ ledger: Ledger, _ seconds: Double, caller: String = "daemon") throws -> RuleAnswer {

@@ -4,7 +4,10 @@ import Synchronization
 import TestSupport
 import Testing
 
+@testable import Model
+@testable import Names
 @testable import Precloning
+@testable import Record
 
 /// What the limiter promises, over many seeded histories on a clock that moves in random steps.
 @Suite struct LimitPropertyTests {
@@ -216,11 +219,11 @@ import Testing
         var bytes = 0
         for index in all.indices.dropLast() {
             bytes += all[index].bytes
-            let allowed = Double(rate) * (all[index + 1].start - all[0].start).inSeconds
+            let allowed = Double(rate) * (all[index + 1].start - all[0].start).seconds
             #expect(Double(bytes) <= allowed + 1)
         }
         for index in all.indices.dropLast() {
-            let gap = (all[index + 1].start - all[index].start).inSeconds
+            let gap = (all[index + 1].start - all[index].start).seconds
             #expect(Double(all[index].bytes) / Double(rate) <= gap + 1e-6)
         }
     }

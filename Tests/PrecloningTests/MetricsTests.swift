@@ -9,7 +9,10 @@ import Synchronization
 import TestSupport
 import Testing
 
+@testable import Configuring
+@testable import Model
 @testable import Precloning
+@testable import Record
 
 @Suite("Metrics")
 struct MetricsTests {
@@ -268,7 +271,7 @@ struct MetricsTests {
         #expect(clock.requestedSleeps == [.seconds(15), .seconds(15)])
     }
 
-    private func configuration(_ metrics: String) throws -> Precloning.Configuration.Metrics {
-        try Precloning.Configuration.parse(Array("{\"version\": 1, \"metrics\": \(metrics)}".utf8), file: "c").metrics
+    private func configuration(_ metrics: String) throws -> Configuring.Configuration.Metrics {
+        try Configuring.Configuration.parse(Array("{\"version\": 1, \"metrics\": \(metrics)}".utf8), file: "c").metrics
     }
 }

@@ -3,7 +3,11 @@ import Remotes
 import TestSupport
 import Testing
 
+@testable import Configuring
+@testable import Model
+@testable import Names
 @testable import Precloning
+@testable import Record
 
 @Suite struct PolicyGateTests {
     private let clock = ManualClock()
@@ -34,7 +38,7 @@ import Testing
         maxSize: Int64? = nil
     ) -> Configuration.Policy.Rule {
         var rule = Configuration.Policy.Rule(name: name, action: action)
-        rule.rate = rate.map { Configuration.Policy.Rate(max: $0, window: .seconds(60)) }
+        rule.rate = rate.map { PolicyRate(max: $0, window: .seconds(60)) }
         rule.facts.maxSize = maxSize.map { ByteCount($0) }
         return rule
     }

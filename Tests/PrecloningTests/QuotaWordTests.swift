@@ -1,10 +1,13 @@
 import Foundation
 import NIOHTTP1
+import Names
 import Remotes
 import TestSupport
 import Testing
 
+@testable import Model
 @testable import Precloning
+@testable import Record
 
 /// What a registry says of its allowance, in whatever form, overrules what we counted.
 @Suite struct QuotaWordTests {

@@ -1,6 +1,10 @@
+import Configuring
 import Foundation
 import GRDB
+import Model
+import Names
 import Precloning
+import Record
 import Testing
 
 /// What README says of configuration and record holds.
@@ -44,7 +48,7 @@ struct ReadmeTests {
 
     @Test("the table of registries is the program's")
     func registries() throws {
-        for known in Precloning.Configuration.Registries.knownHosts {
+        for known in Configuring.Configuration.Registries.knownHosts {
             let row = try #require(
                 rows.first { $0.first?.split(separator: ", ").contains(Substring(known.host)) == true },
                 "no row for \(known.host)"
@@ -69,7 +73,7 @@ struct ReadmeTests {
         let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
         let start = try #require(lines.firstIndex { $0.hasPrefix("    { \"version\": 1") })
         let example = lines[start...].prefix { $0.hasPrefix("    ") }.joined(separator: "\n")
-        let configuration = try Precloning.Configuration.parse(Array(example.utf8), file: "README.md")
+        let configuration = try Configuring.Configuration.parse(Array(example.utf8), file: "README.md")
         #expect(configuration.policy.rules.map(\.name) == ["no-latest", "too-large"])
         #expect(configuration.registries.settings(for: "docker.io").credentials == .file("docker-hub"))
     }

@@ -1,7 +1,9 @@
 import Foundation
 import GRDB
 
+@testable import Model
 @testable import Precloning
+@testable import Record
 
 /// A record in memory, filled by plain SQL so that readers are tested against the tables and not against the verbs.
 struct RecordFixture {

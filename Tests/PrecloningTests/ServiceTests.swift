@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import Logging
+import Names
 import Remotes
 import Synchronization
 import TestSupport

@@ -2,7 +2,9 @@ import Foundation
 import GRDB
 import Testing
 
+@testable import Model
 @testable import Precloning
+@testable import Record
 
 /// Fills a record and times what readers ask of it. Runs only for `Tests/Benchmarks/status.sh`, which names the file and
 /// the number of images; figures are printed, since a limit in a test would depend on the machine.

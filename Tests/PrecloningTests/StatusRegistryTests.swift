@@ -1,7 +1,9 @@
 import Foundation
 import Testing
 
+@testable import Model
 @testable import Precloning
+@testable import Record
 
 /// What `status` says of registries of which several credentials were used.
 @Suite struct StatusRegistryTests {

@@ -3,7 +3,9 @@ import GRDB
 import Synchronization
 import Testing
 
+@testable import Model
 @testable import Precloning
+@testable import Record
 
 @Suite("Status as text")
 struct StatusTextTests {

@@ -1,4 +1,5 @@
 import Foundation
+import Names
 import Remotes
 import Sandbox
 import Testing

@@ -1,4 +1,5 @@
 package import Foundation
+import Names
 package import Remotes
 import Synchronization
 
@@ -120,13 +121,5 @@ package final class ManualClock: Sendable {
         }
         advance(by: step)
         return step
-    }
-}
-
-extension Duration {
-    /// Seconds with fraction.
-    package var seconds: Double {
-        let (whole, atto) = components
-        return Double(whole) + Double(atto) * 1e-18
     }
 }

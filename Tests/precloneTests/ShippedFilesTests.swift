@@ -1,3 +1,4 @@
+import Configuring
 import Foundation
 import Precloning
 import Testing

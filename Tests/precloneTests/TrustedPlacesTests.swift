@@ -1,6 +1,8 @@
 import NIOCore
 import Testing
 
+@testable import Configuring
+@testable import Model
 @testable import Precloning
 @testable import Remotes
 @testable import preclone

@@ -1,5 +1,8 @@
 import Foundation
 import Logging
+import Model
+import Names
+import Record
 import Remotes
 import Synchronization
 

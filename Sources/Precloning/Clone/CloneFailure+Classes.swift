@@ -1,5 +1,6 @@
 import Definitions
-import GRDB
+import Model
+import Record
 import Remotes
 
 extension CloneFailure {
@@ -15,13 +16,11 @@ extension CloneFailure {
         case let error as TransportError: self.init(registry: RegistryError(error, host: error.host))
         case let error as LedgerError:
             self.init(.disk, message: error.description, mend: "free space for the record, or mend it")
-        case let error as DatabaseError:
-            self.init(
-                .disk,
-                message: "the record: \(error.message ?? "\(error.resultCode)")",
-                mend: "free space for the record, or mend it"
-            )
         default:
+            if let trouble = RecordTrouble(error) {
+                self.init(.disk, message: trouble.description, mend: "free space for the record, or mend it")
+                return
+            }
             self.init(.ours, message: "\(error)", mend: "report it; preclone tries again")
         }
     }

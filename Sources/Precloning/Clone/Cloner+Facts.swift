@@ -1,3 +1,5 @@
+import Model
+import Names
 import Remotes
 
 extension Cloner {

@@ -1,3 +1,7 @@
+import Configuring
+import Model
+import Names
+import Record
 import Remotes
 
 extension Cloner {

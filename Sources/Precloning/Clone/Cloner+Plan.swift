@@ -1,4 +1,7 @@
+import Configuring
 import Foundation
+import Model
+import Names
 import Remotes
 
 extension Cloner {

@@ -1,3 +1,5 @@
+package import Model
+import Names
 import Remotes
 
 extension Cloner {

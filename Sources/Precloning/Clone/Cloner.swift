@@ -1,5 +1,9 @@
+import Configuring
 import Foundation
 import Logging
+package import Model
+import Names
+package import Record
 package import Remotes
 
 /// The third stage: one image, from its row to an outcome. Never throws; "ready" means verified in ECR.

@@ -1,4 +1,6 @@
 package import Foundation
+package import Model
+import Names
 package import Remotes
 
 /// Tokens for private ECRs: one for all registries of a Region, for twelve hours, asked for again an hour before its end

@@ -1,3 +1,5 @@
+package import Model
+package import Names
 package import Remotes
 import Synchronization
 
@@ -241,5 +243,14 @@ private final class SeenPlatforms: Sendable {
             if seen.count >= Self.capacity { seen = [:] }
             seen[digest] = platform
         }
+    }
+}
+
+extension ECRHolding {
+    init(_ detail: ImageDetail) {
+        let isActive = detail.imageStatus == nil || detail.imageStatus == .active
+        self.init(isActive ? .held : .archived)
+        digest = detail.imageDigest.flatMap { try? Digest($0) }
+        mediaType = detail.imageManifestMediaType.map(MediaType.init(rawValue:))
     }
 }

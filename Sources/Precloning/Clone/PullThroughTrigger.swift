@@ -1,3 +1,5 @@
+package import Model
+package import Names
 package import Remotes
 
 /// The pull-through route: one manifest request by tag over the registry protocol makes ECR fetch the image; then it is

@@ -1,3 +1,5 @@
+package import Model
+package import Names
 package import Remotes
 
 extension RegistryClients {

@@ -1,4 +1,8 @@
+import Configuring
 package import Foundation
+package import Model
+import Names
+package import Record
 package import Remotes
 import Synchronization
 

@@ -1,5 +1,7 @@
+package import Configuring
 import Foundation
 import Logging
+package import Model
 package import Remotes
 
 /// How repositories are made: `clone.repository`.

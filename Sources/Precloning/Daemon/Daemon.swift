@@ -1,5 +1,6 @@
 import Foundation
 package import Logging
+package import Record
 package import Remotes
 import ServiceLifecycle
 import Synchronization

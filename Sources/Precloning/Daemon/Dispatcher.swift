@@ -1,6 +1,8 @@
 import Foundation
-import GRDB
 import Logging
+package import Model
+import Names
+package import Record
 package import Remotes
 import ServiceLifecycle
 import Synchronization
@@ -65,7 +67,7 @@ package struct Dispatcher: Sendable {
                     }
                     if untilIdle, taken == 0, working.count == 0 { return }
                     await bell.wait(atMost: try untilNextDue(), on: timeline)
-                } catch let error as DatabaseError where !untilIdle {
+                } catch  where !untilIdle && RecordTrouble(error) != nil {
                     // A full disk, say: what is being copied goes on, and nothing new begins before it is mended.
                     Logger.current.critical("The record cannot be used", metadata: ["error": "\(error)"])
                     try? await timeline.sleep(min(Self.recordPause, stride))

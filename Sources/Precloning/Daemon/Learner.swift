@@ -1,5 +1,8 @@
 import Foundation
 import Logging
+import Model
+import Names
+package import Record
 package import Remotes
 
 /// Compares what finished runs really used with what was predicted, and learns what was missed.

@@ -1,5 +1,8 @@
 import Foundation
 import Logging
+package import Model
+import Names
+package import Record
 package import Remotes
 
 /// Writes how an attempt ended: the image's next standing, the attempt, the digests seen.

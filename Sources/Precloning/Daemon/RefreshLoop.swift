@@ -1,5 +1,9 @@
+import Configuring
 import Foundation
 import Logging
+package import Model
+import Names
+package import Record
 package import Remotes
 
 /// Looks whether upstream's tags still point to what was cloned: a HEAD for each, every `clone.refreshTagsEvery`, which no
@@ -37,7 +41,7 @@ package struct RefreshLoop: WorkLoop {
     }
 
     package func pass() async throws -> Duration {
-        let every = settings.current.clone.refreshTagsEvery.inSeconds
+        let every = settings.current.clone.refreshTagsEvery.seconds
         let due = try ledger.toRefresh(
             limit: Self.batch,
             seenBefore: timeline.now().addingTimeInterval(-every),

@@ -1,5 +1,9 @@
+import Configuring
 import Foundation
 import Logging
+import Model
+import Names
+package import Record
 package import Remotes
 
 /// Takes what people ask for with `preclone clone`: the same planner, policy, limits and record as everything else.

@@ -1,4 +1,7 @@
+package import Configuring
 import Logging
+package import Model
+package import Record
 package import Remotes
 
 /// Deletes what is older than the configuration keeps, a little at a time: nobody waits for it.
@@ -24,5 +27,12 @@ package struct RetentionLoop: WorkLoop {
         if try ledger.prune(keep(), now: timeline.now()) { return Self.breath }
         if try ledger.vacuum() { return Self.breath }
         return Self.interval
+    }
+}
+
+extension RetentionPeriods {
+    /// As `record` of the configuration says.
+    package init(_ record: Configuration.Record) {
+        self.init(attempts: record.keepAttempts, events: record.keepEvents, audit: record.keepAudit)
     }
 }

@@ -1,5 +1,7 @@
+package import Configuring
 import Definitions
 import Foundation
+import Model
 import Synchronization
 
 /// The configuration in force: read by every loop at each pass, replaced as a whole by a reload that was validated.

@@ -1,5 +1,7 @@
 import Foundation
 import Logging
+import Model
+package import Record
 package import Remotes
 import Synchronization
 

@@ -1,4 +1,8 @@
+import Configuring
 package import Foundation
+import Model
+import Names
+import Record
 import Remotes
 
 /// One image of `preclone plan`.

@@ -1,4 +1,8 @@
+import Configuring
 package import Logging
+import Model
+import Names
+package import Record
 package import Remotes
 
 /// The working parts around one record, and the daemon made of them.

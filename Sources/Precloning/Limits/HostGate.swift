@@ -1,4 +1,6 @@
 package import Foundation
+package import Model
+import Names
 package import Remotes
 import Synchronization
 
@@ -113,7 +115,7 @@ package final class HostGate: Sendable {
             let now = timeline.now()
             if let until = state.pausedUntil, until > now {
                 let wait = until.timeIntervalSince(now)
-                if wait > limit.longestWait.inSeconds {
+                if wait > limit.longestWait.seconds {
                     return .refuse(
                         Refusal(cause: .paused(state.pauseReason ?? "it asked to be left alone"), until: until)
                     )

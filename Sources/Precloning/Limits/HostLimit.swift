@@ -1,3 +1,5 @@
+package import Configuring
+import Model
 package import Remotes
 
 /// What a host's limits are now; asked for at every request, so that a reload holds at once.

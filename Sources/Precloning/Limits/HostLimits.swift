@@ -1,6 +1,9 @@
 import Foundation
 import Logging
+import Model
 package import NIOHTTP1
+import Names
+package import Record
 package import Remotes
 import Synchronization
 
@@ -45,7 +48,7 @@ package final class HostLimits: RequestPacer {
     private func restore(_ row: HostRow, _ gate: HostGate) {
         if let until = row.pausedUntil.map(Date.init(milliseconds:)) {
             // Further away than any pause we make: the clock was set back.
-            let latest = timeline.now().addingTimeInterval(Self.longestPause.inSeconds)
+            let latest = timeline.now().addingTimeInterval(Self.longestPause.seconds)
             gate.pause(until: min(until, latest), reason: row.pauseReason)
         }
         if row.breaker != "closed" {
@@ -176,14 +179,14 @@ package final class HostLimits: RequestPacer {
 
     private func pause(_ host: String, _ gate: HostGate, for duration: Duration, reason: String) {
         let duration = min(duration, Self.longestPause)
-        let until = timeline.now().addingTimeInterval(duration.inSeconds)
+        let until = timeline.now().addingTimeInterval(duration.seconds)
         // The longest word counts: a second answer must not shorten what the first asked for.
         if let pause = gate.pause, pause.until >= until { return }
         gate.pause(until: until, reason: reason)
         keep { try ledger.pause(host: host, until: until, reason: reason) }
         Logger.current.info(
             "A registry asked for less",
-            metadata: ["registry.host": "\(host)", "retry.delay": "\(duration.inSeconds)s"]
+            metadata: ["registry.host": "\(host)", "retry.delay": "\(duration.seconds)s"]
         )
     }
 
@@ -230,7 +233,7 @@ package final class HostLimits: RequestPacer {
 
     private func error(_ refusal: HostGate.Refusal, host: String, limit: HostLimit) -> RegistryError {
         // Never so short that a worker would wait for it: a host that is left alone holds up nobody.
-        let wait = max(refusal.until.timeIntervalSince(timeline.now()), limit.longestWait.inSeconds + 1)
+        let wait = max(refusal.until.timeIntervalSince(timeline.now()), limit.longestWait.seconds + 1)
         let (kind, detail): (RegistryError.Kind, String) =
             switch refusal.cause {
             case .paused(let reason) where reason.hasPrefix(Ledger.credentialPause): (.noCredentials, reason)

@@ -1,5 +1,8 @@
 import Foundation
 import Logging
+package import Model
+package import Names
+package import Record
 package import Remotes
 
 /// The pull quotas of registries, kept in the record: reserved before a manifest is asked for, committed when it was

@@ -1,35 +1,22 @@
 package import Foundation
+package import Model
 package import NIOHTTP1
 
-/// What a registry's headers say of its pull limit: `ratelimit-limit: 100;w=21600`, `ratelimit-remaining: 76;w=21600`.
-///
-/// Source: Docker's documentation of pull usage; the form is that of draft-ietf-httpapi-ratelimit-headers-03, which also
-/// knows `ratelimit-limit: 100, 100;w=21600` and `ratelimit-reset`.
-package struct RateLimitHeaders: Sendable, Hashable {
-    /// Nil where only what remains is told.
-    package var limit: Int?
-    package var remaining: Int
-    /// Nil where none is told.
-    package var window: Duration?
-
-    package init(limit: Int?, remaining: Int, window: Duration?) {
-        self.limit = limit
-        self.remaining = remaining
-        self.window = window
-    }
-
+extension RateLimitHeaders {
     /// Nil unless it is told what remains: an answer without that was not counted.
     package init?(_ headers: HTTPHeaders, now: Date) {
         guard let left = Self.items(headers, "ratelimit-remaining").first else { return nil }
         let policies = Self.items(headers, "ratelimit-limit")
         let limit = policies.first?.number
-        self.limit = limit
-        remaining = limit.map { min(left.number, $0) } ?? left.number
         // The number in force may stand alone, before the policies it comes from.
         let window =
             policies.first?.window ?? policies.first { $0.number == limit && $0.window != nil }?.window
             ?? policies.compactMap(\.window).first ?? left.window ?? Self.reset(headers, now: now)
-        self.window = window.map { .seconds($0) }
+        self.init(
+            limit: limit,
+            remaining: limit.map { min(left.number, $0) } ?? left.number,
+            window: window.map { .seconds($0) }
+        )
     }
 
     /// The items of a list: a number, and the window in seconds where there is one.

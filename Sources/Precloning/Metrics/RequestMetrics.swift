@@ -1,3 +1,4 @@
+package import Model
 import Synchronization
 
 /// Requests since the process started, by host and answer.

@@ -1,4 +1,6 @@
-package import Remotes
+import Model
+package import Names
+import Remotes
 
 /// Where a registry map sends images, worked out without an account: for `preclone inspect`.
 ///

@@ -1,4 +1,6 @@
-package import Remotes
+import Model
+package import Names
+import Remotes
 
 extension Planner {
     /// The short name of a registry in destinations: the four that AWS's guides use, else the host as it stands, with a

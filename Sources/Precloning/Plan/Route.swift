@@ -1,50 +1,7 @@
-package import Foundation
-package import Remotes
-
-/// How an image comes to its destination.
-package enum Route: Sendable, Hashable {
-    /// It is there already.
-    case present
-    /// By a request that makes ECR fetch it, below the rule's prefix.
-    case pullThrough(PullThroughCacheRule)
-    /// Registry to registry. Whole objects where ECR's own refresh would replace a part of one, and for pinned indexes.
-    case copy(takesWhole: Bool, why: String)
-    /// Not now.
-    case later(until: Date, why: String)
-    case refused(Refusal)
-
-    /// The word in the record and in `status`.
-    package var name: String {
-        switch self {
-        case .present: "present"
-        case .pullThrough: "pullThrough"
-        case .copy: "copy"
-        case .later: "later"
-        case .refused: "refused"
-        }
-    }
-}
-
-/// What was found out about one image before its route is chosen.
-package struct RouteFacts: Sendable {
-    package var holding: ECRHolding
-    /// Why the rule cannot serve this image, as the registry's settings tell beforehand.
-    package var ruleFault: String?
-    /// Nothing is asked of the source's host before this time.
-    package var sourcePausedUntil: (Date, why: String)?
-    /// What policy says by the image's name.
-    package var denial: Refusal?
-    /// Upstream's tag has moved since the clone, and `clone.onTagMove` says to follow it.
-    package var followsMovedTag = false
-    /// Bytes that may still be moved today; nil: no bound.
-    package var bytesLeftToday: Int64?
-    package var midnight: Date
-
-    package init(holding: ECRHolding, midnight: Date) {
-        self.holding = holding
-        self.midnight = midnight
-    }
-}
+import Foundation
+package import Model
+import Names
+import Remotes
 
 extension Planner {
     /// The route of an image, from what ECR and upstream answered for it. Pure.

@@ -1,3 +1,6 @@
+package import Configuring
+package import Model
+
 package import struct Foundation.Date
 
 /// Which images may be cloned: the operator's rules in order, and one of our own about private registries. Pure.

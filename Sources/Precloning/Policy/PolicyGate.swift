@@ -1,6 +1,10 @@
+import Configuring
 package import Foundation
 import Logging
-package import Remotes
+package import Model
+package import Names
+package import Record
+import Remotes
 import Synchronization
 
 /// Policy as the cloner asks it: by name before anything is asked of a registry, and again once facts are known. The same

@@ -1,3 +1,4 @@
+package import Configuring
 import Foundation
 import Synchronization
 

@@ -1,5 +1,6 @@
 package import Foundation
 package import Logging
+import Model
 import Synchronization
 
 /// Where log lines go, and in which form; chosen once at the start by `LineLogSink.standard`.

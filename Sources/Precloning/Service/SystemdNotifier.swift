@@ -2,6 +2,7 @@ import Foundation
 
 #if canImport(Glibc)
 import Glibc
+import Model
 #endif
 
 /// Tells the service manager how the service is, by the protocol of sd_notify(3). Without a manager it does nothing.

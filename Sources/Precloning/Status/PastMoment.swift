@@ -1,4 +1,5 @@
 package import Foundation
+import Model
 
 /// A moment in the past as people give it on a command line.
 package enum PastMoment {

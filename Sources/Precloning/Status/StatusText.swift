@@ -1,4 +1,6 @@
 package import Foundation
+package import Model
+import Record
 
 /// How text for people is laid out.
 package struct TextStyle: Sendable, Hashable {
@@ -238,7 +240,7 @@ package struct StatusText: Sendable {
         // The sentence of the report speaks UTC; on a terminal the times are local.
         var sentence = focus.sentence
         if focus.kind == "image", focus.images.count == 1 {
-            sentence = StatusQuery.sentence(focus.images[0], now: now, zone: style.zone)
+            sentence = focus.images[0].sentence(now: now, zone: style.zone)
         } else if style.zone != .gmt, let standing = focus.standing {
             sentence = sentence.replacing(
                 standing.sentence(now: now, zone: .gmt),
@@ -309,15 +311,12 @@ extension StatusReport.Focus {
         var standing = StatusReport.Standing()
         for image in images where image.certainty != "inactive" { standing.add(image) }
         standing.unresolved = unresolved.count
-        standing.waits = StatusQuery.grouped(standing.waits)
+        standing.waits = StatusReport.Wait.grouped(standing.waits)
         return standing
     }
 }
 
 extension StatusReport.RegistryStatus {
-    /// Whether it failed for everything and is given a rest that is not over.
-    package func isResting(at now: Date) -> Bool { breaker == "open" && (breakerUntil ?? now) > now }
-
     /// `Docker Hub: 37 of 100 pulls left, all back by 16:30; 3 images wait (run 1234567)`.
     package func sentence(now: Date, zone: TimeZone) -> String {
         var parts: [String] = []

@@ -1,5 +1,7 @@
 package import Foundation
 import Logging
+package import Model
+package import Names
 package import Remotes
 
 /// What the account's ECR says of itself: who it belongs to and which pull-through cache rules it has. Asked again every

@@ -2,6 +2,8 @@ import Crypto
 package import Definitions
 package import Foundation
 import Logging
+package import Model
+package import Record
 package import Remotes
 
 /// The definitions of the account's workflows on disk: each read from the service once per digest, evaluated once per

@@ -1,5 +1,7 @@
 package import Definitions
-package import Remotes
+package import Model
+package import Names
+import Remotes
 
 /// From an inspection to demands with places: the text of a mention becomes a reference here and nowhere before.
 package enum DemandPlanning {

@@ -1,4 +1,7 @@
+package import Configuring
 import Foundation
+import Model
+package import Record
 package import Remotes
 
 /// What events mean for the record. Each is a hint: the service is asked what is so, and that is recorded, so that

@@ -1,5 +1,6 @@
 package import Foundation
 import Logging
+package import Record
 import Remotes
 import Synchronization
 

@@ -1,5 +1,7 @@
 import Foundation
 import Logging
+import Model
+package import Record
 package import Remotes
 
 /// Receives events: one long poll of the queue after the other, each message deleted only after what it means is

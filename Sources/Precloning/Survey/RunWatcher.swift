@@ -1,5 +1,8 @@
 import Foundation
 import Logging
+import Model
+import Names
+package import Record
 package import Remotes
 
 /// Notices runs: lists the three live states in full each time, since the order of the list is not documented and a

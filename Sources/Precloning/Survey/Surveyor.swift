@@ -1,6 +1,9 @@
 package import Definitions
 package import Foundation
 import Logging
+package import Model
+package import Names
+package import Record
 package import Remotes
 
 /// The first stage: from a run or a version to what it demands, written to the record.

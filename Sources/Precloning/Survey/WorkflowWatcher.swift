@@ -1,5 +1,9 @@
+package import Configuring
 import Foundation
 import Logging
+import Model
+import Names
+package import Record
 package import Remotes
 
 extension Configuration.Watch.Workflows {

@@ -4,6 +4,7 @@ import Logging
 import NIOCore
 import NIOFoundationCompat
 import NIOHTTP1
+import Names
 import Synchronization
 
 /// Signs, sends, retries and reads calls to one AWS service.
@@ -363,13 +364,5 @@ package enum XMLText {
     static func error(in body: Data) -> (code: String, message: String, requestID: String?)? {
         guard let code = first("Code", in: body) else { return nil }
         return (code, first("Message", in: body) ?? "", first("RequestId", in: body) ?? first("RequestID", in: body))
-    }
-}
-
-extension Duration {
-    /// Seconds with fraction.
-    package var seconds: Double {
-        let (whole, atto) = components
-        return Double(whole) + Double(atto) * 1e-18
     }
 }

@@ -1,3 +1,5 @@
+package import Names
+
 /// What decides where and how AWS is called: environment and profile, given as values; nothing here looks at the process.
 package struct AWSSettings: Sendable {
     package var region: String

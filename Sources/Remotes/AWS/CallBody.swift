@@ -3,6 +3,7 @@ import Crypto
 package import Foundation
 package import NIOCore
 import NIOFoundationCompat
+import Names
 
 /// The body of a call to an AWS service, as signing and sending need it: its SHA-256 first, its bytes afterwards, and
 /// both again for each attempt.

@@ -1,4 +1,5 @@
 package import Foundation
+import Names
 
 /// Runs the program that a profile's `credential_process` names: no shell, nothing on standard input, its complaints
 /// left unread because they may hold secrets.

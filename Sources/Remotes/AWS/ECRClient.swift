@@ -1,4 +1,5 @@
 import Foundation
+package import Names
 
 /// The ECR calls that looking and cloning need. Source: the service model `ecr/2015-09-21`.
 package struct ECRClient: Sendable {

@@ -1,4 +1,5 @@
 package import Foundation
+package import Names
 
 /// A status of a run. Open: values that are not known are kept.
 package struct RunStatus: RawRepresentable, Hashable, Sendable, Codable {
@@ -126,51 +127,6 @@ package struct WorkflowDetails: Codable, Sendable {
     /// With `export=DEFINITION`: a presigned address of a zip, to be fetched at once and never stored or shown.
     package var definition: String?
     package var containerRegistryMap: ContainerRegistryMap?
-}
-
-/// Which registries and images of a workflow are found where in ECR.
-package struct ContainerRegistryMap: Codable, Sendable, Hashable {
-    package var registryMappings: [RegistryMapping]?
-    package var imageMappings: [ImageMapping]?
-
-    package init(registryMappings: [RegistryMapping]? = nil, imageMappings: [ImageMapping]? = nil) {
-        self.registryMappings = registryMappings
-        self.imageMappings = imageMappings
-    }
-}
-
-/// One registry's place in ECR.
-package struct RegistryMapping: Codable, Sendable, Hashable {
-    package var upstreamRegistryUrl: String?
-    package var ecrRepositoryPrefix: String?
-    package var upstreamRepositoryPrefix: String?
-    package var ecrAccountId: String?
-    package var credentialArn: String?
-
-    package init(
-        upstreamRegistryUrl: String? = nil,
-        ecrRepositoryPrefix: String? = nil,
-        upstreamRepositoryPrefix: String? = nil,
-        ecrAccountId: String? = nil,
-        credentialArn: String? = nil
-    ) {
-        self.upstreamRegistryUrl = upstreamRegistryUrl
-        self.ecrRepositoryPrefix = ecrRepositoryPrefix
-        self.upstreamRepositoryPrefix = upstreamRepositoryPrefix
-        self.ecrAccountId = ecrAccountId
-        self.credentialArn = credentialArn
-    }
-}
-
-/// One image's place in ECR.
-package struct ImageMapping: Codable, Sendable, Hashable {
-    package var sourceImage: String?
-    package var destinationImage: String?
-
-    package init(sourceImage: String? = nil, destinationImage: String? = nil) {
-        self.sourceImage = sourceImage
-        self.destinationImage = destinationImage
-    }
 }
 
 /// GetBatch's answer, as far as we use it.

@@ -1,3 +1,5 @@
+package import Names
+
 /// What is known of HealthOmics' requests before it makes them, for judging the conditions of policies.
 ///
 /// Source: IAM user guide, "Condition operators" and "AWS global condition context keys"; HealthOmics user guide,

@@ -1,4 +1,5 @@
 import Foundation
+import Names
 
 /// Whether a pull-through cache rule can serve: HealthOmics by itself, where the registry's policy lets it create and
 /// import and the creation template of the prefix lets it read what is created; and preclone, which needs less.

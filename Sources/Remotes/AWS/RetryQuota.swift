@@ -1,3 +1,4 @@
+import Names
 import Synchronization
 
 /// How a client repeats calls. Source: AWS SDKs and Tools reference, "Retry behavior".

@@ -1,5 +1,6 @@
 import Crypto
 package import Foundation
+import Names
 
 /// AWS Signature Version 4, as a pure function of request, credentials and time.
 ///

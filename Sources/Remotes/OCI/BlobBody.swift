@@ -1,5 +1,6 @@
 import AsyncHTTPClient
 import NIOCore
+import Names
 import Synchronization
 
 /// The bytes of a blob on their way from one registry to another: taken up again after a cut, counted, hashed, and

@@ -1,3 +1,4 @@
+import Names
 import Synchronization
 
 /// What is to be stored for one image, in the order of storing.

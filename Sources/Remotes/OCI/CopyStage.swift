@@ -1,3 +1,4 @@
+import Names
 import Synchronization
 
 /// Carries out a plan: moves what is missing, then stores the manifests.

@@ -1,3 +1,5 @@
+package import Names
+
 /// What a manifest says about a piece of content (OCI image specification, descriptor.md).
 package struct Descriptor: Hashable, Sendable {
     package var mediaType: MediaType

@@ -1,4 +1,5 @@
 import Foundation
+import Names
 
 /// Credentials from docker's `config.json` (or podman's `auth.json`): `credHelpers`, `credsStore` and `auths`, in this
 /// order, as docker itself asks them.

@@ -1,4 +1,5 @@
 package import NIOCore
+package import Names
 
 /// The part upload of one account's ECR.
 ///

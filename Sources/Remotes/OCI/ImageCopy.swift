@@ -1,3 +1,5 @@
+package import Names
+
 package import struct Foundation.Date
 
 /// Copies one image from one registry to another: blobs, then manifests, then the index, the tag last. Bytes of

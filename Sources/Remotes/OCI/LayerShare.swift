@@ -1,3 +1,5 @@
+import Names
+
 /// Knows which repositories of a destination have which layers, and who is moving which right now, so that a layer
 /// which several images share travels from upstream once.
 ///

@@ -1,4 +1,5 @@
 package import Foundation
+package import Names
 
 /// A manifest or index as a registry gave it: the bytes, untouched so that the digest holds, and what they say.
 package struct ManifestDocument: Hashable, Sendable {

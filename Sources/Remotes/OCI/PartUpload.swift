@@ -1,4 +1,5 @@
 package import NIOCore
+package import Names
 
 /// A registry's own way to take a layer in parts, such as ECR's InitiateLayerUpload, UploadLayerPart and
 /// CompleteLayerUpload.

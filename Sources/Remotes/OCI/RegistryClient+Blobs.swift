@@ -1,6 +1,7 @@
 package import AsyncHTTPClient
 import NIOCore
 import NIOHTTP1
+package import Names
 
 /// The bytes of a blob from some offset on, as they arrive.
 package struct BlobStream: Sendable {

@@ -1,6 +1,7 @@
 import AsyncHTTPClient
 import NIOCore
 import NIOHTTP1
+package import Names
 
 /// What names a manifest in a repository.
 package enum ManifestReference: Hashable, Sendable, CustomStringConvertible {

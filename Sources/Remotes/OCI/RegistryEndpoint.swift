@@ -1,3 +1,5 @@
+import Names
+
 /// Where a registry's API is, and what it is called.
 package struct RegistryEndpoint: Sendable, Hashable, CustomStringConvertible {
     /// The name in references, such as `docker.io`.

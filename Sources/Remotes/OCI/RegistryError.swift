@@ -1,3 +1,5 @@
+package import Names
+
 /// What went wrong between us and a registry, in the classes that decisions are made by.
 package struct RegistryError: Error, Hashable, Sendable, CustomStringConvertible {
     package enum Kind: String, Sendable, Hashable, CaseIterable {

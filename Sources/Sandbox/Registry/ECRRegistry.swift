@@ -1,6 +1,7 @@
 import Foundation
 import Hummingbird
 import NIOCore
+import Names
 
 /// The account's registry over HTTP (`ACCOUNT.dkr.ecr.REGION.amazonaws.com`): Basic authentication with a password
 /// from GetAuthorizationToken, uploads, and blobs behind presigned addresses (aws-facts 4.4).

@@ -1,4 +1,5 @@
 import Foundation
+import Names
 
 /// A public registry over HTTP: tokens, pull quotas, manifests, blobs (OCI distribution specification 1.1; Docker's
 /// token authentication; aws-facts on what the public registries do).

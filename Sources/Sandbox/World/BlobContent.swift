@@ -1,6 +1,7 @@
 import Crypto
 import Foundation
 import NIOCore
+import Names
 
 /// The bytes of a blob: kept, or made up on the way out so that a layer of gigabytes costs no memory.
 package enum BlobContent: Sendable, Hashable {

@@ -3,6 +3,7 @@ import Precloning
 
 #if canImport(Glibc)
 import Glibc
+import Model
 #endif
 
 /// What is known of the place that output goes to.

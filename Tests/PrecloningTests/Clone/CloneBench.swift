@@ -1,6 +1,10 @@
+import Configuring
 import Foundation
 import GRDB
+import Model
+import Names
 import Precloning
+import Record
 import Remotes
 import Sandbox
 import Testing

@@ -1,5 +1,8 @@
 import Foundation
+import Model
+import Names
 import Precloning
+import Record
 import Remotes
 import Sandbox
 import TestSupport

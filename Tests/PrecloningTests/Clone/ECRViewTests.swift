@@ -1,10 +1,14 @@
+import Configuring
 import Foundation
 import Remotes
 import Sandbox
 import TestSupport
 import Testing
 
+@testable import Model
+@testable import Names
 @testable import Precloning
+@testable import Record
 
 /// What is asked of ECR, and how often.
 @Suite("ECR as a destination")

@@ -1,5 +1,7 @@
 import Foundation
+import Names
 import Precloning
+import Record
 import Remotes
 import Sandbox
 import TestSupport

@@ -1,5 +1,6 @@
 import Foundation
 import Precloning
+import Record
 import Remotes
 import Sandbox
 import TestSupport

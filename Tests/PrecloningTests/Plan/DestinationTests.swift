@@ -1,6 +1,8 @@
 import Remotes
 import Testing
 
+@testable import Model
+@testable import Names
 @testable import Precloning
 
 @Suite struct DestinationTests {

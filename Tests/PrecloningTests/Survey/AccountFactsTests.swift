@@ -4,6 +4,8 @@ import Sandbox
 import TestSupport
 import Testing
 
+@testable import Model
+@testable import Names
 @testable import Precloning
 
 /// What the registry's settings tell of a pull-through cache rule before it is tried, asked of the sandbox's ECR.

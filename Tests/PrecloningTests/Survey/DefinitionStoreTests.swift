@@ -4,7 +4,9 @@ import Remotes
 import Sandbox
 import Testing
 
+@testable import Model
 @testable import Precloning
+@testable import Record
 
 @Suite struct DefinitionStoreTests {
     private static let wdl = """

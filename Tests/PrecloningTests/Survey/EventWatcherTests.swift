@@ -6,7 +6,10 @@ import Sandbox
 import TestSupport
 import Testing
 
+@testable import Configuring
+@testable import Model
 @testable import Precloning
+@testable import Record
 
 /// The loop over the queue, against the sandbox's HealthOmics and SQS.
 @Suite("EventWatcher")
@@ -74,7 +77,7 @@ struct EventWatcherTests {
                     healthOmics: works.healthOmics,
                     account: works.account,
                     timeline: works.timeline,
-                    selection: { Precloning.Configuration.Watch.Workflows() },
+                    selection: { Configuring.Configuration.Watch.Workflows() },
                     foundRuns: { found.add() },
                     foundVersions: { versions.add() }
                 ),

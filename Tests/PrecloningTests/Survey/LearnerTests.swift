@@ -4,7 +4,9 @@ import Remotes
 import Sandbox
 import Testing
 
+@testable import Model
 @testable import Precloning
+@testable import Record
 
 @Suite struct LearnerTests {
     /// Foretells quay.io/a/known:1; the image of task `Other` is an output that no reader can know.

@@ -5,7 +5,9 @@ import Sandbox
 import TestSupport
 import Testing
 
+@testable import Model
 @testable import Precloning
+@testable import Record
 
 /// A run that was started with a file of parameters: GetRun says where it is, and images are in it.
 @Suite("Files of run parameters")

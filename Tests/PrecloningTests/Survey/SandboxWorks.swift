@@ -4,7 +4,10 @@ import Remotes
 import Sandbox
 import TestSupport
 
+@testable import Configuring
+@testable import Names
 @testable import Precloning
+@testable import Record
 
 /// The watching half of the daemon around one record, talking to a sandbox, in this process and by a clock that tests
 /// move: both sides live in the same time.
@@ -167,7 +170,7 @@ struct SandboxWorks: Sendable {
             healthOmics: healthOmics,
             timeline: timeline,
             interval: { .seconds(600) },
-            selection: { Precloning.Configuration.Watch.Workflows() },
+            selection: { Configuring.Configuration.Watch.Workflows() },
             changed: {}
         )
     }
@@ -187,7 +190,7 @@ struct SandboxWorks: Sendable {
             ledger: ledger,
             surveyor: surveyor,
             timeline: timeline,
-            selection: { Precloning.Configuration.Watch.Workflows() },
+            selection: { Configuring.Configuration.Watch.Workflows() },
             choices: { Self.choices },
             demanded: { [demanded] in demanded.add() }
         )

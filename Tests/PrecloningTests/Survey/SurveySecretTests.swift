@@ -7,6 +7,7 @@ import Synchronization
 import Testing
 
 @testable import Precloning
+@testable import Record
 
 /// What the daemon keeps, logs and asks for while it reads definitions that reach for secrets.
 @Suite struct SurveySecretTests {

@@ -6,7 +6,9 @@ import Synchronization
 import TestSupport
 import Testing
 
+@testable import Model
 @testable import Precloning
+@testable import Record
 
 /// What watching costs: calls depend on what changed, not on how much there is.
 @Suite("Cost of watching")

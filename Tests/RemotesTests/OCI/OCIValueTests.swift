@@ -1,6 +1,7 @@
 import Foundation
 import NIOCore
 import NIOHTTP1
+import Names
 import Remotes
 import Synchronization
 import Testing

@@ -1,5 +1,6 @@
 import Foundation
 import NIOHTTP1
+import Names
 import Remotes
 import Synchronization
 import TestSupport

@@ -5,6 +5,7 @@ import Testing
 
 #if canImport(Glibc)
 import Glibc
+import Model
 #endif
 
 /// The daemon as a process, killed, starved and doubled: nothing is lost and nothing is done twice.

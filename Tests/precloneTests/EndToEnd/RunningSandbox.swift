@@ -1,5 +1,7 @@
+import Configuring
 import Foundation
 import GRDB
+import Model
 import Precloning
 import Sandbox
 import TestSupport

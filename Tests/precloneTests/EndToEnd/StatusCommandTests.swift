@@ -6,6 +6,7 @@ import Testing
 
 #if canImport(Glibc)
 import Glibc
+import Model
 #endif
 
 /// `preclone status` as a person sees it, beside a daemon that works, rests, hangs or is gone.

@@ -1,6 +1,9 @@
+import Configuring
 import Foundation
 import Logging
+import Names
 import Precloning
+import Record
 import Remotes
 import Sandbox
 import TestSupport

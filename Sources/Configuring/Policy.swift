@@ -1,0 +1,71 @@
+package import Model
+
+extension Configuration {
+    /// `policy`: which images may be cloned.
+    package struct Policy: Sendable, Hashable {
+        /// What holds for an image that no rule speaks of.
+        package var `default` = Action.allow
+        /// In order; the first that applies decides.
+        package var rules: [Rule] = []
+
+        package enum Action: String, Sendable, CaseIterable { case allow, deny }
+
+        /// One named rule.
+        package struct Rule: Sendable, Hashable {
+            /// Unique; it stands in record, status and log.
+            package var name: String
+            package var action: Action
+            /// Shown to whoever is refused.
+            package var reason: String?
+            package var match = Match()
+            package var facts = Facts()
+            package var rate: PolicyRate?
+
+            package init(name: String, action: Action) {
+                self.name = name
+                self.action = action
+            }
+        }
+
+        /// What an image's canonical reference (`docker.io/library/ubuntu:latest`) must be; every part that is set
+        /// must match, within a part any one glob.
+        package struct Match: Sendable, Hashable {
+            /// Over the whole canonical reference.
+            package var reference: [Glob] = []
+            package var registry: [Glob] = []
+            package var repository: [Glob] = []
+            package var tag = Part.any
+            package var digest = Part.any
+
+            package init() {}
+        }
+
+        /// A condition on a part of a reference that may be absent.
+        package enum Part: Sendable, Hashable {
+            /// No condition.
+            case any
+            case present
+            case absent
+            /// Present, and one of these covers it.
+            case matching([Glob])
+        }
+
+        /// Limits known only after manifest and config are read.
+        ///
+        /// An `allow` rule applies to images that keep all of them; a `deny` rule to images that break at least one.
+        package struct Facts: Sendable, Hashable {
+            /// Of config and layers as transferred.
+            package var maxSize: ByteCount?
+            package var maxLayers: Int?
+            /// The image was created at least this many days ago.
+            package var minAgeDays: Int?
+            /// `os/architecture`, which the image must have.
+            package var platform: String?
+
+            package init() {}
+
+            /// No limit is set: the rule is decided by the reference alone.
+            package var isEmpty: Bool { self == Facts() }
+        }
+    }
+}

@@ -1,0 +1,45 @@
+package import Foundation
+
+/// A row of the audit: a decision, or a change made to AWS.
+package struct AuditEntry: Codable, Sendable, Equatable {
+    /// What kind of row it is; the words of the record and of `preclone audit`.
+    package enum Action: String, Codable, Sendable, CaseIterable {
+        /// Policy decided over an image, and not as before.
+        case decided
+        case repositoryCreated, repositoryDeleted, policyChanged, imagePushed
+        /// ECR fetched the image through a pull-through cache rule, since we asked it to.
+        case imageImported
+        /// A tag in ECR has another digest now, by us.
+        case tagMoved
+        /// A tag was seen at another digest upstream; nothing is changed by that.
+        case upstreamTagMoved
+        /// A person made an image due.
+        case retried
+        case configReloaded
+    }
+
+    package var at: Date
+    /// `daemon`, or `user NAME`.
+    package var caller: String
+    package var action: String
+    package var source: String?
+    package var destination: String?
+    /// The policy rule that decided.
+    package var rule: String?
+    package var before: String?
+    package var after: String?
+    /// AWS's id of the request, for CloudTrail and support.
+    package var requestID: String?
+    package var detail: String?
+
+    package init(_ action: Action, caller: String, at: Date) {
+        self.init(action: action.rawValue, caller: caller, at: at)
+    }
+
+    /// With the name of an action that this program may not know.
+    package init(action: String, caller: String, at: Date) {
+        self.action = action
+        self.caller = caller
+        self.at = at
+    }
+}

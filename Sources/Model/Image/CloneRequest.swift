@@ -1,0 +1,26 @@
+/// What a person asks for with `preclone clone`.
+package struct CloneOptions: Codable, Sendable, Equatable {
+    package var targetRepository: String?
+    package var targetTag: String?
+
+    package init(targetRepository: String? = nil, targetTag: String? = nil) {
+        self.targetRepository = targetRepository
+        self.targetTag = targetTag
+    }
+}
+
+/// A row of `request`: one image that one person asked for.
+package struct CloneRequestRow: Codable, Sendable {
+    package var id: Int64
+    package var image: String
+    package var options: String
+    package var userID: Int64
+    package var userName: String
+    package var createdAt: Milliseconds
+    package var state: String
+    package var imageID: Int64?
+    package var result: String?
+    package var endedAt: Milliseconds?
+
+    package var caller: String { "user \(userName)" }
+}
