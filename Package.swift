@@ -143,7 +143,11 @@ let package = Package(
             name: "Simulation",
             dependencies: [
                 "CConcurrencyHooks",
+                "Configuring",
+                "Model",
+                "Names",
                 "Precloning",
+                "Record",
                 "Remotes",
                 "Sandbox",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),

@@ -1,6 +1,9 @@
+import Configuring
 import Foundation
 import Logging
+import Model
 import Precloning
+import Record
 import Remotes
 import Synchronization
 

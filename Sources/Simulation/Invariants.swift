@@ -1,6 +1,8 @@
 import Foundation
 import GRDB
+import Model
 import Precloning
+import Record
 import Remotes
 import Sandbox
 import Synchronization

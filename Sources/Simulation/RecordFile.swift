@@ -1,5 +1,6 @@
 import GRDB
 import Precloning
+import Record
 
 /// What happens to the record from outside the program.
 extension Ledger {

@@ -1,4 +1,5 @@
 package import Foundation
+import Names
 package import Remotes
 import Synchronization
 

@@ -1,7 +1,10 @@
 import AsyncHTTPClient
+package import Configuring
 import Foundation
 import Logging
+import Model
 package import Precloning
+package import Record
 package import Remotes
 import Sandbox
 import ServiceLifecycleTestKit

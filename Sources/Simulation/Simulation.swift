@@ -1,5 +1,7 @@
+import Configuring
 import Foundation
 import Logging
+import Names
 import Precloning
 import Remotes
 import Sandbox
