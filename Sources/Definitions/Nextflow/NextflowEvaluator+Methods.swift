@@ -57,18 +57,9 @@ extension NextflowEvaluator {
             guard let second, spend(100 + text.utf8.count), let compiled = RegularExpression(pattern) else {
                 return nil
             }
-            let bytes = Array(text.utf8)
-            if name == "replaceAll" {
-                return compiled.replacing(in: bytes, with: Array(second.utf8)).map {
-                    .string(String(decoding: $0, as: UTF8.self))
-                }
-            }
-            guard let found = compiled.firstMatch(in: bytes) else { return nil }
-            guard let range = found.range else { return .string(text) }
-            var changed = Array(bytes[..<range.lowerBound])
-            changed += second.utf8
-            changed += bytes[range.upperBound...]
-            return .string(String(decoding: changed, as: UTF8.self))
+            let isFirst = name == "replaceFirst"
+            return compiled.replacing(in: text, with: second, onlyFirst: isFirst, maximum: Self.maximumText)
+                .map { .string($0) }
         case ("minus", let part?): return .string(Self.replacing(text, part, with: "", once: true))
         case ("plus", let part?), ("concat", let part?):
             return text.utf8.count + part.utf8.count <= Self.maximumText ? .string(text + part) : nil
@@ -106,20 +97,14 @@ extension NextflowEvaluator {
     private func split(_ text: String, by separator: String?, isPattern: Bool, isBlank: Bool) -> NextflowValue.Kind? {
         guard isBlank || separator != nil, spend(text.utf8.count / 4) else { return nil }
         var parts: [String] = []
-        let bytes = Array(text.utf8)
         if isPattern, !isBlank, let separator {
-            guard let compiled = RegularExpression(separator) else { return nil }
-            var rest = bytes
-            while parts.count < Self.maximumElements, spend(1 + rest.count / 4) {
-                guard let found = compiled.firstMatch(in: rest), let range = found.range, !range.isEmpty else { break }
-                parts.append(String(decoding: rest[..<range.lowerBound], as: UTF8.self))
-                rest = Array(rest[range.upperBound...])
-            }
-            parts.append(String(decoding: rest, as: UTF8.self))
-            while parts.count > 1, parts.last?.isEmpty == true { parts.removeLast() }
+            guard let compiled = RegularExpression(separator),
+                let found = compiled.splitting(text, maximum: Self.maximumElements)
+            else { return nil }
+            parts = found
         } else {
             let marks = separator.map { Array($0.utf8) } ?? [0x20, 0x09, 0x0A, 0x0D]
-            parts = bytes.split { marks.contains($0) }.map { String(decoding: $0, as: UTF8.self) }
+            parts = Array(text.utf8).split { marks.contains($0) }.map { String(decoding: $0, as: UTF8.self) }
         }
         return parts.count > Self.maximumElements ? nil : .list(parts.map { NextflowValue(.string($0)) })
     }

@@ -192,11 +192,8 @@ extension NextflowEvaluator {
     }
 
     func matches(_ pattern: String, _ text: String, isWhole: Bool) -> Bool? {
-        guard spend(20 + text.utf8.count),
-            let compiled = RegularExpression(isWhole ? "^(\(pattern))$" : pattern),
-            let found = compiled.firstMatch(in: Array(text.utf8))
-        else { return nil }
-        return found.range != nil
+        guard spend(20 + text.utf8.count), let compiled = RegularExpression(pattern) else { return nil }
+        return isWhole ? compiled.matchesWhole(text) : compiled.firstMatch(in: text).map { $0.match != nil }
     }
 
     static func find(_ part: String, in text: String) -> Int? {

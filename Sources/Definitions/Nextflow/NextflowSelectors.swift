@@ -1,7 +1,9 @@
 /// The selectors of a configuration, in the order in which they first appear.
 final class NextflowSelectors {
     private struct Selector {
-        var pattern: NextflowSelectorPattern
+        /// nil: not one that is evaluated here.
+        var pattern: NextflowSelectorPattern?
+        var written: String
         var isLabel: Bool
         var isInverted: Bool
         var settings: NextflowMap
@@ -12,8 +14,10 @@ final class NextflowSelectors {
     private let sources: NextflowSources
     private var comparisons = 0
     private var selectors: [Selector] = []
-    private var byLabel: [String: [Int]] = [:]
-    private var byName: [String: [Int]] = [:]
+    /// Steps that regular expressions may still take, for all names together.
+    private var work = 20_000_000
+    private var byLabel: [String: [Int: Bool]] = [:]
+    private var byName: [String: [Int: Bool]] = [:]
 
     init(_ configuration: NextflowConfiguration, sources: NextflowSources) {
         self.sources = sources
@@ -26,12 +30,14 @@ final class NextflowSelectors {
             var pattern = Self.trimmed(key.utf8.dropFirst(isLabel ? 10 : 9))
             let isInverted = pattern.utf8.first == UInt8(ascii: "!")
             if isInverted { pattern = Self.trimmed(pattern.utf8.dropFirst()) }
-            guard let compiled = NextflowSelectorPattern(pattern) else {
-                sources.note(nil, "the selector \(pattern) is not understood and selects nothing")
-                continue
-            }
             selectors.append(
-                Selector(pattern: compiled, isLabel: isLabel, isInverted: isInverted, settings: settings)
+                Selector(
+                    pattern: NextflowSelectorPattern(pattern),
+                    written: pattern,
+                    isLabel: isLabel,
+                    isInverted: isInverted,
+                    settings: settings
+                )
             )
         }
     }
@@ -45,39 +51,80 @@ final class NextflowSelectors {
         configuration.value(["process", name]).map(configuration.setting)
     }
 
-    /// Settings that hold for a process, the strongest last.
+    /// Settings that hold for a process, the strongest last. Those of a selector of which that is not known hold or are
+    /// absent.
     ///
     /// - Parameter names: The defined name, the alias and the qualified name.
     func matching(labels: [String], names: [String]) -> [NextflowMap] {
-        // A process without labels has the empty one.
-        let hits = Set((labels.isEmpty ? [""] : labels).flatMap { selected(by: $0, isLabel: true) })
         var found: [NextflowMap] = []
+        // A process without labels has the empty one; one label that matches is enough.
+        var hits: [Int: Bool] = [:]
+        for label in labels.isEmpty ? [""] : labels {
+            hits.merge(selected(by: label, isLabel: true)) { $0 || $1 }
+        }
         for (index, selector) in selectors.enumerated() where selector.isLabel {
-            if hits.contains(index) != selector.isInverted { found.append(selector.settings) }
+            switch hits[index] {
+            case true?: if !selector.isInverted { found.append(selector.settings) }
+            case false?: found.append(unsure(selector))
+            case nil: if selector.isInverted { found.append(selector.settings) }
+            }
         }
         var seen: [String] = []
         for name in names where !seen.contains(name) {
             seen.append(name)
-            found += selected(by: name, isLabel: false).map { selectors[$0].settings }
+            let hits = selected(by: name, isLabel: false)
+            for (index, selector) in selectors.enumerated() where !selector.isLabel {
+                switch hits[index] {
+                case true?: if !selector.isInverted { found.append(selector.settings) }
+                case false?: found.append(unsure(selector))
+                case nil: if selector.isInverted { found.append(selector.settings) }
+                }
+            }
         }
         return found
     }
 
-    /// The places of the selectors that a label matches, or that hold for a name; each text is looked at once.
-    private func selected(by text: String, isLabel: Bool) -> [Int] {
+    /// The places of the selectors whose pattern matches a text, and whether that is known; each text is looked at once.
+    private func selected(by text: String, isLabel: Bool) -> [Int: Bool] {
         if let known = isLabel ? byLabel[text] : byName[text] { return known }
-        let bytes = Array(text.utf8)
         comparisons += selectors.count
-        guard comparisons <= Self.maximumComparisons else {
+        let isTooMuch = comparisons > Self.maximumComparisons
+        if isTooMuch {
             sources.note(nil, "the selectors of the configuration are too many: not all are looked at")
-            return []
         }
-        let found = selectors.indices.filter { index in
-            guard selectors[index].isLabel == isLabel else { return false }
-            return selectors[index].pattern.matches(bytes) != (!isLabel && selectors[index].isInverted)
+        let bytes = Array(text.utf8)
+        var found: [Int: Bool] = [:]
+        for index in selectors.indices where selectors[index].isLabel == isLabel {
+            switch isTooMuch ? nil : selectors[index].pattern?.matches(text, bytes, &work) {
+            case true?: found[index] = true
+            case false?: break
+            case nil: found[index] = false
+            }
         }
         if isLabel { byLabel[text] = found } else { byName[text] = found }
         return found
+    }
+
+    /// The settings of a selector of which it is not known whether it selects.
+    private func unsure(_ selector: Selector) -> NextflowMap {
+        let kind = selector.isLabel ? "withLabel" : "withName"
+        let reason =
+            "whether `\(kind): \(selector.written.prefix(200))` selects it is not known: the regular "
+            + "expression is wrong, not one that is evaluated here, or takes too much work"
+        return Self.optional(selector.settings, reason, 0)
+    }
+
+    private static func optional(_ settings: NextflowMap, _ reason: String, _ depth: Int) -> NextflowMap {
+        var result = NextflowMap()
+        for key in settings.keys {
+            guard let value = settings[key] else { continue }
+            if case .map(let inner) = value.kind, depth < 10 {
+                result[key] = NextflowValue(.map(optional(inner, reason, depth + 1)), trace: value.trace)
+            } else {
+                result[key] = NextflowValue.oneOf([value, NextflowValue(.absent)], [reason])
+            }
+        }
+        return result
     }
 }
 
@@ -110,10 +157,15 @@ private enum NextflowSelectorPattern {
         self = .names(names)
     }
 
-    func matches(_ text: [UInt8]) -> Bool {
+    /// - Returns: nil where it is not known.
+    func matches(_ text: String, _ bytes: [UInt8], _ work: inout Int) -> Bool? {
         switch self {
-        case .names(let names): return names.contains { Self.matches($0[...], text[...]) }
-        case .expression(let expression): return expression.matchesWhole(text) == true
+        case .names(let names): return names.contains { Self.matches($0[...], bytes[...]) }
+        case .expression(let expression):
+            var share = min(work, 200_000)
+            let before = share
+            defer { work -= before - max(share, 0) }
+            return expression.matchesWhole(text, work: &share)
         }
     }
 

@@ -16,6 +16,12 @@ extension WDLEvaluator {
         default: break
         }
         return lift(arguments) { arguments in
+            if ["sub", "matches", "find"].contains(name), arguments.count > 1 {
+                // Text times program; a back reference or a look around may take many times as much.
+                let pattern = arguments[1].string ?? ""
+                let isCostly = pattern.contains("(?") || pattern.contains("\\")
+                spend((arguments[0].string?.utf8.count ?? 0) * pattern.utf8.count / 100 + (isCostly ? 500 : 5))
+            }
             if let known = WDLFunctions.apply(name, arguments) { return known }
             let reasons = arguments.reduce([]) { WDLValue.union($0, $1.reasons) }
             return .unknown(reasons.isEmpty ? [reason("`\(name.prefix(80))()` is known only in the run")] : reasons)

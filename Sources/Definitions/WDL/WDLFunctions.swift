@@ -35,11 +35,10 @@ enum WDLFunctions {
         case ("sub", 3): return substituted(arguments, places: places)
         case ("matches", 2), ("find", 2):
             guard let text = arguments[0].interpolated, let written = arguments[1].string,
-                let pattern = RegularExpression(written), let search = pattern.firstMatch(in: Array(text.utf8))
+                let pattern = RegularExpression(written, dialect: .wdl), let search = pattern.firstMatch(in: text)
             else { return nil }
-            if name == "matches" { return WDLValue(.bool(search.range != nil)) }
-            guard let range = search.range else { return .null }
-            return WDLValue(.string(String(decoding: Array(text.utf8)[range], as: UTF8.self)), places: places)
+            if name == "matches" { return WDLValue(.bool(search.match != nil)) }
+            return search.match.map { WDLValue(.string($0), places: places) } ?? .null
         case ("basename", 1), ("basename", 2):
             guard let path = arguments[0].string else { return arguments[0].isNull ? .null : nil }
             var base = path.split(separator: "/").last.map(String.init) ?? ""
@@ -71,11 +70,11 @@ enum WDLFunctions {
     private static func substituted(_ arguments: [WDLValue], places: [UInt64]) -> WDLValue? {
         if arguments[0].isNull { return .null }
         guard let text = arguments[0].interpolated, let written = arguments[1].string,
-            let replacement = arguments[2].interpolated, let pattern = RegularExpression(written),
-            let result = pattern.replacing(in: Array(text.utf8), with: Array(replacement.utf8)),
-            result.count <= WDLEvaluator.maximumText
+            let replacement = arguments[2].interpolated,
+            let pattern = RegularExpression(written, dialect: .wdl),
+            let result = pattern.replacing(in: text, with: replacement, maximum: WDLEvaluator.maximumText)
         else { return nil }
-        return WDLValue(.string(String(decoding: result, as: UTF8.self)), places: places)
+        return WDLValue(.string(result), places: places)
     }
 
     private static func quoted(_ value: WDLValue, _ quote: String) -> WDLValue {
