@@ -3,8 +3,7 @@ package enum CWLDefinition {
     /// See `WorkflowDefinition.inspect`.
     ///
     /// Expressions see `inputs` and `self` as far as parameters, defaults and literals decide them; `runtime`, files and
-    /// outputs of tools are known only to a run. Without parameters the answer is for any run: a default decides an
-    /// image, but a condition that is false by a default alone makes it `alternative`, not `inactive`.
+    /// outputs of tools are known only to a run. See `Certainty` for what holds without parameters.
     ///
     /// A packed document's process is `main`, its only one, or the one that the request names as `FILE#ID`.
     package static func inspect(

@@ -34,9 +34,14 @@ struct CWLEvaluator {
         if expressions.count == 1, isAlone { return value(of: expressions[0]) }
         var result = CWLValue.known(.string(""))
         for piece in pieces {
-            result = result.combined(with: value(of: piece), orUnknown: "null, a list or an object in a text") {
-                CWLEvaluator.joined($0, $1)
+            let value = value(of: piece)
+            let number = value.candidates.first { if case .number = $0 { $0.scriptText == nil } else { false } }
+            var missing = "null, a list or an object in a text"
+            if case .number(let text)? = number {
+                missing =
+                    "the number \(text.prefix(40)) in a text, which engines write in different ways; put it in quotes"
             }
+            result = result.combined(with: value, orUnknown: missing) { CWLEvaluator.joined($0, $1) }
         }
         return result
     }
@@ -279,9 +284,10 @@ struct CWLEvaluator {
         switch (sign, value) {
         case (.not, _): return .bool(!value.isTruthy)
         case (.minus, .number(let text)):
-            return Double(text).map { .number(JavaScriptNumber.text(-$0)) }
+            return Double(text).flatMap { JavaScriptNumber.text(-$0) }.map(ParameterValue.number)
         case (.plus, .number): return value
-        case (.plus, .string(let text)): return Double(text).map { .number(JavaScriptNumber.text($0)) }
+        case (.plus, .string(let text)):
+            return Double(text).flatMap(JavaScriptNumber.text).map(ParameterValue.number)
         case (.typeOf, _):
             switch value {
             case .string: return .string("string")
@@ -305,7 +311,7 @@ struct CWLEvaluator {
         case .notSame, .notEqual: return equal(left, right, strictly: sign == .notSame).map { .bool(!$0) }
         case .plus:
             if let first = number(left), let second = number(right) {
-                return .number(JavaScriptNumber.text(first + second))
+                return JavaScriptNumber.text(first + second).map(ParameterValue.number)
             }
             switch (left, right) {
             case (.string, _), (_, .string): return joined(left, right)
@@ -318,11 +324,12 @@ struct CWLEvaluator {
             case .lessOrEqual: return .bool(first <= second)
             case .greater: return .bool(first > second)
             case .greaterOrEqual: return .bool(first >= second)
-            case .minus: return .number(JavaScriptNumber.text(first - second))
-            case .times: return .number(JavaScriptNumber.text(first * second))
-            case .over: return second == 0 ? nil : .number(JavaScriptNumber.text(first / second))
+            case .minus: return JavaScriptNumber.text(first - second).map(ParameterValue.number)
+            case .times: return JavaScriptNumber.text(first * second).map(ParameterValue.number)
+            case .over: return JavaScriptNumber.text(first / second).map(ParameterValue.number)
             default:
-                return second == 0 ? nil : .number(JavaScriptNumber.text(first.truncatingRemainder(dividingBy: second)))
+                let rest = first.truncatingRemainder(dividingBy: second)
+                return JavaScriptNumber.text(rest).map(ParameterValue.number)
             }
         default: return nil
         }

@@ -315,8 +315,10 @@ struct CWLExpressionParser {
             } else if isDigit(byte) {
                 while index < end, isWord(bytes[index]) || bytes[index] == UInt8(ascii: ".") { index += 1 }
                 let text = String(decoding: bytes[start..<index], as: UTF8.self)
-                guard let number = Double(text), number.isFinite else { throw Unread() }
-                tokens.append(.number(JavaScriptNumber.text(number, written: text)))
+                // `010` is eight or ten, as the engine is strict or not.
+                let isOctal = text.utf8.count > 1 && byte == UInt8(ascii: "0") && isDigit(bytes[start + 1])
+                guard !isOctal, let number = Double(text).flatMap(JavaScriptNumber.text) else { throw Unread() }
+                tokens.append(.number(number))
             } else if isWord(byte) {
                 while index < end, isWord(bytes[index]) { index += 1 }
                 tokens.append(.name(String(decoding: bytes[start..<index], as: UTF8.self)))

@@ -8,7 +8,9 @@ struct CWLNode: Sendable {
 
     var line: Int { document.yaml.nodes[index].line }
 
-    var evidence: Evidence { .source(file: document.path, line: line) }
+    var evidence: Evidence {
+        document.parameter.map { .parameter(path: $0) } ?? .source(file: document.path, line: line)
+    }
 
     /// What tells this node from all others.
     var identity: Identity { Identity(path: document.path, index: index) }
@@ -112,24 +114,40 @@ struct CWLNode: Sendable {
         case "false", "False", "FALSE": return .bool(false)
         default: break
         }
-        guard let first = text.utf8.first,
-            first == UInt8(ascii: "-") || first == UInt8(ascii: "+") || first == UInt8(ascii: ".")
-                || UInt8(ascii: "0")...UInt8(ascii: "9") ~= first,
-            text.utf8.allSatisfy({ CWLNode.numberBytes.contains($0) }), let number = Double(text)
-        else { return .string(text) }
-        return .number(JavaScriptNumber.text(number, written: text))
+        // Numbers stay as they are written: how they look in a text is another question.
+        return isNumber(Array(text.utf8)) ? .number(text) : .string(text)
     }
 
-    private static let numberBytes = Array("0123456789+-.eE".utf8)
+    /// An integer, of base 8 and 16 too, or a float of the core schema (YAML 1.2, 10.3.2).
+    private static func isNumber(_ bytes: [UInt8]) -> Bool {
+        func isDigit(_ byte: UInt8) -> Bool { UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte }
+        if bytes.count > 2, bytes[0] == UInt8(ascii: "0"),
+            bytes[1] == UInt8(ascii: "x") || bytes[1] == UInt8(ascii: "o")
+        {
+            let digits = String(decoding: bytes[2...], as: UTF8.self)
+            return UInt64(digits, radix: bytes[1] == UInt8(ascii: "x") ? 16 : 8) != nil
+        }
+        guard let first = bytes.first, bytes.contains(where: isDigit) else { return false }
+        let isSigned = first == UInt8(ascii: "-") || first == UInt8(ascii: "+")
+        guard let start = bytes.dropFirst(isSigned ? 1 : 0).first, isDigit(start) || start == UInt8(ascii: ".") else {
+            return false
+        }
+        // YAML 1.1, and some readers of 1.2, have `_` in numbers.
+        if bytes.dropFirst(isSigned ? 1 : 0).allSatisfy({ isDigit($0) || $0 == UInt8(ascii: "_") }) { return true }
+        return bytes.allSatisfy { isDigit($0) || "+-.eE".utf8.contains($0) }
+            && Double(String(decoding: bytes, as: UTF8.self)) != nil
+    }
 }
 
-/// A file of the definition that was read as YAML.
+/// A file of the definition that was read as YAML, or a parameter of the run.
 final class CWLDocument: Sendable {
     let path: String
+    let parameter: String?
     let yaml: YAMLDocument
 
-    init(path: String, yaml: YAMLDocument) {
+    init(path: String, parameter: String? = nil, yaml: YAMLDocument) {
         self.path = path
+        self.parameter = parameter
         self.yaml = yaml
     }
 

@@ -5,6 +5,8 @@ struct CWLDocker: Sendable {
     var hint: CWLNode?
     /// Imports on the way that could not be read; one of them may hold the requirement.
     var broken: [CWLNode] = []
+    /// What the run's `cwl:requirements` ask for, where nothing more specific than the main process does.
+    var given: CWLNode?
 
     /// Nodes that are looked at in one list; a list of aliases of lists can name exponentially many.
     private static let maximumNodes = 2_000
@@ -61,6 +63,24 @@ struct CWLDocker: Sendable {
             }
         }
     }
+
+    /// The DockerRequirement among the requirements that a run gives in its input object (CWL 1.1 and later, "Requirements
+    /// and hints": they count as requirements of the main process, above its own).
+    ///
+    /// HealthOmics does not document that it reads them (its user guide, "CWL workflow definition specifics", names
+    /// requirements and hints of the definition alone).
+    static func given(_ value: ParameterValue, _ loader: inout CWLLoader) -> CWLNode? {
+        var parser = YAMLParser(Array(value.text.utf8))
+        guard let yaml = try? parser.document() else { return nil }
+        let list = CWLNode(document: CWLDocument(path: "", parameter: parameterName, yaml: yaml), index: yaml.root)
+        var found: CWLNode?
+        var budget = maximumNodes
+        var broken: [CWLNode] = []
+        find(in: list, &loader, depth: 0, &budget, &found, &broken)
+        return found
+    }
+
+    static let parameterName = "cwl:requirements"
 
     /// The class by its name, or by its name in the CWL vocabulary.
     private static func isDocker(_ name: String) -> Bool {

@@ -22,6 +22,8 @@ struct CWLValue: Sendable {
     var parameters: Set<String> = []
     /// It hangs on a default where no parameters were given at all: a run may well say otherwise.
     var isOverridable = false
+    /// The elements of a list that has none.
+    var isEmptyScatter = false
 
     static func known(_ value: ParameterValue) -> CWLValue { CWLValue(candidates: [value], certainty: .known) }
 
@@ -129,12 +131,13 @@ extension ParameterValue {
         }
     }
 
-    /// The text of a scalar as JavaScript writes it; nil for collections.
+    /// The text of a scalar as JavaScript writes it; nil for collections, and for a number that is written otherwise:
+    /// of `1.10` and `010` versions of YAML and engines make different texts.
     var scriptText: String? {
         switch self {
         case .null: "null"
         case .bool(let value): value ? "true" : "false"
-        case .number(let text): JavaScriptNumber.text(Double(text) ?? 0, written: text)
+        case .number(let text): JavaScriptNumber.text(written: text)
         case .string(let text): text
         case .array, .object: nil
         }
@@ -143,18 +146,13 @@ extension ParameterValue {
 
 /// Numbers as JavaScript writes them.
 enum JavaScriptNumber {
-    static func text(_ number: Double, written: String) -> String {
-        let digits = written.utf8.first == UInt8(ascii: "-") ? written.dropFirst() : written[...]
-        if !digits.isEmpty, digits.utf8.count < 16, digits.utf8.first != UInt8(ascii: "0") || digits == "0",
-            digits.utf8.allSatisfy({ UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 })
-        {
-            return written
-        }
-        return text(number)
+    /// nil for numbers that would be written with an exponent, or are no longer exact.
+    static func text(_ number: Double) -> String? {
+        guard number.magnitude < 1e15 else { return nil }
+        if number == number.rounded() { return String(Int(number)) }
+        return number.magnitude >= 1e-4 ? "\(number)" : nil
     }
 
-    static func text(_ number: Double) -> String {
-        if number.magnitude < 1e15, number == number.rounded() { return String(Int(number)) }
-        return "\(number)"
-    }
+    /// What is written, where JavaScript would write the number in the same way.
+    static func text(written: String) -> String? { Double(written).flatMap(text) == written ? written : nil }
 }

@@ -1,49 +1,135 @@
 extension CWLWalker {
-    /// Walks into every step of a workflow.
-    mutating func steps(of workflow: CWLNode, _ scope: CWLScope, _ context: Context) {
-        for (name, step) in members(of: workflow["steps"], key: "run") {
+    /// Walks into every step of a workflow, each after those that it waits for.
+    ///
+    /// - Returns: How many tasks follow one after the other in it; what a false condition leaves out does not count.
+    mutating func steps(of workflow: CWLNode, _ scope: CWLScope, _ context: Context) -> Int {
+        let steps = members(of: workflow["steps"], key: "run")
+        let needed = dependencies(of: steps)
+        /// When each step has ended, from the beginning of the workflow.
+        var ends: [Int: Int] = [:]
+        for number in Self.order(needed) {
+            let (name, step) = steps[number]
             var inner = context
+            let start = needed[number].compactMap { ends[$0] }.max() ?? 0
+            inner.depth += start
             inner.path.append(name)
             inner.docker = docker(of: step, inside: context.docker)
             let bound = stepInputs(of: step, in: workflow, scope)
-            if let condition = step["when"], let text = loader.text(condition) {
-                let value = evaluate(text, CWLScope(inputs: bound))
-                inner.parameters.formUnion(value.parameters)
-                // `when` must give a truth value; null is a fault of the engine's own to report.
-                if value.truth == false, value.candidates.allSatisfy({ $0 == .bool(false) }) {
-                    let place = condition.evidence
-                    let isOpen = value.isOverridable && context.certainty != .inactive
-                    inner.certainty = max(context.certainty, isOpen ? .alternative : .inactive)
-                    if inner.certainty != context.certainty {
-                        inner.reason =
-                            isOpen
-                            ? "the condition at \(place) is false by a default that a run may change"
-                            : "the condition at \(place) is false"
+            let isSkipped = !decide(whether: step, runsWith: bound, &inner)
+            let duration = walk(step: step, bound: bound, inner)
+            ends[number] = isSkipped ? 0 : start + duration
+        }
+        return ends.values.max() ?? 0
+    }
+
+    private mutating func walk(step: CWLNode, bound: [String: CWLValue], _ context: Context) -> Int {
+        guard let run = step["run"], !run.isNull else {
+            report(step.evidence, "run", "the step runs nothing: `run` is not given", context)
+            return 0
+        }
+        guard let reference = run.string else { return walk(run, bound: bound, context) }
+        do throws(CWLLoader.Fault) {
+            return walk(try loader.target(of: run), bound: bound, context)
+        } catch {
+            report(run.evidence, "run: \(reference)", error.reason, context)
+            return 1
+        }
+    }
+
+    // MARK: Conditions
+
+    /// How sure it is that a step runs: its `when`, and whether what it scatters over holds anything.
+    ///
+    /// - Returns: false where it does not, as far as what is given goes.
+    private mutating func decide(
+        whether step: CWLNode,
+        runsWith bound: [String: CWLValue],
+        _ context: inout Context
+    ) -> Bool {
+        for name in Self.scattered(by: step) {
+            // The elements of a list are candidates already; an empty one has none.
+            guard let value = bound[name], value.isEmptyScatter else { continue }
+            context.parameters.formUnion(value.parameters)
+            context.weaken(value, "the step at \(step.evidence) scatters over an empty list")
+            return false
+        }
+        guard let condition = step["when"], let text = loader.text(condition) else { return true }
+        let value = evaluate(text, CWLScope(inputs: bound))
+        context.parameters.formUnion(value.parameters)
+        let place = condition.evidence
+        // `when` must give a truth value; null is a fault of the engine's own to report.
+        if value.missing == nil, value.candidates.allSatisfy({ $0 == .bool(false) }) {
+            context.weaken(value, "the condition at \(place) is false")
+            return false
+        }
+        guard value.truth == nil, context.certainty == .certain else { return true }
+        switch value.certainty {
+        case .unknown(let missing), .either(let missing):
+            (context.certainty, context.reason) = (
+                .alternative, "the condition at \(place) depends on this: \(missing)"
+            )
+        case .known, .each:
+            // Of several elements those with a true one run.
+            break
+        }
+        return true
+    }
+
+    // MARK: Order
+
+    /// The steps whose outputs each step takes.
+    private mutating func dependencies(of steps: [(name: String, value: CWLNode)]) -> [[Int]] {
+        var numbers: [String: Int] = [:]
+        for (number, step) in steps.enumerated() { numbers[step.name] = number }
+        return steps.enumerated().map { number, step in
+            var needed: Set<Int> = []
+            for (_, input) in members(of: step.value["in"] ?? step.value["inputs"], key: "source") {
+                guard let source = input.isMapping ? input["source"] : input, charge(1 + source.count) else { continue }
+                for one in source.elements ?? [source] {
+                    let parts = CWLLoader.shortID(one.string ?? "").split(separator: "/")
+                    guard parts.count > 1, let other = numbers[String(parts[parts.count - 2])], other != number else {
+                        continue
                     }
+                    needed.insert(other)
                 }
             }
-            guard let run = step["run"], !run.isNull else {
-                report(step.evidence, "run", "the step runs nothing: `run` is not given", inner)
-                continue
-            }
-            guard let reference = run.string else {
-                walk(run, bound: bound, inner)
-                continue
-            }
-            do throws(CWLLoader.Fault) {
-                walk(try loader.target(of: run), bound: bound, inner)
-            } catch {
-                report(run.evidence, "run: \(reference)", error.reason, inner)
+            return needed.sorted()
+        }
+    }
+
+    /// Every step behind those that it waits for, else as they are written; in a circle somebody goes first.
+    private static func order(_ needed: [[Int]]) -> [Int] {
+        var order: [Int] = []
+        var isTaken = Array(repeating: false, count: needed.count)
+        for number in needed.indices {
+            // Without recursion: a chain may be as long as the workflow.
+            var stack = [(number, 0)]
+            while let (number, next) = stack.popLast() {
+                if next == 0 {
+                    guard !isTaken[number] else { continue }
+                    isTaken[number] = true
+                }
+                if next < needed[number].count {
+                    stack.append((number, next + 1))
+                    stack.append((needed[number][next], 0))
+                } else {
+                    order.append(number)
+                }
             }
         }
+        return order
+    }
+
+    // MARK: Values
+
+    private static func scattered(by step: CWLNode) -> Set<String> {
+        guard let scatter = step["scatter"] else { return [] }
+        return Set((scatter.elements ?? [scatter]).compactMap { $0.string.map(lastName) })
     }
 
     /// What a step gives to its process (CWL 1.2, WorkflowStepInput): source, else default, then `valueFrom`.
     mutating func stepInputs(of step: CWLNode, in workflow: CWLNode, _ scope: CWLScope) -> [String: CWLValue] {
-        var scattered: Set<String> = []
-        if let scatter = step["scatter"] {
-            scattered = Set((scatter.elements ?? [scatter]).compactMap { $0.string.map(Self.lastName) })
-        }
+        let scattered = Self.scattered(by: step)
         var values: [String: CWLValue] = [:]
         var computed: [(name: String, text: String)] = []
         for (name, input) in members(of: step["in"] ?? step["inputs"], key: "source") {
@@ -125,7 +211,9 @@ extension CWLWalker {
     private static func elements(of value: CWLValue) -> CWLValue {
         guard case .array(let elements) = value.only else { return value }
         guard !elements.isEmpty, elements.count <= CWLValue.maximumCandidates else {
-            return .unknown("a scatter over \(elements.count) values").dependent(on: value)
+            var unknown = CWLValue.unknown("a scatter over \(elements.count) values").dependent(on: value)
+            unknown.isEmptyScatter = elements.isEmpty
+            return unknown
         }
         var result = value
         result.candidates = elements.reduce(into: []) { if !$0.contains($1) { $0.append($1) } }

@@ -22,11 +22,19 @@ struct CWLWalker {
     private struct Use {
         var certainty: Certainty
         var reason: String?
+        var depth: Int
         var places: [Evidence]
         var tasks: Set<String>
 
-        mutating func add(_ certainty: Certainty, _ reason: String?, _ places: [Evidence], task: String) {
-            if certainty < self.certainty { (self.certainty, self.reason) = (certainty, reason) }
+        mutating func add(
+            _ certainty: Certainty,
+            _ reason: String?,
+            depth: Int,
+            _ places: [Evidence],
+            task: String
+        ) {
+            if certainty == self.certainty { self.depth = min(self.depth, depth) }
+            if certainty < self.certainty { (self.certainty, self.reason, self.depth) = (certainty, reason, depth) }
             for place in places where !self.places.contains(place) && self.places.count < 200 {
                 self.places.append(place)
             }
@@ -39,11 +47,22 @@ struct CWLWalker {
         var docker = CWLDocker()
         var certainty: Certainty = .certain
         var reason: String?
+        /// Tasks that have to have ended, one after the other, before it can begin.
+        var depth = 0
         /// Steps from the main process.
         var path: [String] = []
         var ancestors: Set<CWLNode.Identity> = []
         /// Conditions on the way depended on these parameters.
         var parameters: Set<String> = []
+
+        /// What follows does not run, because of a value; before any run it may all the same, where a default alone
+        /// made it so.
+        mutating func weaken(_ value: CWLValue, _ reason: String) {
+            let certainty: Certainty = value.isOverridable ? .alternative : .inactive
+            guard certainty > self.certainty else { return }
+            self.certainty = certainty
+            self.reason = value.isOverridable ? "\(reason) by a default that a run may change" : reason
+        }
     }
 
     init(loader: CWLLoader, parameters: [String: ParameterValue]) {
@@ -52,7 +71,7 @@ struct CWLWalker {
     }
 
     /// Whether this stands for any run: defaults hold, but a run may say otherwise.
-    private var isAnyRun: Bool { parameters.isEmpty }
+    var isAnyRun: Bool { parameters.isEmpty }
 
     func inspection() -> Inspection {
         let mentions = images.map { text, use in
@@ -60,6 +79,7 @@ struct CWLWalker {
                 text: text,
                 certainty: use.certainty,
                 reason: use.certainty == .certain ? nil : use.reason,
+                depth: use.depth,
                 places: use.places.sorted(),
                 tasks: use.tasks.sorted()
             )
@@ -83,38 +103,43 @@ struct CWLWalker {
     // MARK: Processes
 
     /// - Parameter bound: Values of inputs given from outside; an input that is not among them has its default.
-    mutating func walk(_ node: CWLNode, bound: [String: CWLValue], _ context: Context) {
+    /// - Returns: How many tasks follow one after the other in it.
+    @discardableResult
+    mutating func walk(_ node: CWLNode, bound: [String: CWLValue], _ context: Context) -> Int {
         visits += 1
         guard visits <= Self.maximumVisits, context.path.count < Self.maximumDepth, charge(100) else {
             let isDeep = context.path.count >= Self.maximumDepth
             let limit = isDeep ? "nested too deeply" : "more than \(Self.maximumVisits) steps, or too much in them"
             report(node.evidence, "run", "\(limit); what lies below is not looked at", context)
-            return
+            return 1
         }
         guard let process = loader.resolved(node) else {
             report(node.evidence, "run", "the process cannot be read; see the notes", context)
-            return
+            return 1
         }
         guard !context.ancestors.contains(process.identity) else {
             loader.note(process.evidence, "the workflow runs itself; this step is not followed")
-            return
+            return 1
         }
         var inner = context
         inner.ancestors.insert(process.identity)
         inner.docker = docker(of: process, inside: context.docker)
         let isMain = context.ancestors.isEmpty
+        if isMain { inner.docker.given = givenRequirement(of: process) }
         let name = process["class"]?.string.map(CWLLoader.shortID) ?? ""
         switch name.split(separator: ":").last ?? "" {
         case "CommandLineTool":
             use(of: process, scope: CWLScope(inputs: inputs(of: process, bound: bound, isMain: isMain)), inner)
+            return 1
         case "Workflow":
-            steps(of: process, CWLScope(inputs: inputs(of: process, bound: bound, isMain: isMain)), inner)
+            return steps(of: process, CWLScope(inputs: inputs(of: process, bound: bound, isMain: isMain)), inner)
         case "ExpressionTool", "Operation":
             // Runs in the engine itself; an Operation not at all.
-            break
+            return 0
         default:
             let what = name.isEmpty ? "it has no `class`" : "its class is `\(name.prefix(80))`"
             report(process.evidence, "run", "this is no CWL process: \(what)", context)
+            return 1
         }
     }
 
@@ -127,7 +152,8 @@ struct CWLWalker {
         return CWLDocker(
             requirement: own.requirement ?? outer.requirement,
             hint: own.hint ?? outer.hint,
-            broken: outer.broken.count < 20 ? outer.broken + own.broken : outer.broken
+            broken: outer.broken.count < 20 ? outer.broken + own.broken : outer.broken,
+            given: own.requirement == nil ? outer.given : nil
         )
     }
 
@@ -146,9 +172,29 @@ struct CWLWalker {
         return evaluator.value(of: CWLMethods.trimmed(text))
     }
 
+    /// What the run's parameters ask for beside inputs.
+    private mutating func givenRequirement(of main: CWLNode) -> CWLNode? {
+        // Of version 1.0 it is no part, and engines refuse it.
+        guard main["cwlVersion"]?.string != "v1.0" else { return nil }
+        guard let value = parameters[CWLDocker.parameterName] else { return nil }
+        relevant.insert(CWLDocker.parameterName)
+        return CWLDocker.given(value, &loader)
+    }
+
     /// The image of a tool.
     private mutating func use(of tool: CWLNode, scope: CWLScope, _ context: Context) {
-        guard let docker = context.docker.effective else {
+        guard let given = context.docker.given else { return use(context.docker.effective, of: tool, scope, context) }
+        var context = context
+        if context.certainty == .certain {
+            context.certainty = .alternative
+            context.reason = "whether HealthOmics heeds the parameter `\(CWLDocker.parameterName)` is not documented"
+        }
+        use(given, of: tool, scope, context)
+        if let own = context.docker.effective { use(own, of: tool, scope, context) }
+    }
+
+    private mutating func use(_ docker: CWLNode?, of tool: CWLNode, _ scope: CWLScope, _ context: Context) {
+        guard let docker else {
             for broken in context.docker.broken {
                 report(broken.evidence, "$import", "requirements that cannot be read; see the notes", context)
             }
@@ -191,7 +237,11 @@ struct CWLWalker {
         _ context: Context
     ) {
         guard value != .null, let written = value.scriptText else {
-            report(places[0], expression, "the expression gives \(value == .null ? "null" : "no text")", context)
+            var what = value == .null ? "null" : "no text"
+            if case .number(let number) = value {
+                what = "the number \(number.prefix(40)), which engines write in different ways; put it in quotes"
+            }
+            report(places[0], expression, "the expression gives \(what)", context)
             return
         }
         var text = CWLMethods.trimmed(written)
@@ -204,9 +254,11 @@ struct CWLWalker {
         }
         let task = context.path.joined(separator: "/")
         // In place: a copy of the tasks for each of thousands of steps would be quadratic.
-        images[text, default: Use(certainty: certainty, reason: reason, places: [], tasks: [])].add(
+        let new = Use(certainty: certainty, reason: reason, depth: context.depth, places: [], tasks: [])
+        images[text, default: new].add(
             certainty,
             reason,
+            depth: context.depth,
             places,
             task: task
         )

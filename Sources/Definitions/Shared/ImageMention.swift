@@ -13,13 +13,18 @@ package enum Evidence: Hashable, Sendable, Comparable, CustomStringConvertible {
     }
 }
 
-/// How sure it is that the engine will ask for an image.
+/// How sure it is that the engine will ask for an image. The words mean the same in WDL, Nextflow and CWL.
+///
+/// With a run's parameters, an input that they do not give has its default, or is null: conditions on it are known.
+/// Without parameters the answer is for any run, and its images are those that a usual run needs before others: defaults
+/// still decide images and what conditions let through, but what a condition keeps out by a default, or because an
+/// optional input is not given, is `alternative` and not `inactive`, since a run may give it.
 package enum Certainty: String, Sendable, Codable, CaseIterable, Comparable {
-    /// Every run with these parameters that reaches the task uses the image.
+    /// Nothing that is known keeps a run with these parameters from the task, and the task uses the image.
     case certain
-    /// One of several values of something that cannot be decided before the run.
+    /// One of several values of something that cannot be decided before the run, or below a condition that cannot.
     case alternative
-    /// Below a condition that is known to be false with these parameters.
+    /// Below a condition that is known to be false with these parameters, or in a scatter over nothing.
     case inactive
 
     package static func < (left: Certainty, right: Certainty) -> Bool { left.rank < right.rank }
@@ -40,6 +45,9 @@ package struct ImageMention: Hashable, Sendable {
     package var certainty: Certainty
     /// Why it is `alternative` or `inactive`; nil when certain.
     package var reason: String?
+    /// The stage at which the run first needs it: how many tasks have to have ended, one after the other, before the
+    /// first task that uses it can begin; 0 where it can begin at once. The earliest of its uses of this certainty.
+    package var depth: Int
     /// Every place that decided it: the literal, and what it passed through.
     package var places: [Evidence]
     /// The tasks, processes or steps that use it, by call path, sorted.
@@ -49,12 +57,14 @@ package struct ImageMention: Hashable, Sendable {
         text: String,
         certainty: Certainty = .certain,
         reason: String? = nil,
+        depth: Int = 0,
         places: [Evidence],
         tasks: [String]
     ) {
         self.text = text
         self.certainty = certainty
         self.reason = reason
+        self.depth = depth
         self.places = places
         self.tasks = tasks
     }

@@ -84,13 +84,14 @@ package struct InspectionText: Sendable, Equatable {
     }
 
     private static func table(_ inspection: Inspection, _ placements: [String: Placement]?) -> [String] {
-        var head = ["IMAGE", "CERTAINTY", "TASKS", "DECIDED AT"]
+        var head = ["IMAGE", "CERTAINTY", "DEPTH", "TASKS", "DECIDED AT"]
         if placements != nil { head.insert(contentsOf: ["SOURCE", "DESTINATION"], at: 1) }
         var rows = [head]
         for image in inspection.images {
             var certainty = image.certainty.rawValue
             if let reason = image.reason { certainty += " (\(reason))" }
-            var row = [image.text, certainty, shortened(image.tasks), shortened(image.places.map(\.description))]
+            let places = shortened(image.places.map(\.description))
+            var row = [image.text, certainty, String(image.depth), shortened(image.tasks), places]
             if let placements {
                 let placement = placements[image.text]
                 row.insert(contentsOf: [placement?.source ?? "-", placement?.destination ?? "not mapped"], at: 1)
@@ -128,6 +129,7 @@ package struct InspectionText: Sendable, Equatable {
                 "image": .string(image.text),
                 "certainty": .string(image.certainty.rawValue),
                 "reason": text(image.reason),
+                "depth": .number(String(image.depth)),
                 "places": .array(image.places.map(place)),
                 "tasks": strings(image.tasks),
             ]

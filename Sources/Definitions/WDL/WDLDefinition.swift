@@ -9,7 +9,11 @@ package enum WDLDefinition {
         let library = try WDLLibrary(files, main: main)
         let callable = try target(in: library.documents[0])
         let parameters = WDLParameters(request.parameters, workflow: callable.name)
-        let evaluator = WDLEvaluator(library: library, parameters: parameters)
+        let evaluator = WDLEvaluator(
+            library: library,
+            parameters: parameters,
+            isLenient: request.engine == .wdlLenient
+        )
         var survey = WDLSurvey(evaluator)
         survey.visit(WDLInstance(callable: callable, path: callable.name, key: "", depth: 0))
         return survey.inspection(main: main)

@@ -6,7 +6,8 @@ extension WDLEvaluator {
         case .null: return .null
         case .bool(let value): return WDLValue(.bool(value))
         case .integer(let value): return WDLValue(.integer(value))
-        case .float(let value): return WDLValue(.float(value))
+        case .float(let value): return isLenient ? .unknown([WDLReasons.number]) : WDLValue(.float(value))
+        case .oddNumber: return .unknown([WDLReasons.number])
         case .string(let parts): return string(parts, line: document.lines[Int(node)], in: scope, excluding)
         case .name(let name): return value(name: name, in: scope, excluding: excluding)
         case .member(let base, let field): return member(base, field, in: scope, excluding)

@@ -12,6 +12,8 @@ final class WDLEvaluator {
     static let maximumText = 1 << 13
 
     let library: WDLLibrary
+    /// Cromwell's dialect, which writes floats in ways of its own.
+    let isLenient: Bool
     var parameters: WDLParameters
     private var steps = 0
     private var depth = 0
@@ -20,15 +22,21 @@ final class WDLEvaluator {
     private var reasonNumbers: [String: Int32] = [:]
     private var parameterPlaces: [String] = []
     private var parameterNumbers: [String: UInt64] = [:]
+    /// Inputs that were looked at, are not given, and that a run may give: reasons, since tracking began.
+    private var open: [Int32] = []
 
-    init(library: WDLLibrary, parameters: WDLParameters) {
+    init(library: WDLLibrary, parameters: WDLParameters, isLenient: Bool = false) {
         self.library = library
+        self.isLenient = isLenient
         self.parameters = parameters
     }
 
     deinit { for scope in scopes { scope.children = [:]; scope.called = [:] } }
 
     var isExhausted: Bool { steps > Self.maximumSteps || scopes.count >= Self.maximumScopes }
+
+    /// Whether so few scopes were made that more may be made for the order of calls alone.
+    var isSmall: Bool { scopes.count < Self.generousScopes }
 
     // MARK: Reasons and places
 
@@ -67,6 +75,20 @@ final class WDLEvaluator {
         "\(library.documents[scope.callable.document].path):\(line)"
     }
 
+    // MARK: Inputs that a run may give
+
+    /// What a body gives, and the inputs that it hangs on which a run may give.
+    private func tracking<Result>(_ body: () -> Result) -> (result: Result, open: [Int32]) {
+        let outside = open
+        open = []
+        let result = body()
+        let inside = open
+        open = WDLValue.union(outside, inside)
+        return (result, inside)
+    }
+
+    private func look(at more: [Int32]) { open = WDLValue.union(open, more) }
+
     // MARK: Scopes
 
     func makeScope(_ instance: WDLInstance, block: Int, parent: WDLScope?, element: WDLValue? = nil) -> WDLScope {
@@ -77,9 +99,13 @@ final class WDLEvaluator {
 
     /// The passes through a block below a scope: one, or one per element of a scatter. None where an array is empty.
     func children(_ block: Int, of scope: WDLScope) -> [WDLScope] {
-        if let known = scope.children[block] { return known }
-        let made = makeChildren(block, of: scope)
+        if let known = scope.children[block] {
+            if let inputs = scope.openScatters[block] { look(at: inputs) }
+            return known
+        }
+        let (made, inputs) = tracking { makeChildren(block, of: scope) }
         scope.children[block] = made
+        scope.openScatters[block] = inputs
         return made
     }
 
@@ -115,19 +141,39 @@ final class WDLEvaluator {
         return [makeScope(scope.instance, block: block, parent: scope, element: item)]
     }
 
-    /// Whether a conditional block is entered: a boolean, or unknown.
-    func condition(_ block: Int, of scope: WDLScope) -> WDLValue {
-        guard case .conditional(let guards) = scope.callable.blocks[block].kind else { return WDLValue(.bool(true)) }
-        if let known = scope.conditions[block] { return known }
-        var entered = WDLValue(.bool(true))
-        for part in guards {
-            let value = value(part.condition, in: scope)
-            let met = WDLOperators.truth(value, wanted: part.value) ?? .unknown(value.reasons)
-            entered = WDLOperators.and(entered, met)
-        }
-        scope.conditions[block] = entered
-        return entered
+    struct Condition {
+        /// Whether the block is entered: a boolean, or unknown.
+        var value: WDLValue
+        /// Inputs that it hangs on, that are not given, and that a run may give.
+        var open: [Int32] = []
     }
+
+    func condition(_ block: Int, of scope: WDLScope) -> Condition {
+        guard case .conditional(let guards) = scope.callable.blocks[block].kind else {
+            return Condition(value: WDLValue(.bool(true)))
+        }
+        if let known = scope.conditions[block] {
+            look(at: known.open)
+            return known
+        }
+        var condition = Condition(value: WDLValue(.bool(true)))
+        for part in guards {
+            let (value, inputs) = tracking { self.value(part.condition, in: scope) }
+            let met = WDLOperators.truth(value, wanted: part.value) ?? .unknown(value.reasons)
+            if case .bool(false) = met.kind, inputs.isEmpty {
+                // One part that is false whatever the run gives is enough.
+                condition = Condition(value: met)
+                break
+            }
+            condition.value = WDLOperators.and(condition.value, met)
+            condition.open = WDLValue.union(condition.open, inputs)
+        }
+        scope.conditions[block] = condition
+        return condition
+    }
+
+    /// The inputs that a run may give which decided how often a scatter below is passed.
+    func openInputs(ofScatter block: Int, of scope: WDLScope) -> [Int32] { scope.openScatters[block] ?? [] }
 
     // MARK: Names
 
@@ -202,7 +248,7 @@ final class WDLEvaluator {
         let rest = way.dropFirst()
         switch scope.callable.blocks[block].kind {
         case .conditional:
-            let entered = condition(block, of: scope)
+            let entered = condition(block, of: scope).value
             if case .bool(false) = entered.kind { return .null }
             let inside = children(block, of: scope).first.map { gather(rest, from: $0, body) } ?? .null
             if case .bool = entered.kind { return inside }
@@ -220,17 +266,20 @@ final class WDLEvaluator {
 
     func declaration(_ number: Int, in scope: WDLScope) -> WDLValue {
         switch scope.declarations[number] {
-        case .value(let value)?: return value
+        case .value(let value, let inputs)?:
+            look(at: inputs)
+            return value
         case .evaluating?: return unknown("`\(scope.callable.declarations[number].name)` refers to itself")
         case nil: break
         }
         scope.declarations[number] = .evaluating
         let declaration = scope.callable.declarations[number]
-        var value = WDLOperators.coerced(evaluate(declaration, number, in: scope), to: declaration.type)
+        let (evaluated, inputs) = tracking { evaluate(declaration, number, in: scope) }
+        var value = WDLOperators.coerced(evaluated, to: declaration.type)
         if scope.callable.isTask, scope.callable.isOutput(scope.block) {
             value = Self.outcome(value, of: declaration.type)
         }
-        scope.declarations[number] = .value(value)
+        scope.declarations[number] = .value(value, open: inputs)
         return value
     }
 
@@ -274,12 +323,20 @@ final class WDLEvaluator {
         guard declaration.isInput else { return nil }
         let key = instance.inputKey(declaration.name)
         spend(key.utf8.count / 8)
-        guard let found = parameters.value(key) else { return nil }
+        guard let found = parameters.value(key) else {
+            if parameters.isAnyRun {
+                let root = instance.path.prefix { $0 != "." }
+                look(at: [reason("input `\(root).\(key)`")])
+            }
+            return nil
+        }
         return value(of: found)
     }
 
     func value(of given: WDLParameters.Given) -> WDLValue {
-        WDLOperators.value(given.value, places: [place(parameter: given.key)])
+        let value = WDLOperators.value(given.value, places: [place(parameter: given.key)])
+        if isLenient, case .float = value.kind { return .unknown([WDLReasons.number]) }
+        return value
     }
 
     // MARK: Calls

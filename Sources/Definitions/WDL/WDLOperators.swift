@@ -152,7 +152,8 @@ enum WDLOperators {
     static func coerced(_ value: WDLValue, to type: WDLType) -> WDLValue {
         switch (type.name, value.kind) {
         case (_, .oneOf): return value.lifted { coerced($0, to: type) }
-        case ("String", .integer), ("String", .float), ("String", .bool), ("File", .integer):
+        case ("String", .float), ("File", .float): return .unknown([WDLReasons.number])
+        case ("String", .integer), ("String", .bool), ("File", .integer):
             return WDLValue(.string(value.interpolated ?? ""), places: value.places)
         case ("Float", .integer(let number)): return WDLValue(.float(Double(number)), places: value.places)
         case ("Float", .string(let text)):

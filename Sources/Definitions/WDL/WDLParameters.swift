@@ -9,11 +9,14 @@ struct WDLParameters {
 
     private var given: [String: Given] = [:]
     private let workflow: String
+    /// Whether this stands for any run: an input that is not given here may be given there.
+    let isAnyRun: Bool
     /// Names that an image or a condition depended on, given or not.
     private(set) var asked: Set<String> = []
 
     init(_ parameters: [String: ParameterValue], workflow: String) {
         self.workflow = workflow
+        isAnyRun = parameters.isEmpty
         let prefix = workflow + "."
         for (key, value) in parameters where !key.hasPrefix(prefix) {
             given[key] = Given(key: key, value: value)

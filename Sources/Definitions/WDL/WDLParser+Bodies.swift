@@ -174,7 +174,7 @@ extension WDLParser {
             let isAlias = isWord("as")
             advance()
             let name = try name()
-            if isAlias { call.name = name }
+            if isAlias { call.name = name } else { call.after.append(name) }
         }
         // The call stands even where its inputs are broken.
         callable.calls.append(call)

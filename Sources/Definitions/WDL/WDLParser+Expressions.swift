@@ -116,8 +116,10 @@ extension WDLParser {
         let line = token.line
         advance()
         let isHexadecimal = written.hasPrefix("0x") || written.hasPrefix("0X")
-        guard let value = isHexadecimal ? Int(written.dropFirst(2), radix: 16) : Int(written) else {
-            return add(.float(Double(written) ?? 0), line: line)
+        // Of base 8 by the specification, of base 10 in some engines.
+        let isOctal = !isHexadecimal && written.utf8.count > 1 && written.hasPrefix("0")
+        guard !isOctal, let value = isHexadecimal ? Int(written.dropFirst(2), radix: 16) : Int(written) else {
+            return add(.oddNumber, line: line)
         }
         return add(.integer(value), line: line)
     }

@@ -30,7 +30,7 @@ final class WDLInstance {
 final class WDLScope {
     enum Memo {
         case evaluating
-        case value(WDLValue)
+        case value(WDLValue, open: [Int32])
     }
 
     enum Called {
@@ -48,7 +48,9 @@ final class WDLScope {
     var children: [Int: [WDLScope]] = [:]
     /// Whether a scatter below stands for an unknown number of passes.
     var unsizedScatters: Set<Int> = []
-    var conditions: [Int: WDLValue] = [:]
+    /// Which inputs that a run may give decided the passes through a scatter below.
+    var openScatters: [Int: [Int32]] = [:]
+    var conditions: [Int: WDLEvaluator.Condition] = [:]
     var called: [Int: Called] = [:]
 
     var callable: WDLCallable { instance.callable }

@@ -7,13 +7,16 @@ struct WDLSurvey {
         var certainty: Certainty
         var reason: String?
         var places: [UInt64] = []
+        var depth: Int
         var tasks: Set<String> = []
 
         mutating func add(_ other: Found, task: String) {
             if other.certainty < certainty {
                 (certainty, reason, places) = (other.certainty, other.reason, other.places)
+                depth = other.depth
             } else if other.certainty == certainty {
                 places = WDLValue.union(places, other.places)
+                depth = min(depth, other.depth)
             }
             tasks.insert(task)
         }
@@ -25,16 +28,38 @@ struct WDLSurvey {
         var missing: String
     }
 
+    /// What holds on the way to a block or task.
+    private struct Context {
+        var certainty: Certainty = .certain
+        /// Why it is not certain that it is reached.
+        var reason: String?
+        /// The stage at which the workflow or task around begins.
+        var depth = 0
+        /// The stages of the calls of the workflow around, from its own beginning.
+        var starts: [Int] = []
+
+        func below(_ certainty: Certainty, _ reason: String) -> Context {
+            guard certainty > self.certainty else { return self }
+            var context = self
+            (context.certainty, context.reason) = (certainty, reason)
+            return context
+        }
+    }
+
     private let evaluator: WDLEvaluator
+    private let stages: WDLStages
     private var images: [String: Found] = [:]
     private var gaps: [Gap: Set<String>] = [:]
     private var visits = 0
 
-    init(_ evaluator: WDLEvaluator) { self.evaluator = evaluator }
+    init(_ evaluator: WDLEvaluator) {
+        self.evaluator = evaluator
+        stages = WDLStages(evaluator)
+    }
 
     /// Visits a task or workflow with all that it calls.
     mutating func visit(_ instance: WDLInstance) {
-        visit(evaluator.makeScope(instance, block: 0, parent: nil), inactive: nil)
+        visit(evaluator.makeScope(instance, block: 0, parent: nil), Context())
     }
 
     func inspection(main: String) -> Inspection {
@@ -52,6 +77,7 @@ struct WDLSurvey {
                 text: text,
                 certainty: found.certainty,
                 reason: found.reason,
+                depth: found.depth,
                 places: found.places.map(evaluator.evidence).sorted(),
                 tasks: found.tasks.sorted()
             )
@@ -76,65 +102,84 @@ struct WDLSurvey {
 
     // MARK: Walking
 
-    private mutating func visit(_ scope: WDLScope, inactive: String?) {
+    private mutating func visit(_ scope: WDLScope, _ context: Context) {
         visits += 1
         guard visits <= Self.maximumVisits else { return }
-        if scope.callable.isTask { return visitTask(scope, inactive: inactive) }
+        if scope.callable.isTask { return visitTask(scope, context) }
+        var context = context
+        if scope.block == 0 { context.starts = stages.plan(of: scope).starts }
         for element in scope.callable.blocks[scope.block].elements {
             switch element {
             case .declaration: continue
-            case .call(let number): visitCall(number, in: scope, inactive: inactive)
-            case .block(let block): visitBlock(block, in: scope, inactive: inactive)
+            case .call(let number): visitCall(number, in: scope, context)
+            case .block(let block): visitBlock(block, in: scope, context)
             }
         }
     }
 
-    private mutating func visitBlock(_ number: Int, in scope: WDLScope, inactive: String?) {
+    private mutating func visitBlock(_ number: Int, in scope: WDLScope, _ context: Context) {
         let block = scope.callable.blocks[number]
+        let place = evaluator.shortPlace(scope, block.line)
         switch block.kind {
         case .body, .output: return
         case .conditional:
-            var inactive = inactive
-            if inactive == nil, case .bool(false) = evaluator.condition(number, of: scope).kind {
-                inactive = "the condition at \(evaluator.shortPlace(scope, block.line)) is false"
+            var context = context
+            if context.certainty != .inactive {
+                let condition = evaluator.condition(number, of: scope)
+                switch condition.value.kind {
+                case .bool(true): break
+                case .bool(false):
+                    context = self.context(context, condition.open, "the condition at \(place) is false")
+                default:
+                    let reasons = evaluator.text(condition.value.reasons)
+                    context = context.below(.alternative, "the condition at \(place) depends on this: \(reasons)")
+                }
             }
-            for child in evaluator.children(number, of: scope) { visit(child, inactive: inactive) }
+            for child in evaluator.children(number, of: scope) { visit(child, context) }
         case .scatter:
             let children = evaluator.children(number, of: scope)
-            for child in children { visit(child, inactive: inactive) }
+            for child in children { visit(child, context) }
             guard children.isEmpty else { return }
-            let reason = "the scatter at \(evaluator.shortPlace(scope, block.line)) goes over an empty array"
+            let reason = "the scatter at \(place) goes over an empty array"
             let item = evaluator.unknown("the element of an empty array")
             let child = evaluator.makeScope(scope.instance, block: number, parent: scope, element: item)
-            visit(child, inactive: inactive ?? reason)
+            visit(child, self.context(context, evaluator.openInputs(ofScatter: number, of: scope), reason))
         }
     }
 
-    private mutating func visitCall(_ number: Int, in scope: WDLScope, inactive: String?) {
+    /// Below something that is not reached; before any run it is, where a run gives what is not given here.
+    private func context(_ outer: Context, _ open: [Int32], _ reason: String) -> Context {
+        if open.isEmpty { return outer.below(.inactive, reason) }
+        return outer.below(.alternative, "\(reason) unless a run gives \(evaluator.text(open))")
+    }
+
+    private mutating func visitCall(_ number: Int, in scope: WDLScope, _ context: Context) {
+        var inner = context
+        if context.starts.indices.contains(number) { inner.depth += context.starts[number] }
         switch evaluator.called(number, in: scope) {
-        case .scope(let body): visit(body, inactive: inactive)
+        case .scope(let body): visit(body, inner)
         case .absent(let why):
             let call = scope.callable.calls[number]
             let place = evaluator.place(document: scope.callable.document, line: call.line)
             let gap = Gap(place: place, expression: String("call \(call.target)".prefix(200)), missing: "")
-            report(why, gap, scope.instance.path + "." + call.name, inactive)
+            report(why, gap, scope.instance.path + "." + call.name, inner)
         }
     }
 
     // MARK: Tasks
 
-    private mutating func visitTask(_ scope: WDLScope, inactive: String?) {
+    private mutating func visitTask(_ scope: WDLScope, _ context: Context) {
         let callable = scope.callable
         let task = scope.instance.path
         if let given = override(scope.instance) {
             let line = evaluator.place(document: callable.document, line: callable.line)
             let gap = Gap(place: line, expression: "", missing: "")
-            return mention(evaluator.value(of: given), gap, task, inactive: inactive)
+            return mention(evaluator.value(of: given), gap, task, context)
         }
         guard let attribute = callable.container else { return }
         let value = evaluator.value(attribute.expression, in: scope)
         let place = evaluator.place(document: callable.document, line: attribute.line)
-        mention(value, Gap(place: place, expression: attribute.text, missing: ""), task, inactive: inactive)
+        mention(value, Gap(place: place, expression: attribute.text, missing: ""), task, context)
     }
 
     /// A run may set attributes of a call itself (`Workflow.call.runtime.container`).
@@ -146,33 +191,33 @@ struct WDLSurvey {
     }
 
     /// - Parameter gap: Where the image is asked for, without what is missing.
-    private mutating func mention(_ value: WDLValue, _ gap: Gap, _ task: String, inactive: String?) {
+    private mutating func mention(_ value: WDLValue, _ gap: Gap, _ task: String, _ context: Context) {
         switch value.kind {
-        case .string(let text): add(text, value.places, .certain, nil, gap, task, inactive)
+        case .string(let text): add(text, value.places, .certain, nil, gap, task, context)
         case .array(let elements):
             // Any of them will do (WDL 1.1, "container"); engines take the first.
             for (index, element) in elements.enumerated() {
                 if index == 0 {
-                    mention(element, gap, task, inactive: inactive)
+                    mention(element, gap, task, context)
                 } else if let text = element.string {
                     let reason = "an equivalent of the first image of a list"
-                    add(text, element.places, .alternative, reason, gap, task, inactive)
+                    add(text, element.places, .alternative, reason, gap, task, context)
                 }
             }
-        case .repeated(let element): mention(element, gap, task, inactive: inactive)
+        case .repeated(let element): mention(element, gap, task, context)
         case .oneOf(let candidates, let reasons):
             let reason = "which of \(candidates.count) values holds depends on this: \(evaluator.text(reasons))"
             for candidate in candidates {
                 for one in Self.texts(candidate) {
-                    add(one.text, one.places, .alternative, reason, gap, task, inactive)
+                    add(one.text, one.places, .alternative, reason, gap, task, context)
                 }
             }
-            report(reason, gap, task, inactive)
-        case .unknown(let reasons): report(evaluator.text(reasons), gap, task, inactive)
+            report(reason, gap, task, context)
+        case .unknown(let reasons): report(evaluator.text(reasons), gap, task, context)
         case .null:
             let places = value.places.prefix(6).map { "\(evaluator.evidence($0))" }.joined(separator: ", ")
-            report("the value is null" + (places.isEmpty ? "" : ", of \(places)"), gap, task, inactive)
-        case .bool, .integer, .float, .pair, .map, .object: report("the value is not text", gap, task, inactive)
+            report("the value is null" + (places.isEmpty ? "" : ", of \(places)"), gap, task, context)
+        case .bool, .integer, .float, .pair, .map, .object: report("the value is not text", gap, task, context)
         }
     }
 
@@ -184,8 +229,8 @@ struct WDLSurvey {
         }
     }
 
-    private mutating func report(_ missing: String, _ gap: Gap, _ task: String, _ inactive: String?) {
-        guard inactive == nil else { return }
+    private mutating func report(_ missing: String, _ gap: Gap, _ task: String, _ context: Context) {
+        guard context.certainty != .inactive else { return }
         var gap = gap
         gap.missing = missing
         guard gaps.count < Self.maximumGaps || gaps[gap] != nil else { return }
@@ -199,15 +244,20 @@ struct WDLSurvey {
         _ reason: String?,
         _ gap: Gap,
         _ task: String,
-        _ inactive: String?
+        _ context: Context
     ) {
         switch WDLImageName(written) {
         case .none: return
-        case .other(let why): return report(why, gap, task, inactive)
+        case .other(let why): return report(why, gap, task, context)
         case .image(let text):
-            let certainty = inactive == nil ? certainty : .inactive
             let all = WDLValue.union([gap.place], places)
-            let new = Found(certainty: certainty, reason: inactive ?? reason, places: all)
+            let isWeaker = context.certainty > certainty
+            let new = Found(
+                certainty: max(certainty, context.certainty),
+                reason: isWeaker ? context.reason : reason,
+                places: all,
+                depth: context.depth
+            )
             images[text, default: new].add(new, task: task)
         }
     }

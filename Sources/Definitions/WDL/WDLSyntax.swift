@@ -12,6 +12,8 @@ enum WDLExpression {
     case bool(Bool)
     case integer(Int)
     case float(Double)
+    /// An integer with a leading zero, or one too long: engines do not agree on its value.
+    case oddNumber
     case string([Part])
     case name(String)
     case member(ID, String)
@@ -50,12 +52,14 @@ struct WDLDeclaration {
     var line: Int
 }
 
-/// `call target as name { input: … }`.
+/// `call target as name after other { input: … }`.
 struct WDLCall {
     var target: String
     var name: String
     var inputs: [(name: String, value: WDLExpression.ID, line: Int)]
     var line: Int
+    /// Calls that have to have ended, whatever this one takes from them.
+    var after: [String] = []
 }
 
 /// A block of a task or workflow; block 0 is its body.

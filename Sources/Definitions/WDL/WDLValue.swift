@@ -215,6 +215,7 @@ enum WDLReasons {
     static let tooMany: Int32 = 2
     static let budget: Int32 = 3
     static let invalid: Int32 = 4
+    static let number: Int32 = 5
 
     static let initial = [
         "a value that a task computes",
@@ -222,13 +223,14 @@ enum WDLReasons {
         "too many values are possible",
         "the definition is too large to be evaluated to the end",
         "an operation on values of the wrong kind",
+        "a number of which engines make different texts (`1.10`, `1e3`, `010`); put it in quotes",
     ]
 }
 
 enum WDLNumbers {
-    /// Six digits behind the point, as WDL prints floats.
-    static func text(_ value: Double) -> String {
-        guard value.isFinite, abs(value) < 1e12 else { return "\(value)" }
+    /// Six digits behind the point (WDL 1.1, "Expression Placeholder Coercion").
+    static func text(_ value: Double) -> String? {
+        guard value.isFinite, abs(value) < 1e12 else { return nil }
         let scaled = (abs(value) * 1_000_000).rounded()
         let whole = Int(scaled) / 1_000_000
         let part = String(Int(scaled) % 1_000_000)

@@ -338,8 +338,9 @@ struct CWLDefinitionTests {
     @Test("knows what lies below a false condition")
     func conditions() throws {
         let any = try inspect(Self.conditional)
-        #expect(any.texts() == ["i/b", "i/c"])
-        #expect(any.texts(.alternative) == ["i/a"])
+        #expect(any.texts() == ["i/b"])
+        #expect(any.texts(.alternative) == ["i/a", "i/c"])
+        #expect(any.images[2].reason == "the condition at main.cwl:10 depends on this: input `open` has no default")
         #expect(any.images[0].reason == "the condition at main.cwl:8 is false by a default that a run may change")
         #expect(any.texts(.inactive) == ["i/d"])
         #expect(any.relevantParameters == ["go", "open"])
@@ -349,6 +350,95 @@ struct CWLDefinitionTests {
         #expect(run.images[0].reason == "the condition at main.cwl:8 is false")
         let other = try inspect(Self.conditional, ["open": .bool(true), "go": .bool(true)])
         #expect(other.texts() == ["i/a", "i/c"])
+    }
+
+    @Test("takes a list without elements for a step that does not run")
+    func emptyScatter() throws {
+        let main = """
+            cwlVersion: v1.2
+            class: Workflow
+            inputs: {tags: {type: "string[]", default: []}, go: boolean?}
+            outputs: []
+            steps:
+              a: {run: a.cwl, scatter: tag, in: {tag: tags}, out: []}
+            """
+        let files = ["main.cwl": main, "a.cwl": tool("i/a")]
+        #expect(try inspect(files).texts(.alternative) == ["i/a"])
+        #expect(try inspect(files, ["go": .null]).texts(.inactive) == ["i/a"])
+        #expect(try inspect(files, ["tags": .array([.string("1")])]).texts() == ["i/a"])
+    }
+
+    @Test(
+        "writes numbers only as every engine would",
+        arguments: [
+            ("3", "i:3"), ("1.5", "i:1.5"), ("'1.10'", "i:1.10"), ("1.10.2", "i:1.10.2"),
+            ("2020-01-02", "i:2020-01-02"),
+            ("true", "i:true"), ("1.10", nil), ("1.0", nil), ("010", nil), ("0x1F", nil), ("0o17", nil), ("1e3", nil),
+            ("7e10", nil), ("2020_01", nil), ("+5", nil), ("12345678901234567890", nil), ("-0", nil),
+        ]
+    )
+    func numbers(_ written: String, _ image: String?) throws {
+        let given = tool("i:$(inputs.tag)").replacing(
+            "inputs: {}",
+            with: "inputs: {tag: {type: Any, default: \(written)}}"
+        )
+        let inspection = try inspect(["main.cwl": given])
+        #expect(inspection.texts() == (image.map { [$0] } ?? []))
+        #expect(inspection.unresolved.count == (image == nil ? 1 : 0))
+        if image == nil {
+            let mend = "the number \(written) in a text, which engines write in different ways; put it in quotes"
+            #expect(inspection.unresolved[0].missing == mend)
+        }
+    }
+
+    @Test("has the image that a run's requirements ask for beside the definition's own")
+    func givenRequirements() throws {
+        let asked = ParameterValue.array([
+            .object(["class": .string("DockerRequirement"), "dockerPull": .string("i/given")])
+        ])
+        let own = tool("i/own")
+        let run = try inspect(["main.cwl": own], ["cwl:requirements": asked])
+        #expect(run.texts(.alternative) == ["i/given", "i/own"])
+        #expect(run.images[0].places == [.parameter(path: "cwl:requirements")])
+        #expect(run.images[0].reason?.contains("not documented") == true)
+        #expect(run.relevantParameters == ["cwl:requirements"])
+        // Version 1.0 knows none, and what is nearer to the tool holds.
+        let old = own.replacing("v1.2", with: "v1.0")
+        #expect(try inspect(["main.cwl": old], ["cwl:requirements": asked]).texts() == ["i/own"])
+        let step =
+            "cwlVersion: v1.2\nclass: Workflow\ninputs: []\noutputs: []\nsteps: {s: {run: t.cwl, in: [], out: []}}\n"
+        let nearer = own.replacing("hints", with: "requirements")
+        #expect(try inspect(["main.cwl": step, "t.cwl": nearer], ["cwl:requirements": asked]).texts() == ["i/own"])
+    }
+
+    @Test("counts the tasks that a step waits for")
+    func stages() throws {
+        let main = """
+            cwlVersion: v1.2
+            class: Workflow
+            inputs: {go: {type: boolean, default: true}}
+            outputs: []
+            steps:
+              last: {run: t5.cwl, in: {x: [sub/out, side/out]}, out: []}
+              side: {run: t4.cwl, in: [], out: [out]}
+              sub: {run: sub.cwl, in: {y: first/out}, out: [out]}
+              skipped: {run: t6.cwl, when: $(false), in: {x: first/out}, out: [out]}
+              after: {run: t7.cwl, in: {x: {source: skipped/out}}, out: []}
+              first: {run: t1.cwl, in: [], out: [out]}
+            """
+        let sub = """
+            cwlVersion: v1.2
+            class: Workflow
+            inputs: {y: Any}
+            outputs: {out: {type: Any, outputSource: b/out}}
+            steps:
+              a: {run: t2.cwl, in: [], out: [out]}
+              b: {run: t3.cwl, in: {x: a/out}, out: [out]}
+            """
+        var files = ["main.cwl": main, "sub.cwl": sub]
+        for number in 1...7 { files["t\(number).cwl"] = tool("i/t\(number)") }
+        let depths = try inspect(files).images.map(\.depth)
+        #expect(depths == [0, 1, 2, 0, 3, 1, 0])
     }
 
     @Test("names both images of an open choice, and neither as certain")

@@ -42,8 +42,8 @@ struct YAMLParserTests {
             ("a: $(inputs.x)\nb: ${return 1;}\n", #"{"a": "$(inputs.x)", "b": "${return 1;}"}"#),
             ("a: !!str 1\nb: ! 2\nc: !mine d\ne: !!map\n  f: g\n", #"{"a": "1", "b": "2", "c": "d", "e": {"f": "g"}}"#),
             (
-                "a: ~\nb: true\nc: False\nd: 1.50\ne: 0x1\nf: 1_0\ng: -3\nh: 1e3\n",
-                #"{"a": null, "b": true, "c": false, "d": 1.5, "e": "0x1", "f": "1_0", "g": -3, "h": 1000}"#
+                "a: ~\nb: true\nc: False\nd: 1.50\ne: 1-0\nf: 1.0.2\ng: -3\nh: 1e3\n",
+                #"{"a": null, "b": true, "c": false, "d": 1.50, "e": "1-0", "f": "1.0.2", "g": -3, "h": 1e3}"#
             ),
             ("a: b\r\nc:\r\n  - d\r\n", #"{"a": "b", "c": ["d"]}"#),
             ("\u{FEFF}a: b", #"{"a": "b"}"#),

@@ -14,6 +14,7 @@ struct InspectionTextTests {
                 text: "r/c:2",
                 certainty: .alternative,
                 reason: "one of 2",
+                depth: 12,
                 places: [.parameter(path: "tool.image")],
                 tasks: ["F"]
             ),
@@ -60,10 +61,10 @@ struct InspectionTextTests {
         #expect(
             text.standardOutput
                 == """
-                IMAGE          SOURCE           DESTINATION  CERTAINTY               TASKS               DECIDED AT
-                quay.io/a/b:1  -                not mapped   certain                 A, B, C and 2 more  main.nf:3
-                r/c:2          docker.io/r/c:2  ecr/c:2      alternative (one of 2)  F                   parameter tool.image
-                r/off          -                not mapped   inactive (x is false)
+                IMAGE          SOURCE           DESTINATION  CERTAINTY               DEPTH  TASKS               DECIDED AT
+                quay.io/a/b:1  -                not mapped   certain                 0      A, B, C and 2 more  main.nf:3
+                r/c:2          docker.io/r/c:2  ecr/c:2      alternative (one of 2)  12     F                   parameter tool.image
+                r/off          -                not mapped   inactive (x is false)   0
                 unresolved: t.cwl:7 $(inputs.x): input `x` has no default
                 unmapped: quay.io/a/b:1: no?map
                 unmapped: r/off: no?map
@@ -106,6 +107,7 @@ struct InspectionTextTests {
                     "image": .string("r/c:2"),
                     "certainty": .string("alternative"),
                     "reason": .string("one of 2"),
+                    "depth": .number("12"),
                     "places": .array([.object(["parameter": .string("tool.image")])]),
                     "tasks": .array([.string("F")]),
                 ])

@@ -158,7 +158,9 @@ struct WDLConstructTests {
             }
 
             """ + taskOfInput
-        try check(text, certain: [], inactive: ["gpu:1"])
+        // Before any run, one may still switch it on.
+        try check(text, certain: [], alternative: ["gpu:1"])
+        try check(text, ["w.other": .null], certain: [], inactive: ["gpu:1"])
         try check(text, ["w.on": .string("true")], certain: ["gpu:1"])
     }
 

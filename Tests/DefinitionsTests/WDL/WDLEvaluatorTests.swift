@@ -205,7 +205,8 @@ struct WDLEvaluatorTests {
             }
 
             """ + taskOfInput
-        let inspection = try inspectWDL(text)
+        #expect(try inspectWDL(text).wdlTexts(.alternative) == ["b:1"])
+        let inspection = try inspectWDL(text, ["unknown": .array([.string("3")])])
         #expect(inspection.wdlTexts() == ["a:1", "a:2", "a:2-x", "c:1"])
         #expect(inspection.wdlTexts(.inactive) == ["b:1"])
         #expect(
@@ -228,7 +229,8 @@ struct WDLEvaluatorTests {
 
             """ + taskOfInput
         #expect(try inspectWDL(text).wdlTexts() == ["b:1", "two:1"])
-        #expect(try inspectWDL(text).wdlTexts(.inactive) == ["more:1", "one:1"])
+        #expect(try inspectWDL(text).wdlTexts(.alternative) == ["more:1", "one:1"])
+        #expect(try inspectWDL(text, ["n": .number("2")]).wdlTexts(.inactive) == ["more:1", "one:1"])
         #expect(try inspectWDL(text, ["n": .number("7")]).wdlTexts() == ["c:1", "more:1"])
     }
 
@@ -250,7 +252,8 @@ struct WDLEvaluatorTests {
             }
 
             """ + taskOfInput
-        #expect(try inspectWDL(text).unresolved == [])
+        #expect(try inspectWDL(text, ["use": .bool(false)]).unresolved == [])
+        #expect(try inspectWDL(text).unresolved.count == 1)
         #expect(try inspectWDL(text, ["use": .bool(true)]).unresolved.count == 1)
         #expect(try inspectWDL(text).relevantParameters.contains("w.use"))
     }
@@ -273,8 +276,13 @@ struct WDLEvaluatorTests {
 
             """ + taskOfInput
         let inspection = try inspectWDL(text)
-        #expect(inspection.wdlTexts() == ["none:1", "some:1"])
+        #expect(inspection.wdlTexts(.alternative) == ["none:1", "some:1"])
         #expect(inspection.wdlTexts(.inactive) == ["never:1"])
+        #expect(
+            inspection.images.first { $0.text == "some:1" }?.reason
+                == "the condition at main.wdl:4 depends on this: "
+                + "output `w.probe.perhaps` is known only when the task has run"
+        )
         #expect(inspection.missing == ["output `w.probe.always` is known only when the task has run"])
     }
 
