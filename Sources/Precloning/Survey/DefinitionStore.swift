@@ -53,7 +53,9 @@ package actor DefinitionStore {
         let key = Self.key(of: version)
         let main = version.main ?? ""
         // A later preclone may read a definition better: what an earlier one made of it does not hold for it.
-        let profileText = try InspectionCoding.text([profiles, engineVersion.map { [$0] } ?? [], [Version.current]])
+        // And what holds before any run does not hold for a run that gives nothing of what matters.
+        let form = "\(Version.current), form \(InspectionCoding.format)" + (parameters.isEmpty ? ", any run" : "")
+        let profileText = try InspectionCoding.text([profiles, engineVersion.map { [$0] } ?? [], [form]])
         let given = ParameterValue.object(parameters)
         if let stored = try stored(key, engine, main, profileText, given) { return stored }
         while busy[key] != nil {
@@ -79,13 +81,16 @@ package actor DefinitionStore {
             engine: engine.rawValue,
             main: main,
             profiles: profileText,
-            parameters: given.restricted(to: inspection.relevantParameters).canonicalText,
+            parameters: given.restricted(to: inspection.relevantParameters + Self.alwaysRelevant).canonicalText,
             relevant: InspectionCoding.text(inspection.relevantParameters),
             result: InspectionCoding.encode(inspection),
             now: now()
         )
         return (id, inspection)
     }
+
+    /// Parameters that count although no definition declares them.
+    private static let alwaysRelevant = ["cwl:requirements"]
 
     /// An earlier inspection whose relevant parameters have the same values: its result is this one's too, since nothing
     /// else was looked at on the way to it.
@@ -101,7 +106,10 @@ package actor DefinitionStore {
             engine: engine.rawValue,
             main: main,
             profiles: profiles
-        ) where given.restricted(to: JSONColumn.strings(row.relevant)).canonicalText == row.parameters {
+        )
+        where given.restricted(to: JSONColumn.strings(row.relevant) + Self.alwaysRelevant).canonicalText
+            == row.parameters
+        {
             return (row.id, try InspectionCoding.decode(row.result))
         }
         return nil

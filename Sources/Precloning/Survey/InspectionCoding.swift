@@ -3,6 +3,9 @@ import Foundation
 
 /// Inspections and parameters as the JSON of the record.
 package enum InspectionCoding {
+    /// Grows when a stored inspection of an earlier form, or one that means something else, no longer serves.
+    package static let format = 2
+
     private struct Place: Codable {
         var file: String?
         var line: Int?
@@ -24,6 +27,7 @@ package enum InspectionCoding {
         var text: String
         var certainty: Certainty
         var reason: String?
+        var depth: Int?
         var places: [Place]
         var tasks: [String]
     }
@@ -55,6 +59,7 @@ package enum InspectionCoding {
                         text: image.text,
                         certainty: image.certainty,
                         reason: image.reason,
+                        depth: image.depth,
                         places: image.places.map(Place.init),
                         tasks: image.tasks
                     )
@@ -81,6 +86,7 @@ package enum InspectionCoding {
                     text: image.text,
                     certainty: image.certainty,
                     reason: image.reason,
+                    depth: image.depth ?? 0,
                     places: image.places.map(\.evidence),
                     tasks: image.tasks
                 )
