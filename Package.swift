@@ -23,14 +23,14 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         // Bytes, channels and addresses below the HTTP client; the metrics listener.
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        // Tunnels through a proxy (CONNECT).
+        .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.0"),
         // TLS for the blob path, with the operator's own certificate authorities.
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
         // SQLite: migrations, WAL, read-only readers.
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         // The sandbox's HTTP server; linked into nothing else.
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
-        // The HTTP client: pools, TLS, proxies, streaming bodies.
-        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
         // Signals, ordered start and graceful stop.
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
@@ -49,12 +49,13 @@ let package = Package(
         .target(
             name: "Remotes",
             dependencies: [
+                "CZlib",
                 "Names",
-                .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+                .product(name: "NIOExtras", package: "swift-nio-extras"),
                 .product(name: "NIOFoundationCompat", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
@@ -100,7 +101,6 @@ let package = Package(
                 "Record",
                 "Remotes",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
-                .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
@@ -150,7 +150,6 @@ let package = Package(
                 "Record",
                 "Remotes",
                 "Sandbox",
-                .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
@@ -171,7 +170,6 @@ let package = Package(
                 "Names",
                 "Remotes",
                 "Sandbox",
-                .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
@@ -185,7 +183,6 @@ let package = Package(
                 "Names",
                 "Remotes",
                 "TestSupport",
-                .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
@@ -206,7 +203,6 @@ let package = Package(
                 "Remotes",
                 "Sandbox",
                 "TestSupport",
-                .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
@@ -220,7 +216,6 @@ let package = Package(
                 "Remotes",
                 "Sandbox",
                 "TestSupport",
-                .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
             ]

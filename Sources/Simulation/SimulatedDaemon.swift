@@ -1,4 +1,3 @@
-import AsyncHTTPClient
 package import Configuring
 import Foundation
 import Logging

@@ -1,4 +1,3 @@
-package import AsyncHTTPClient
 import Foundation
 import NIOCore
 import NIOHTTP1

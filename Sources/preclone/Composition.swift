@@ -1,4 +1,3 @@
-import AsyncHTTPClient
 import Configuring
 import Foundation
 import Logging
@@ -84,11 +83,12 @@ struct Composition {
             profile: profiles.profile(inUse) ?? [:],
             services: profiles.services(of: inUse)
         )
+        try aws.validate()
         let common = [configuration.network.caFile, environment["AWS_CA_BUNDLE"]].compactMap(\.self)
         connections = try LiveTransport(
             LiveTransport.Configuration(
                 certificateAuthorityFiles: common + authorities,
-                proxies: ProxySettings(configured: configuration.network.proxy, environment: environment),
+                proxies: try ProxySettings(configured: configuration.network.proxy, environment: environment),
                 addressGuard: TrustedPlaces.addressGuard(settings: settings, aws: aws)
             )
         )
@@ -110,12 +110,25 @@ struct Composition {
             runProcess: { [timeline] words in
                 try await CredentialProcess(searchPath: environment["PATH"], timeline: timeline).run(words)
             },
+            writeFile: Self.replaceFile,
             timeline: timeline
         )
         calls = AWSCallState(
             limit: { [settings] in settings.current.aws.callsPerSecond(of: $1, $0) },
             concurrent: { [settings] in settings.current.aws.concurrentCalls }
         )
+    }
+
+    /// Replaces a file of secrets in one step, for its owner alone.
+    private static func replaceFile(_ path: String, _ data: Data) -> Bool {
+        let new = path + ".preclone"
+        try? FileManager.default.removeItem(atPath: new)
+        guard FileManager.default.createFile(atPath: new, contents: data, attributes: [.posixPermissions: 0o600]) else {
+            return false
+        }
+        guard rename(new, path) != 0 else { return true }
+        try? FileManager.default.removeItem(atPath: new)
+        return false
     }
 
     /// The Region of the EC2 instance that this is; nil anywhere else.

@@ -102,12 +102,12 @@ struct CopyCommand: AsyncParsableCommand {
             transport = try LiveTransport(
                 LiveTransport.Configuration(
                     certificateAuthorityFiles: ca.map { [$0] } ?? [],
-                    proxies: ProxySettings(configured: nil, environment: ProcessInfo.processInfo.environment),
+                    proxies: try ProxySettings(configured: nil, environment: ProcessInfo.processInfo.environment),
                     addressGuard: AddressGuard()
                 )
             )
         } catch {
-            throw CommandFailure("--ca: \(error)", ending: .usage)
+            throw CommandFailure("\(error)", ending: .usage)
         }
         let credentials: any RegistryCredentialSource = if let docker { docker } else { AnonymousCredentials() }
         let registries = CopyRegistries(transport: transport, credentials: credentials, plainHTTP: plainHttp)
@@ -143,7 +143,7 @@ struct CopyCommand: AsyncParsableCommand {
                 authorities: ca.map { [$0] } ?? []
             )
         } catch let error as TransportError {
-            throw CommandFailure("a file of certificate authorities: \(error)", ending: .usage)
+            throw CommandFailure("\(error)", ending: .usage)
         }
         var sources: [any RegistryCredentialSource] = [composition.registryCredentials]
         if let docker { sources.append(docker) }

@@ -1,4 +1,3 @@
-import AsyncHTTPClient
 import Foundation
 import GRDB
 import Logging
@@ -188,6 +187,7 @@ struct MetricsTests {
             text: { "x 1\n" }
         )
         let (ports, told) = AsyncStream.makeStream(of: Int.self)
+        let transport = try LiveTransport()
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { await exporter.run { told.yield($0) } }
             let port = try #require(await ports.first { _ in true })
@@ -198,7 +198,7 @@ struct MetricsTests {
             ] {
                 var request = HTTPClientRequest(url: "http://127.0.0.1:\(port)\(path)")
                 request.method = .init(rawValue: method)
-                let response = try await HTTPClient.shared.execute(request, timeout: .seconds(120))
+                let response = try await transport.send(request, patience: Patience(whole: .seconds(120)))
                 #expect(Int(response.status.code) == status)
                 #expect(String(buffer: try await response.body.collect(upTo: 1000)) == body)
             }

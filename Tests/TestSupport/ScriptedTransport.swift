@@ -1,4 +1,3 @@
-package import AsyncHTTPClient
 import NIOCore
 package import NIOHTTP1
 package import Remotes

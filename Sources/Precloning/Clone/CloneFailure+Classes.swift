@@ -34,7 +34,7 @@ extension CloneFailure {
             case .throttled: .throttled
             case .quotaExhausted: .quota
             case .unreachable, .serverFault: .unreachable
-            case .brokenAnswer, .uploadGone: .brokenAnswer
+            case .brokenAnswer, .uploadGone, .storeFault, .incomplete, .tooLarge: .brokenAnswer
             case .digestMismatch: .digestMismatch
             case .unsupported: .unsupported
             case .platformMissing: .platform
@@ -55,6 +55,11 @@ extension CloneFailure {
         switch error.kind {
         case .throttled: (failureClass, mend) = (.throttled, "nothing: it is tried again")
         case .transient: (failureClass, mend) = (.unreachable, "nothing: it is tried again")
+        case .unreachable:
+            (failureClass, mend) = (
+                .unreachable,
+                "check AWS's certificate authority (network.caFile, AWS_CA_BUNDLE), the endpoint, the proxy and the clock"
+            )
         case .accessDenied: (failureClass, mend) = (.denied, "give preclone's role \(error.operation)")
         case .expiredCredentials, .noCredentials, .clockSkew:
             (failureClass, mend) = (.noCredentials, "see `preclone check` for the credentials in use")

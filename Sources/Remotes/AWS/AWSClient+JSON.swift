@@ -122,6 +122,16 @@ extension AWSClient {
     }
 
     private func decode<Output: Decodable>(_ operation: String, _ answer: Answer) throws -> Output {
+        guard JSONBounds.holds(answer.body, values: Self.mostValues) else {
+            throw AWSError(
+                operation: "\(endpoint.service):\(operation)",
+                code: "AnswerTooLarge",
+                message: "the answer has more than \(Self.mostValues) values",
+                status: answer.status,
+                requestID: answer.requestID,
+                kind: .brokenAnswer
+            )
+        }
         let decoder = JSONDecoder()
         decoder.dateDecodingStrategy = .custom(AWSDates.decode)
         do {

@@ -1,4 +1,3 @@
-import AsyncHTTPClient
 package import Foundation
 import Logging
 import NIOCore
@@ -17,13 +16,14 @@ package struct AWSClient: Sendable {
         /// In operation names and errors.
         package var service: String
         package var signingName: String
-        /// Scheme, host and port, and a path where an operator's endpoint has one; without a slash at its end.
-        package var url: String
+        /// Scheme, host and port, and a path where an operator's endpoint has one; nil when it is no address of http or
+        /// https, and then no call is sent.
+        package var address: WebAddress?
 
         package init(service: String, signingName: String, url: String) {
             self.service = service
             self.signingName = signingName
-            self.url = url
+            address = WebAddress(url)
         }
     }
 
@@ -32,6 +32,13 @@ package struct AWSClient: Sendable {
         package var headers: [(name: String, value: String)]
         package var body: Data
         package var requestID: String?
+
+        /// As much of it as an error is read from.
+        var head: Answer {
+            var head = self
+            head.body = Data(body.prefix(65_536))
+            return head
+        }
     }
 
     package let endpoint: Endpoint
@@ -44,7 +51,10 @@ package struct AWSClient: Sendable {
     let skew: ClockSkew
     let quota: RetryQuota
     let pacer: CallPacer?
-    private static let largestAnswer = 64 << 20
+    /// What SQS gives at most: ten messages of a mebibyte, escaped.
+    private static let largestAnswer = 16 << 20
+    /// Values of an answer; a page of a thousand images has thirty thousand.
+    static let mostValues = 400_000
 
     package init(
         endpoint: Endpoint,
@@ -121,7 +131,7 @@ package struct AWSClient: Sendable {
                     operation: name,
                     code: "",
                     message: error.description,
-                    kind: error.isWorthRetrying ? .transient : .permanent
+                    kind: error.isWorthRetrying ? .transient : .unreachable
                 )
             }
             // A longer wait is the caller's to plan: it parks the work, and holds no worker.
@@ -161,15 +171,24 @@ package struct AWSClient: Sendable {
         _ patience: Patience
     ) async throws -> Answer {
         let queryText = query.map { "\(SigV4.encoded($0.name))=\(SigV4.encoded($0.value))" }.joined(separator: "&")
+        guard let address = endpoint.address else {
+            throw AWSError(
+                operation: name,
+                code: "BadEndpoint",
+                message:
+                    "its endpoint is no URL of http or https; correct AWS_ENDPOINT_URL or the profile's endpoint_url",
+                kind: .unreachable
+            )
+        }
         // Below a base path the service's own root is the base, as for the SDKs.
-        let base = Self.basePath(of: endpoint.url)
+        var base = address.target
+        while base.hasSuffix("/") { base.removeLast() }
         let whole = base.isEmpty ? path : base + (path == "/" ? "" : path)
-        var request = HTTPClientRequest(
-            url: String(endpoint.url.dropLast(base.count)) + whole + (queryText.isEmpty ? "" : "?\(queryText)")
-        )
+        var request = HTTPClientRequest(url: "\(address.origin)\(whole)" + (queryText.isEmpty ? "" : "?\(queryText)"))
         request.method = HTTPMethod(rawValue: method)
         var all = headers
-        all.append((name: "Host", value: Self.host(of: endpoint.url)))
+        // One spelling for the signature and for the wire.
+        all.append((name: "Host", value: address.origin.authority))
         if isSigned {
             guard let credentials = try await keys(refresh: false) else {
                 throw AWSError(
@@ -199,7 +218,7 @@ package struct AWSClient: Sendable {
         if request.body != nil || method != "GET" {
             request.headers.replaceOrAdd(name: "Content-Length", value: String(body.length))
         }
-        let response = try await transport.send(request, patience: patience)
+        let response = try await transport.send(request, patience: patience.forSmallBodies)
         let bytes: ByteBuffer
         do {
             bytes = try await response.body.collect(upTo: Self.largestAnswer)
@@ -214,7 +233,7 @@ package struct AWSClient: Sendable {
         let answer = Answer(
             status: Int(response.status.code),
             headers: response.headers.map { ($0.name, $0.value) },
-            body: Data(buffer: bytes),
+            body: Data(buffer: bytes, byteTransferStrategy: .noCopy),
             requestID: response.headers.first(name: "x-amzn-requestid")
                 ?? response.headers.first(name: "x-amz-request-id")
         )
@@ -237,24 +256,6 @@ package struct AWSClient: Sendable {
         }
     }
 
-    private static func basePath(of url: String) -> String {
-        guard let scheme = url.range(of: "://") else { return "" }
-        let rest = url[scheme.upperBound...]
-        return rest.firstIndex(of: "/").map { String(rest[$0...]) } ?? ""
-    }
-
-    private static func host(of url: String) -> String {
-        var rest = Substring(url)
-        if let scheme = rest.range(of: "://") { rest = rest[scheme.upperBound...] }
-        let host = String(rest.prefix { $0 != "/" })
-        // The port that the scheme implies is not sent, so it must not be signed.
-        for (scheme, port) in [("https://", ":443"), ("http://", ":80")]
-        where url.hasPrefix(scheme) && host.hasSuffix(port) {
-            return String(host.dropLast(port.count))
-        }
-        return host
-    }
-
     static func error(_ name: String, service: String, _ answer: Answer) -> AWSError {
         func header(_ wanted: String) -> String? {
             answer.headers.first { $0.name.lowercased() == wanted }?.value
@@ -264,7 +265,10 @@ package struct AWSClient: Sendable {
         var message = ""
         var numbers: [String: Int64] = [:]
         var requestID = answer.requestID
-        if var object = try? JSONDecoder().decode([String: JSONValue].self, from: answer.body) {
+        let answer = answer.head
+        if JSONBounds.holds(answer.body),
+            var object = try? JSONDecoder().decode([String: JSONValue].self, from: answer.body)
+        {
             // Gateways wrap it: `{"Error": {"Code": …, "Message": …}}`.
             for name in ["Error", "error"] {
                 if case .object(let inner)? = object[name] { object.merge(inner) { own, _ in own } }
@@ -282,9 +286,11 @@ package struct AWSClient: Sendable {
             requestID = requestID ?? xml.requestID
         } else {
             // A page of some gateway: its title says it all.
-            let text =
-                XMLText.first("title", in: answer.body) ?? String(decoding: answer.body.prefix(200), as: UTF8.self)
-            message = text.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+            message =
+                WebPage.isMeant(by: answer.body)
+                ? WebPage.words(answer.body)
+                : String(decoding: answer.body.prefix(200), as: UTF8.self)
+                    .split(whereSeparator: \.isWhitespace).joined(separator: " ")
         }
         // `com.amazonaws…#Name:http://…` is `Name`.
         if let hash = code.lastIndex(of: "#") { code = String(code[code.index(after: hash)...]) }
@@ -324,28 +330,6 @@ package final class ClockSkew: Sendable {
         state.withLock { offset in
             if abs(difference - offset) > 240 { offset = abs(difference) > 240 ? difference : 0 }
         }
-    }
-}
-
-/// Dates of HTTP headers, in the one form that servers send: `Sun, 06 Nov 1994 08:49:37 GMT`. RFC 9110 section 5.6.7.
-package enum HTTPDate {
-    private static let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
-
-    package static func parse(_ text: String) -> Date? {
-        let parts = text.split(separator: " ")
-        guard parts.count == 6, parts[5] == "GMT", let day = Int(parts[1]), (1...31).contains(day),
-            let month = months.firstIndex(of: String(parts[2])), let year = Int(parts[3]), (1970...9999).contains(year)
-        else { return nil }
-        let clock = parts[4].split(separator: ":").compactMap { Int($0) }
-        guard clock.count == 3, (0...23).contains(clock[0]), (0...59).contains(clock[1]), (0...60).contains(clock[2])
-        else { return nil }
-        var components = DateComponents()
-        (components.year, components.month, components.day) = (year, month + 1, day)
-        (components.hour, components.minute, components.second) = (clock[0], clock[1], clock[2])
-        var calendar = Calendar(identifier: .gregorian)
-        guard let utc = TimeZone(secondsFromGMT: 0) else { return nil }
-        calendar.timeZone = utc
-        return calendar.date(from: components)
     }
 }
 

@@ -63,16 +63,12 @@ package enum AWSDates {
             guard let minutes, rest.isEmpty, hours < 24, minutes < 60 else { return nil }
             offset = (hours * 3600 + minutes * 60) * (isWest ? -1 : 1)
         }
-        var components = DateComponents()
-        (components.year, components.month, components.day) = (year, month, day)
-        (components.hour, components.minute, components.second) = (hour, minute, second)
-        guard let date = utc.date(from: components) else { return nil }
-        return date.addingTimeInterval(fraction - Double(offset))
+        let day0 = HTTPDate.utc(
+            year: year,
+            month: month,
+            day: day,
+            seconds: hour * 3600 + minute * 60 + second - offset
+        )
+        return day0.addingTimeInterval(fraction)
     }
-
-    private static let utc: Calendar = {
-        var calendar = Calendar(identifier: .gregorian)
-        calendar.timeZone = .gmt
-        return calendar
-    }()
 }

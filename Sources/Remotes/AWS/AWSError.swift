@@ -7,6 +7,8 @@ package struct AWSError: Error, Sendable, CustomStringConvertible {
         case noCredentials
         /// The answer could not be understood.
         case brokenAnswer
+        /// There is no way to the service: its certificate, its address or the proxy is not acceptable. Nothing was asked.
+        case unreachable
     }
 
     /// `ecr:CreateRepository`.
@@ -45,8 +47,10 @@ package struct AWSError: Error, Sendable, CustomStringConvertible {
     package var isWorthRetrying: Bool { kind == .throttled || kind == .transient || kind == .brokenAnswer }
     package var isNotFound: Bool { kind == .notFound }
     package var isAccessDenied: Bool { kind == .accessDenied }
-    /// It says nothing of what was asked for: our keys or our clock are not right.
-    package var isOfCredentials: Bool { [.noCredentials, .expiredCredentials, .clockSkew].contains(kind) }
+    /// It says nothing of what was asked for: our keys, our clock or our way to the service are not right.
+    package var isOfCredentials: Bool {
+        [.noCredentials, .expiredCredentials, .clockSkew, .unreachable].contains(kind)
+    }
     /// Whoever answers for AWS here does not have this operation.
     package var isUnknownOperation: Bool {
         status == 501 || ["UnknownOperationException", "UnknownOperation", "NotImplemented"].contains(code)
@@ -94,6 +98,8 @@ package struct AWSError: Error, Sendable, CustomStringConvertible {
         switch status {
         case 429, 509: return .throttled
         case 408, 500, 502, 503, 504: return .transient
+        // AWS names what it refuses; an answer without a name is of something in between.
+        case 400...499 where code.isEmpty: return .brokenAnswer
         case 403: return .accessDenied
         case 404: return .notFound
         default: return .permanent

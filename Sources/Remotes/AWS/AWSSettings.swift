@@ -52,11 +52,38 @@ package struct AWSSettings: Sendable {
         return found.lazy.compactMap(\.self).first { !$0.isEmpty }
     }
 
+    /// Checks what would otherwise fail at the first call, and there for every image alike.
+    ///
+    /// - Throws: `TransportError` whose host is the variable or key to correct.
+    package func validate() throws(TransportError) {
+        guard !region.isEmpty,
+            region.utf8.allSatisfy({ (0x30...0x39).contains($0) || (0x61...0x7a).contains($0) || $0 == 0x2d })
+        else {
+            throw TransportError(
+                kind: .invalidRequest,
+                host: "the AWS Region",
+                detail: "it has characters that no Region has; correct aws.region or AWS_REGION"
+            )
+        }
+        for service in Service.allCases {
+            guard let own = override(of: service.rawValue) else { continue }
+            let address = WebAddress(own)
+            guard address == nil || address?.target.contains("?") == true else { continue }
+            let names = ["AWS_ENDPOINT_URL_\(service.rawValue.uppercased())", "AWS_ENDPOINT_URL"]
+            throw TransportError(
+                kind: .invalidRequest,
+                host: names.first { environment[$0] == own } ?? "endpoint_url of the profile",
+                detail: "it is no URL of http or https without user and query"
+            )
+        }
+    }
+
     /// A service of AWS as far as its address goes; the raw value is its id in variables and profiles.
     package enum Service: String, Sendable, Hashable, CaseIterable {
         case omics, ecr, sts, sqs
         case secretsManager = "secrets_manager"
         case sso, iam
+        case ssoOIDC = "sso_oidc"
         case ecrPublic = "ecr_public"
     }
 
@@ -87,6 +114,7 @@ package struct AWSSettings: Sendable {
             // Where these partitions have both, it is under one name.
             if [.standard, .usGov].contains(partition) || (partition == .china && !usesFIPS) { isDual = false }
         case .sso: (plain, fips) = ("portal.sso", isGov ? "portal.sso" : "portal.sso-fips")
+        case .ssoOIDC: (plain, fips) = ("oidc", isGov ? "oidc" : "oidc-fips")
         case .ecrPublic: return ECRPublicClient.endpoint
         case .iam: return "https://\(partition.identityHost(fips: usesFIPS, dualStack: isDual))"
         }

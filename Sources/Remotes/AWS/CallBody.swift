@@ -1,4 +1,3 @@
-import AsyncHTTPClient
 import Crypto
 package import Foundation
 package import NIOCore
@@ -40,7 +39,7 @@ package struct CallBody: Sendable {
     var request: HTTPClientRequest.Body? {
         switch content {
         case .bytes(let data): data.isEmpty ? nil : .bytes(ByteBuffer(data: data))
-        case .encoded(let encoded): .stream(encoded.async, length: .known(Int64(length)))
+        case .encoded(let encoded): .stream(encoded.async, length: Int64(length))
         }
     }
 }

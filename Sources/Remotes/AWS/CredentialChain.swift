@@ -25,6 +25,7 @@ package actor CredentialChain {
     ///   - readFile: reads a token file; nil when it cannot be read.
     ///   - transport: for metadata and container endpoints, which are link-local and never behind a proxy.
     ///   - serviceTransport: for STS and IAM Identity Center.
+    ///   - writeFile: replaces a login of IAM Identity Center that was renewed; false where it cannot.
     ///   - runProcess: runs a `credential_process` and returns its standard output; nil: refused.
     package init(
         environment: [String: String],
@@ -35,6 +36,7 @@ package actor CredentialChain {
         transport: any HTTPTransport,
         serviceTransport: (any HTTPTransport)? = nil,
         runProcess: CredentialProviders.ProcessRunner? = nil,
+        writeFile: @escaping @Sendable (String, Data) -> Bool = { _, _ in false },
         timeline: Timeline
     ) {
         providers = CredentialProviders(
@@ -47,6 +49,7 @@ package actor CredentialChain {
             transport: transport,
             serviceTransport: serviceTransport ?? transport,
             runProcess: runProcess,
+            writeFile: writeFile,
             timeline: timeline
         )
         self.timeline = timeline
@@ -82,6 +85,14 @@ package actor CredentialChain {
                 held = found
                 generation += 1
                 pausedUntil = nil
+            } else if let held, isOver(held) {
+                // Where they came from gives none any more: what has ended helps nobody.
+                throw AWSError(
+                    operation: "credentials",
+                    code: "CredentialsEnded",
+                    message: "those from \(held.provider) have ended, and no provider gives others",
+                    kind: .noCredentials
+                )
             }
             return held
         } catch {

@@ -5,38 +5,15 @@ import Foundation
 extension CredentialProviders {
     // MARK: IAM Identity Center
 
-    /// Role credentials for a login that `aws sso login` left in its cache. A service cannot renew the login itself.
+    /// Role credentials for a login that `aws sso login` left in its cache, renewed while its refresh token lasts.
     func fromIdentityCenter(_ profile: [String: String], name: String) async throws -> AWSCredentials {
         let session = profile["sso_session"].map { ($0, profiles.profile("sso-session \($0)") ?? [:]) }
         guard let region = session?.1["sso_region"] ?? profile["sso_region"],
             let key = session?.0 ?? profile["sso_start_url"],
             let account = profile["sso_account_id"], let role = profile["sso_role_name"]
         else { throw failure(name, "uses sso, but sso_region or its sso_session is missing") }
-        let digest = Insecure.SHA1.hash(data: Data(key.utf8)).map { byte in
-            String(byte >> 4, radix: 16) + String(byte & 15, radix: 16)
-        }.joined()
-        let mend = "run `aws sso login --profile \(name)` as the user that preclone runs as"
-        struct Login: Decodable {
-            var accessToken: String
-            var expiresAt: String
-        }
-        guard let data = readFile("\(environment["HOME"] ?? "")/.aws/sso/cache/\(digest).json"),
-            let login = try? JSONDecoder().decode(Login.self, from: data)
-        else { throw failure(name, "has no sso login in the cache; \(mend)") }
-        guard let end = AWSDates.date(login.expiresAt), end > timeline.now() else {
-            throw failure(name, "has an sso login that ended at \(login.expiresAt); \(mend)")
-        }
-        var place = settings ?? AWSSettings(region: region, environment: environment)
-        place.region = region
-        let client = AWSClient(
-            endpoint: AWSClient.Endpoint(service: "sso", signingName: "sso", url: place.endpoint(of: .sso)),
-            region: region,
-            transport: serviceTransport,
-            credentials: { _ in nil },
-            timeline: timeline,
-            attempts: 3
-        )
-        let answer = try await client.call(
+        let login = try await login(key, region: region, name: name)
+        let answer = try await unsigned(.sso, region).call(
             "GetRoleCredentials",
             method: "GET",
             path: "/federation/credentials",
@@ -63,6 +40,54 @@ extension CredentialProviders {
             sessionToken: keys.sessionToken,
             expiration: Date(timeIntervalSince1970: keys.expiration / 1000),
             provider: "profile \(name), sso"
+        )
+    }
+
+    /// The login of a session, or of an older profile's start URL, that holds now.
+    private func login(_ key: String, region: String, name: String) async throws -> IdentityCenterLogin {
+        let digest = Insecure.SHA1.hash(data: Data(key.utf8)).map { byte in
+            String(byte >> 4, radix: 16) + String(byte & 15, radix: 16)
+        }.joined()
+        let path = "\(environment["HOME"] ?? "")/.aws/sso/cache/\(digest).json"
+        let mend = "run `aws sso login --profile \(name)` as the user that preclone runs as"
+        let written = readFile(path).flatMap { try? JSONDecoder().decode(IdentityCenterLogin.self, from: $0) }
+        guard let found = logins.latest(path, written) else {
+            throw failure(name, "has no sso login in the cache; \(mend)")
+        }
+        guard HeaderText.isToken(found.accessToken) else { throw failure(name, "has a damaged sso login; \(mend)") }
+        let now = timeline.now()
+        if found.holds(at: now, ahead: IdentityCenterLogin.renewedAhead) { return found }
+        guard found.isRenewable(at: now) else {
+            if found.holds(at: now) { return found }
+            throw failure(name, "has an sso login that ended at \(found.expiresAt); \(mend)")
+        }
+        do {
+            let renewed = try await found.renewed(by: unsigned(.ssoOIDC, region), now: timeline.now)
+            logins.keep(renewed, path)
+            if let data = try? JSONEncoder().encode(renewed) { _ = writeFile(path, data) }
+            return renewed
+        } catch let error as AWSError {
+            if found.holds(at: timeline.now()) { return found }
+            guard !error.isWorthRetrying, error.kind != .unreachable else { throw error }
+            throw failure(
+                name,
+                "has an sso login that ended at \(found.expiresAt) and is not renewed (\(error.code)); \(mend)"
+            )
+        }
+    }
+
+    /// A service of IAM Identity Center, which has tokens of its own in the place of signatures.
+    private func unsigned(_ service: AWSSettings.Service, _ region: String) -> AWSClient {
+        var place = settings ?? AWSSettings(region: region, environment: environment)
+        place.region = region
+        let name = service == .sso ? "sso" : "sso-oidc"
+        return AWSClient(
+            endpoint: AWSClient.Endpoint(service: name, signingName: name, url: place.endpoint(of: service)),
+            region: region,
+            transport: serviceTransport,
+            credentials: { _ in nil },
+            timeline: timeline,
+            attempts: 3
         )
     }
 
@@ -93,8 +118,12 @@ extension CredentialProviders {
             token = String(decoding: data, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
         }
         if let token {
-            guard !token.contains(where: \.isNewline) else {
-                throw failure("the container's authorization token", "has a line break")
+            guard HeaderText.isValue(token) else {
+                let isOfFile = environment["AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"].map { !$0.isEmpty } ?? false
+                throw failure(
+                    "AWS_CONTAINER_AUTHORIZATION_TOKEN" + (isOfFile ? "_FILE" : ""),
+                    "has a line break or another character that no header has"
+                )
             }
             headers.append(("Authorization", token))
         }

@@ -16,10 +16,13 @@ package struct CredentialProviders: Sendable {
     let transport: any HTTPTransport
     let serviceTransport: any HTTPTransport
     let runProcess: ProcessRunner?
+    /// Replaces a file; false where that is not possible.
+    let writeFile: @Sendable (String, Data) -> Bool
     let timeline: Timeline
+    let logins = RenewedLogins()
 
     func find() async throws -> AWSCredentials? {
-        if !isExplicit, let keys = fromEnvironment() { return keys }
+        if !isExplicit, let keys = try fromEnvironment() { return keys }
         let profile = profiles.profile(profileName)
         if let profile, profile["role_arn"] != nil, profile["web_identity_token_file"] == nil,
             let found = try await fromProfile(profileName, visited: [])
@@ -33,7 +36,12 @@ package struct CredentialProviders: Sendable {
         return try await fromInstance()
     }
 
-    func fromEnvironment() -> AWSCredentials? {
+    func fromEnvironment() throws -> AWSCredentials? {
+        for name in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"] {
+            guard HeaderText.isToken(environment[name] ?? "") else {
+                throw failure(name, "has a blank, a line break or another character that no key has")
+            }
+        }
         guard let id = environment["AWS_ACCESS_KEY_ID"], !id.isEmpty,
             let secret = environment["AWS_SECRET_ACCESS_KEY"], !secret.isEmpty
         else { return nil }
@@ -73,6 +81,11 @@ package struct CredentialProviders: Sendable {
             return try await fromIdentityCenter(profile, name: name)
         }
         if let id = profile["aws_access_key_id"], let secret = profile["aws_secret_access_key"] {
+            for key in ["aws_access_key_id", "aws_secret_access_key", "aws_session_token"] {
+                guard HeaderText.isToken(profile[key] ?? "") else {
+                    throw failure(name, "has a character in \(key) that no key has")
+                }
+            }
             return AWSCredentials(
                 accessKeyID: id,
                 secretAccessKey: secret,
@@ -97,7 +110,7 @@ package struct CredentialProviders: Sendable {
         let source: AWSCredentials?
         switch (profile["source_profile"], profile["credential_source"]) {
         case (let other?, nil): source = try await fromProfile(other, visited: visited)
-        case (nil, "Environment"?): source = fromEnvironment()
+        case (nil, "Environment"?): source = try fromEnvironment()
         case (nil, "EcsContainer"?): source = try await fromContainer()
         case (nil, "Ec2InstanceMetadata"?): source = try await fromInstance()
         case (nil, let unknown?):
@@ -264,7 +277,10 @@ struct CredentialDocument: Decodable {
     static func credentials(_ data: Data, provider: String) throws -> AWSCredentials {
         let decoder = JSONDecoder()
         decoder.dateDecodingStrategy = .custom(AWSDates.decode)
-        guard let document = try? decoder.decode(CredentialDocument.self, from: data) else {
+        guard let document = try? decoder.decode(CredentialDocument.self, from: data),
+            [document.accessKeyID, document.secretAccessKey, document.token ?? "", document.sessionToken ?? ""]
+                .allSatisfy(HeaderText.isToken)
+        else {
             throw AWSError(
                 operation: "credentials from \(provider)",
                 code: "BrokenAnswer",

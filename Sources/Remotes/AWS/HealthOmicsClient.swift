@@ -1,4 +1,3 @@
-import AsyncHTTPClient
 import Foundation
 import NIOCore
 import NIOHTTP1
@@ -184,7 +183,8 @@ package struct HealthOmicsClient: Sendable {
                 code: "HTTP\(response.status.code)",
                 message: "\(host) answered \(response.status.code)",
                 status: Int(response.status.code),
-                kind: AWSError.kind(service: "omics", code: "", status: Int(response.status.code))
+                // The address may have run out, the store may be late: the service, asked again, names another one.
+                kind: .transient
             )
         }
         do {

@@ -1,4 +1,3 @@
-import AsyncHTTPClient
 import Foundation
 import NIOCore
 import NIOFoundationCompat
@@ -76,7 +75,7 @@ struct LocalEndpoint: Sendable {
         var request = HTTPClientRequest(url: url)
         request.method = method
         for (name, value) in headers { request.headers.add(name: name, value: value) }
-        let patience = Patience(connect: .seconds(2), idle: .seconds(2), head: .seconds(2))
+        let patience = Patience(connect: .seconds(2), idle: .seconds(2), head: .seconds(2), whole: .seconds(5))
         let response = try await transport.send(request, patience: patience)
         let body = Data(buffer: try await response.body.collect(upTo: 1 << 20))
         guard response.status == .ok else {
@@ -86,7 +85,7 @@ struct LocalEndpoint: Sendable {
                 message:
                     "\(URLComponents(string: url)?.host ?? "the credential endpoint") answered \(response.status.code)",
                 status: Int(response.status.code),
-                kind: AWSError.kind(service: "credentials", code: "", status: Int(response.status.code))
+                kind: response.status.code == 429 || response.status.code >= 500 ? .transient : .permanent
             )
         }
         return body

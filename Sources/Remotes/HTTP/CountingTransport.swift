@@ -1,4 +1,3 @@
-package import AsyncHTTPClient
 import Logging
 import NIOHTTP1
 

@@ -8,10 +8,11 @@ typealias BodyPieces = NIOThrowingAsyncSequenceProducer<
 
 /// One request and its response on a connection of HTTP/1.1, one after another; it runs on the connection's event loop.
 ///
-/// It reads only while somebody wants bytes, and counts as stalled only while it waits for the peer: a body of ours that
-/// is slow to come is not the peer's fault.
-final class ExchangeHandler: ChannelInboundHandler {
+/// It lets bytes be read only while somebody wants them, and counts as stalled only while it waits for the peer: a body of
+/// ours that is slow to come is not the peer's fault. An answer ends the sending, however much was still to be sent.
+final class ExchangeHandler: ChannelDuplexHandler {
     typealias InboundIn = HTTPClientResponsePart
+    typealias OutboundIn = Never
     typealias OutboundOut = HTTPClientRequestPart
 
     /// The head of a response, with the stream of its body; nil when it has none.
@@ -19,6 +20,11 @@ final class ExchangeHandler: ChannelInboundHandler {
         var head: HTTPResponseHead
         var pieces: BodyPieces?
     }
+
+    /// The connection was closed before anything of a request was written: another one will do.
+    struct NotBegun: Error {}
+    /// The answer is there, or the connection is gone: nobody takes more of the request.
+    struct NoLongerWanted: Error {}
 
     private enum Stage {
         /// In the pool, or not used yet.
@@ -34,18 +40,21 @@ final class ExchangeHandler: ChannelInboundHandler {
     private var stage = Stage.idle
     private var isRequestSent = false
     private var isHead = false
+    private var isEnded = false
     private var keepsAlive = true
     private var wantsBytes = false
+    private var owesRead = false
     private var pendingWrites = 0
+    /// Waits until the channel takes more.
+    private var writer: EventLoopPromise<Void>?
     private var lastActivity = NIODeadline.now()
     private var sentAt: NIODeadline?
     private var patience = Patience()
     private var watch: Scheduled<Void>?
+    private var deadline: Scheduled<Void>?
     private var exchange = 0
     /// Called when the connection can serve another request.
     var whenIdle: (() -> Void)?
-    /// Whether any byte of the current response has arrived.
-    private(set) var hasAnswered = false
 
     init(host: String) { self.host = host }
 
@@ -59,64 +68,57 @@ final class ExchangeHandler: ChannelInboundHandler {
         promise: EventLoopPromise<Answer>
     ) {
         guard case .idle = stage, channel.isActive else {
-            promise.fail(TransportError(kind: .cut, host: host, detail: "the connection was closed before it was used"))
+            promise.fail(NotBegun())
             return
         }
         exchange += 1
         stage = .waiting(promise)
         isHead = head.method == .HEAD
         isRequestSent = false
-        hasAnswered = false
+        isEnded = false
         keepsAlive = true
         sentAt = nil
         self.patience = patience
         lastActivity = .now()
         watchOver(channel)
-        let parts = channel.pipeline.syncOperations
-        pendingWrites += 1
-        if hasBody {
-            parts.writeAndFlush(NIOAny(HTTPClientRequestPart.head(head)), promise: written(channel))
-        } else {
-            parts.write(NIOAny(HTTPClientRequestPart.head(head)), promise: nil)
-            parts.writeAndFlush(NIOAny(HTTPClientRequestPart.end(nil)), promise: written(channel))
-            requestSent()
+        if let whole = patience.whole {
+            let exchange = exchange
+            deadline = channel.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(whole)) {
+                guard exchange == self.exchange else { return }
+                self.giveUp("the answer was not whole within \(whole)", channel)
+            }
         }
-        channel.read()
+        write(.head(head), channel, isLast: false)
+        if !hasBody { end(channel: channel) }
     }
 
-    /// Writes a piece of the request's body; fails when the connection is gone.
+    /// Writes a piece of the request's body; the promise is kept when there is room for more, and fails with
+    /// `NoLongerWanted`.
     func write(_ piece: ByteBuffer, channel: any Channel, promise: EventLoopPromise<Void>) {
-        guard !isRequestSent, channel.isActive else {
-            promise.fail(ChannelError.ioOnClosedChannel)
+        guard case .waiting = stage, !isRequestSent, channel.isActive else {
+            promise.fail(NoLongerWanted())
             return
         }
         if pendingWrites == 0 { lastActivity = .now() }
-        pendingWrites += 1
-        let done = written(channel)
-        done.futureResult.cascade(to: promise)
-        channel.pipeline.syncOperations.writeAndFlush(
-            NIOAny(HTTPClientRequestPart.body(.byteBuffer(piece))),
-            promise: done
-        )
+        write(.body(.byteBuffer(piece)), channel, isLast: false)
+        if channel.isWritable { promise.succeed() } else { writer = promise }
     }
 
     func end(channel: any Channel) {
-        guard !isRequestSent, channel.isActive else { return }
-        pendingWrites += 1
-        channel.pipeline.syncOperations.writeAndFlush(
-            NIOAny(HTTPClientRequestPart.end(nil)),
-            promise: written(channel)
-        )
-        requestSent()
+        guard case .waiting = stage, !isRequestSent, channel.isActive else { return }
+        isRequestSent = true
+        sentAt = .now()
+        write(.end(nil), channel, isLast: true)
         finishIfDone(channel)
     }
 
     func wantMore(of exchange: Int, channel: any Channel) {
-        guard exchange == self.exchange, case .streaming = stage else { return }
-        if !wantsBytes {
-            wantsBytes = true
-            lastActivity = .now()
-            channel.read()
+        guard exchange == self.exchange, case .streaming = stage, !wantsBytes else { return }
+        wantsBytes = true
+        lastActivity = .now()
+        if owesRead {
+            owesRead = false
+            channel.pipeline.syncOperations.read()
         }
     }
 
@@ -127,22 +129,36 @@ final class ExchangeHandler: ChannelInboundHandler {
         channel.close(promise: nil)
     }
 
-    private func written(_ channel: any Channel) -> EventLoopPromise<Void> {
-        let promise = channel.eventLoop.makePromise(of: Void.self)
-        promise.futureResult.assumeIsolated().whenComplete { _ in
+    private func write(_ part: HTTPClientRequestPart, _ channel: any Channel, isLast: Bool) {
+        pendingWrites += 1
+        let done = channel.eventLoop.makePromise(of: Void.self)
+        done.futureResult.assumeIsolated().whenComplete { result in
             self.pendingWrites -= 1
             self.lastActivity = .now()
+            if case .failure(let error as HTTPParserError) = result {
+                self.fail(TransportError(kind: .invalidRequest, host: self.host, detail: "a header is none: \(error)"))
+                channel.close(promise: nil)
+            }
         }
-        return promise
+        channel.pipeline.syncOperations.writeAndFlush(NIOAny(part), promise: done)
     }
 
-    private func requestSent() {
-        isRequestSent = true
-        sentAt = .now()
-        lastActivity = .now()
+    // MARK: From the channel
+
+    func read(context: ChannelHandlerContext) {
+        if case .streaming = stage, !wantsBytes { owesRead = true } else { context.read() }
     }
 
-    // MARK: From the peer
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        if context.channel.isWritable { stopWriter(nil) }
+        context.fireChannelWritabilityChanged()
+    }
+
+    private func stopWriter(_ error: (any Error)?) {
+        let waiting = writer
+        writer = nil
+        if let error { waiting?.fail(error) } else { waiting?.succeed() }
+    }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         lastActivity = .now()
@@ -158,21 +174,16 @@ final class ExchangeHandler: ChannelInboundHandler {
                 context.close(promise: nil)
             }
         case .end:
-            switch stage {
-            case .streaming(let source):
+            isEnded = true
+            if case .streaming(let source) = stage {
                 stage = .ending
-                isEnded = true
                 finishIfDone(context.channel)
                 source.finish()
-            case .ending:
-                isEnded = true
+            } else {
                 finishIfDone(context.channel)
-            case .idle, .waiting, .closed: break
             }
         }
     }
-
-    private var isEnded = false
 
     private func receive(_ head: HTTPResponseHead, _ context: ChannelHandlerContext) {
         guard case .waiting(let promise) = stage else {
@@ -181,12 +192,9 @@ final class ExchangeHandler: ChannelInboundHandler {
             context.close(promise: nil)
             return
         }
-        hasAnswered = true
-        isEnded = false
         keepsAlive = head.isKeepAlive
-        let hasNoBody =
-            isHead || [204, 304].contains(head.status.code) || head.headers.first(name: "content-length") == "0"
-        if hasNoBody {
+        stopWriter(NoLongerWanted())
+        if isHead || [204, 304].contains(head.status.code) || head.headers.first(name: "content-length") == "0" {
             stage = .ending
             promise.succeed(Answer(head: head, pieces: nil))
             return
@@ -204,26 +212,15 @@ final class ExchangeHandler: ChannelInboundHandler {
         promise.succeed(Answer(head: head, pieces: made.sequence))
     }
 
-    func channelReadComplete(context: ChannelHandlerContext) {
-        switch stage {
-        case .idle, .waiting, .ending: context.read()
-        case .streaming: if wantsBytes { context.read() }
-        case .closed: break
-        }
-        context.fireChannelReadComplete()
-    }
-
     private func finishIfDone(_ channel: any Channel) {
         guard case .ending = stage, isEnded else { return }
-        watch?.cancel()
-        watch = nil
+        stopWatching()
         guard keepsAlive, isRequestSent else {
             stage = .closed
             channel.close(promise: nil)
             return
         }
         stage = .idle
-        channel.read()
         whenIdle?()
     }
 
@@ -234,18 +231,19 @@ final class ExchangeHandler: ChannelInboundHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        let kind: TransportError.Kind = error is HTTPParserError ? .invalidRequest : .cut
-        let failure =
-            kind == .cut
-            ? TransportError(kind: .cut, host: host, detail: "the connection broke: \(error)")
-            : TransportError(kind: .cut, host: host, detail: "the answer is not HTTP: \(error)")
-        fail(failure)
+        let detail =
+            switch error {
+            case HTTPParserError.invalidEOFState: "the connection was closed in the middle of the answer"
+            case is HTTPParserError: "the answer is not HTTP: \(error)"
+            default: "the connection broke: \(error)"
+            }
+        fail(TransportError(kind: .cut, host: host, detail: detail))
         context.close(promise: nil)
     }
 
     private func fail(_ error: TransportError) {
-        watch?.cancel()
-        watch = nil
+        stopWatching()
+        stopWriter(NoLongerWanted())
         let former = stage
         stage = .closed
         switch former {
@@ -256,6 +254,18 @@ final class ExchangeHandler: ChannelInboundHandler {
     }
 
     // MARK: Patience
+
+    private func giveUp(_ detail: String, _ channel: any Channel) {
+        fail(TransportError(kind: .stalled, host: host, detail: detail))
+        channel.close(promise: nil)
+    }
+
+    private func stopWatching() {
+        watch?.cancel()
+        watch = nil
+        deadline?.cancel()
+        deadline = nil
+    }
 
     private func watchOver(_ channel: any Channel) {
         watch?.cancel()
@@ -269,26 +279,24 @@ final class ExchangeHandler: ChannelInboundHandler {
 
     private func look(_ channel: any Channel) {
         let isWaiting: Bool
+        var limit = patience.idle
         switch stage {
         case .idle, .closed: return
-        case .waiting: isWaiting = isRequestSent || pendingWrites > 0
+        case .waiting:
+            isWaiting = isRequestSent || pendingWrites > 0
+            if isRequestSent, pendingWrites == 0 { limit += patience.digestion }
         case .streaming: isWaiting = wantsBytes
         case .ending: isWaiting = true
         }
-        var limit = patience.idle
-        if case .waiting = stage, isRequestSent, pendingWrites == 0 { limit += patience.digestion }
         if isWaiting, NIODeadline.now() - lastActivity >= TimeAmount(limit) {
-            fail(TransportError(kind: .stalled, host: host, detail: "no byte passed for \(limit)"))
-            channel.close(promise: nil)
-            return
-        }
-        if case .waiting = stage, let limit = patience.head, let sentAt, NIODeadline.now() - sentAt >= TimeAmount(limit)
+            giveUp("no byte passed for \(limit)", channel)
+        } else if case .waiting = stage, let limit = patience.head, let sentAt,
+            NIODeadline.now() - sentAt >= TimeAmount(limit)
         {
-            fail(TransportError(kind: .stalled, host: host, detail: "no answer within \(limit)"))
-            channel.close(promise: nil)
-            return
+            giveUp("no answer within \(limit)", channel)
+        } else {
+            watchOver(channel)
         }
-        watchOver(channel)
     }
 }
 

@@ -1,8 +1,5 @@
-import AsyncHTTPClient
 import NIOCore
 import NIOHTTP1
-import NIOPosix
-import NIOSSL
 
 /// A connection of HTTP/1.1 to an origin, perhaps through a proxy.
 struct HTTPConnection: Sendable {
@@ -17,7 +14,7 @@ struct HTTPConnection: Sendable {
 
     /// Sends a request and returns with the head of the response.
     ///
-    /// - Throws: `TransportError`, what the request's body throws, `CancellationError`.
+    /// - Throws: `TransportError`, `ExchangeHandler.NotBegun`, what the request's body throws, `CancellationError`.
     func exchange(
         _ request: HTTPClientRequest,
         to address: WebAddress,
@@ -29,9 +26,8 @@ struct HTTPConnection: Sendable {
         if isForwarded, let proxyAuthorization {
             headers.replaceOrAdd(name: "proxy-authorization", value: proxyAuthorization)
         }
-        var pieces = request.body.map { RequestPieces(body: $0, declared: headers.first(name: "content-length")) }
-        if pieces != nil, headers.first(name: "content-length") == nil {
-            if let length = try await pieces?.measure() {
+        if let body = request.body, !headers.contains(name: "content-length") {
+            if let length = body.length {
                 headers.replaceOrAdd(name: "content-length", value: String(length))
             } else {
                 headers.replaceOrAdd(name: "transfer-encoding", value: "chunked")
@@ -43,15 +39,15 @@ struct HTTPConnection: Sendable {
             uri: isForwarded ? address.description : address.target,
             headers: headers
         )
-        let hasBody = pieces != nil
+        let hasBody = request.body != nil
         let promise = channel.eventLoop.makePromise(of: ExchangeHandler.Answer.self)
         channel.eventLoop.execute {
             handler.value.begin(head, hasBody: hasBody, patience: patience, channel: channel, promise: promise)
         }
         let answer = try await withTaskCancellationHandler {
             do {
-                if let pieces {
-                    return try await send(pieces, answer: promise.futureResult)
+                if let body = request.body {
+                    return try await send(body, answer: promise.futureResult)
                 }
                 return try await promise.futureResult.get()
             } catch {
@@ -62,10 +58,9 @@ struct HTTPConnection: Sendable {
             close()
         }
         return HTTPClientResponse(
-            version: answer.head.version,
             status: answer.head.status,
             headers: answer.head.headers,
-            body: answer.pieces.map { .stream($0) } ?? HTTPClientResponse.Body()
+            body: answer.pieces.map { .stream($0) } ?? HTTPBody()
         )
     }
 
@@ -74,16 +69,16 @@ struct HTTPConnection: Sendable {
         case written
     }
 
-    /// Writes the body while it waits for the answer, which may come before the body's end.
+    /// Writes the body while it waits for the answer, which may come before the body's end and ends the writing.
     private func send(
-        _ pieces: RequestPieces,
+        _ body: HTTPBody,
         answer: EventLoopFuture<ExchangeHandler.Answer>
     ) async throws -> ExchangeHandler.Answer {
         try await withThrowingTaskGroup(of: Event.self) { group in
             group.addTask { .answered(try await answer.get()) }
             group.addTask {
                 do {
-                    try await write(pieces)
+                    try await write(body)
                 } catch let error as CancellationError {
                     // The answer came first, or the whole request is cancelled, which closes the connection anyway.
                     throw error
@@ -100,68 +95,21 @@ struct HTTPConnection: Sendable {
                     return answer
                 }
             }
-            throw TransportError(kind: .cut, host: "", detail: "no answer")
+            throw CancellationError()
         }
     }
 
-    private func write(_ pieces: RequestPieces) async throws {
-        var previous: EventLoopFuture<Void>?
+    private func write(_ body: HTTPBody) async throws {
         do {
-            for try await piece in pieces {
-                // One piece is being written while the next is made ready.
-                do { try await previous?.get() } catch { throw PeerGone() }
+            for try await piece in body {
                 let promise = channel.eventLoop.makePromise(of: Void.self)
                 channel.eventLoop.execute { handler.value.write(piece, channel: channel, promise: promise) }
-                previous = promise.futureResult
+                try await promise.futureResult.get()
             }
-            do { try await previous?.get() } catch { throw PeerGone() }
-        } catch is PeerGone {
+        } catch is ExchangeHandler.NoLongerWanted {
             // The answer, or the end of the connection, tells why.
             return
         }
         channel.eventLoop.execute { handler.value.end(channel: channel) }
-    }
-
-    private struct PeerGone: Error {}
-}
-
-/// The body of a request, with the pieces that were looked at to find its length.
-struct RequestPieces: AsyncSequence, Sendable {
-    typealias Element = ByteBuffer
-
-    private let body: HTTPClientRequest.Body
-    private var isWhole = false
-    private var first: ByteBuffer?
-
-    init(body: HTTPClientRequest.Body, declared: String?) { self.body = body }
-
-    /// The length, when the body is one piece; nil otherwise.
-    mutating func measure() async throws -> Int? {
-        var iterator = body.makeAsyncIterator()
-        guard let piece = try await iterator.next(isolation: #isolation) else {
-            isWhole = true
-            return 0
-        }
-        guard try await iterator.next(isolation: #isolation) == nil else { return nil }
-        isWhole = true
-        first = piece
-        return piece.readableBytes
-    }
-
-    func makeAsyncIterator() -> Iterator {
-        Iterator(rest: isWhole ? nil : body.makeAsyncIterator(), first: first)
-    }
-
-    struct Iterator: AsyncIteratorProtocol {
-        fileprivate var rest: HTTPClientRequest.Body.AsyncIterator?
-        fileprivate var first: ByteBuffer?
-
-        mutating func next() async throws -> ByteBuffer? {
-            if let piece = first {
-                first = nil
-                return piece
-            }
-            return try await rest?.next(isolation: #isolation)
-        }
     }
 }

@@ -1,5 +1,3 @@
-package import AsyncHTTPClient
-
 /// The network seam: send a request, get the head of a response whose body streams.
 ///
 /// An implementation never follows redirects, adds no credentials and does not retry: those are decisions of the
@@ -24,10 +22,26 @@ package struct Patience: Sendable, Hashable {
     /// Beyond `idle`, once the last byte is sent: what the peer needs to take in a large body before it answers.
     package var digestion: Duration = .zero
 
-    package init(connect: Duration = .seconds(10), idle: Duration = .seconds(60), head: Duration? = nil) {
+    /// Until the last byte of the response, counted from the beginning; nil: as long as bytes pass.
+    package var whole: Duration?
+
+    package init(
+        connect: Duration = .seconds(10),
+        idle: Duration = .seconds(60),
+        head: Duration? = nil,
+        whole: Duration? = nil
+    ) {
         self.connect = connect
         self.idle = idle
         self.head = head
+        self.whole = whole
+    }
+
+    /// The same, for an answer of a few megabytes at most: it may trickle, but not for ever.
+    package var forSmallBodies: Patience {
+        var patience = self
+        patience.whole = whole ?? max(idle * 2, .seconds(5))
+        return patience
     }
 }
 

@@ -1,7 +1,5 @@
-package import AsyncHTTPClient
 import NIOCore
 import NIOHTTP1
-import NIOPosix
 import Synchronization
 
 /// The transport that really opens connections: HTTP/1.1, kept open between requests, over TLS or not, straight or
@@ -114,26 +112,29 @@ package final class LiveTransport: HTTPTransport {
         let origin = address.origin
         let key = Key(origin: origin, isOwn: isOwn(origin), authorities: authorities)
         let proxy = configuration.proxies.proxy(for: origin)
+        func exchange(on connection: HTTPConnection) async throws -> HTTPClientResponse {
+            try await connection.exchange(
+                request,
+                to: address,
+                proxyAuthorization: proxy?.authorization,
+                patience: patience
+            )
+        }
         while let reused = take(key) {
             do {
-                return try await reused.exchange(
-                    request,
-                    to: address,
-                    proxyAuthorization: proxy?.authorization,
-                    patience: patience
-                )
+                return try await exchange(on: reused)
+            } catch is ExchangeHandler.NotBegun {
+                continue
             } catch let error as TransportError where error.kind == .cut && request.body == nil {
                 // The peer closed it while it lay idle; that says nothing about the request.
                 continue
             }
         }
-        let connection = try await connect(key, proxy: proxy, patience: patience)
-        return try await connection.exchange(
-            request,
-            to: address,
-            proxyAuthorization: proxy?.authorization,
-            patience: patience
-        )
+        do {
+            return try await exchange(on: try await connect(key, proxy: proxy, patience: patience))
+        } catch is ExchangeHandler.NotBegun {
+            throw TransportError(kind: .cut, host: origin.hostAndPort, detail: "closed before it was used")
+        }
     }
 
     // MARK: The pool
@@ -178,151 +179,19 @@ package final class LiveTransport: HTTPTransport {
     // MARK: Connecting
 
     private func connect(_ key: Key, proxy: ProxySettings.Proxy?, patience: Patience) async throws -> HTTPConnection {
-        let origin = key.origin
-        let host = origin.hostAndPort
-        let candidates: [SocketAddress]
-        if let proxy {
-            try await judgeBehindProxy(key)
-            candidates = try await configuration.resolver.addresses(of: proxy.host, port: proxy.port)
-        } else {
-            let found = try await configuration.resolver.addresses(of: origin.host, port: origin.port)
-            var objection: String?
-            candidates = found.filter { address in
-                guard let reason = self.objection(to: address, key) else { return true }
-                objection = reason
-                return false
-            }
-            if candidates.isEmpty {
-                throw TransportError(kind: .addressRefused, host: host, detail: objection ?? "the name has no address")
-            }
-        }
-        var failure: any Error = TransportError(kind: .connect, host: host, detail: "the name has no address")
-        for candidate in candidates {
-            try Task.checkCancellation()
-            do {
-                return try await connect(to: candidate, key, proxy: proxy, patience: patience)
-            } catch let error as TransportError {
-                failure = error
-                if error.kind == .addressRefused || error.kind == .tls { break }
-            }
-        }
-        throw failure
-    }
-
-    private func objection(to address: SocketAddress, _ key: Key) -> String? {
-        configuration.addressGuard?.objection(
-            to: address,
-            host: key.origin.host,
-            port: key.origin.port,
-            isOwn: key.isOwn
-        )
-    }
-
-    /// A proxy resolves names by itself; what we can know of the name must not be objectionable.
-    private func judgeBehindProxy(_ key: Key) async throws {
-        guard configuration.addressGuard != nil else { return }
-        guard let found = try? await configuration.resolver.addresses(of: key.origin.host, port: key.origin.port) else {
-            return
-        }
-        for address in found {
-            if let reason = objection(to: address, key) {
-                throw TransportError(kind: .addressRefused, host: key.origin.hostAndPort, detail: reason)
-            }
-        }
-    }
-
-    private func connect(
-        to address: SocketAddress,
-        _ key: Key,
-        proxy: ProxySettings.Proxy?,
-        patience: Patience
-    ) async throws -> HTTPConnection {
-        let origin = key.origin
-        let host = origin.hostAndPort
-        let limit = TimeAmount(patience.connect)
-        let channel: any Channel
-        do {
-            channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-                .connectTimeout(limit)
-                .channelOption(ChannelOptions.autoRead, value: false)
-                .channelOption(
-                    ChannelOptions.recvAllocator,
-                    value: AdaptiveRecvByteBufferAllocator(minimum: 4096, initial: 16_384, maximum: 131_072)
-                )
-                .channelOption(ChannelOptions.maxMessagesPerRead, value: 1)
-                .connect(to: address).get()
-        } catch {
-            try Task.checkCancellation()
-            throw TransportError(
-                kind: Self.isExhaustion(error) ? .resources : .connect,
-                host: host,
-                detail: "no connection to \(proxy.map { "the proxy \($0)" } ?? address.ipAddress ?? "it"): \(error)"
-            )
-        }
-        do {
-            // What was resolved and what is connected can differ only by a fault of ours; then nothing is sent.
-            if proxy == nil, let remote = channel.remoteAddress, let reason = objection(to: remote, key) {
-                throw TransportError(kind: .addressRefused, host: host, detail: reason)
-            }
-            if let proxy, origin.scheme == .https { try await tunnel(channel, origin, proxy, limit: limit) }
-            if origin.scheme == .https {
-                try await (key.authorities ?? authorities).secure(channel, origin, limit: limit)
-            }
-            let handler = try await channel.eventLoop.submit {
-                let handler = ExchangeHandler(host: host)
-                try channel.pipeline.syncOperations.addHandlers([
-                    HTTPRequestEncoder(),
-                    ByteToMessageHandler(HTTPResponseDecoder(leftOverBytesStrategy: .dropBytes)),
-                    handler,
-                ])
-                return NIOLoopBound(handler, eventLoop: channel.eventLoop)
-            }.get()
-            let connection = HTTPConnection(
-                channel: channel,
-                handler: handler,
-                isForwarded: proxy != nil && origin.scheme == .http
-            )
-            try await channel.eventLoop.submit { [weak self] in
-                handler.value.whenIdle = { self?.give(connection, key) }
-            }.get()
-            return connection
-        } catch {
-            channel.close(promise: nil)
-            try Task.checkCancellation()
-            throw error as? TransportError ?? TransportError(kind: .connect, host: host, detail: "\(error)")
-        }
-    }
-
-    private func tunnel(
-        _ channel: any Channel,
-        _ origin: WebAddress.Origin,
-        _ proxy: ProxySettings.Proxy,
-        limit: TimeAmount
-    ) async throws {
-        let opened = channel.eventLoop.makePromise(of: Void.self)
-        let timer = channel.eventLoop.scheduleTask(in: limit) {
-            opened.fail(TransportError(kind: .proxy, host: proxy.description, detail: "no answer within \(limit)"))
-        }
-        channel.eventLoop.execute {
-            do {
-                try channel.pipeline.syncOperations.addHandler(
-                    TunnelHandler(
-                        target: origin.hostAndPort,
-                        authorization: proxy.authorization,
-                        opened: opened
-                    )
-                )
-            } catch {
-                opened.fail(error)
-            }
-        }
-        defer { timer.cancel() }
-        try await opened.futureResult.get()
-    }
-
-    private static func isExhaustion(_ error: any Error) -> Bool {
-        guard let error = error as? IOError else { return false }
-        return [23, 24, 12, 105].contains(error.errnoCode)
+        let connection = try await Dialing(
+            origin: key.origin,
+            isOwn: key.isOwn,
+            proxy: proxy,
+            addressGuard: configuration.addressGuard,
+            resolver: configuration.resolver,
+            authorities: key.authorities ?? authorities,
+            limit: TimeAmount(patience.connect)
+        ).connect()
+        try await connection.channel.eventLoop.submit { [weak self] in
+            connection.handler.value.whenIdle = { self?.give(connection, key) }
+        }.get()
+        return connection
     }
 }
 

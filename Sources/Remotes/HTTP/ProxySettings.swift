@@ -50,18 +50,41 @@ package struct ProxySettings: Sendable, Hashable {
     /// - Parameters:
     ///   - configured: `network.proxy`; it replaces what the environment says, but not `NO_PROXY`.
     ///   - environment: the process's environment.
-    package init(configured: String?, environment: [String: String]) {
-        func value(_ name: String) -> Proxy? {
-            (environment[name.lowercased()] ?? environment[name]).flatMap { $0.isEmpty ? nil : Proxy($0) }
+    /// - Throws: `TransportError`, with the variable's name as its host, for a proxy of another kind than is spoken to:
+    ///   going straight out instead would be what somebody forbade.
+    package init(configured: String?, environment: [String: String]) throws(TransportError) {
+        func read(_ text: String, _ name: String) throws(TransportError) -> Proxy {
+            if let proxy = Proxy(text) { return proxy }
+            let scheme = text.range(of: "://").map { String(text[..<$0.lowerBound].prefix(16)) }
+            throw TransportError(
+                kind: .invalidRequest,
+                host: name,
+                detail: (scheme.map { $0.lowercased() == "http" ? nil : "a proxy of `\($0)` is not spoken to" } ?? nil)
+                    .map { "\($0); name one as http://HOST:PORT, or unset \(name)" }
+                    ?? "it names no proxy; write http://HOST:PORT, or unset \(name)"
+            )
+        }
+        func value(_ name: String) throws(TransportError) -> Proxy? {
+            for name in [name.lowercased(), name] {
+                guard let text = environment[name]?.trimmingCharacters(in: .whitespaces) else { continue }
+                return text.isEmpty ? nil : try read(text, name)
+            }
+            return nil
         }
         if let configured {
-            secure = Proxy(configured)
+            secure = try read(configured, "network.proxy")
             plain = secure
         } else {
-            secure = value("HTTPS_PROXY") ?? value("ALL_PROXY")
+            let all = try value("ALL_PROXY")
+            secure = try value("HTTPS_PROXY") ?? all
             // In a CGI program HTTP_PROXY is a request's header, so upper case is not trusted there.
-            let isCGI = environment["REQUEST_METHOD"] != nil
-            plain = (isCGI ? environment["http_proxy"].flatMap(Proxy.init) : value("HTTP_PROXY")) ?? value("ALL_PROXY")
+            if environment["REQUEST_METHOD"] != nil {
+                plain = try environment["http_proxy"].map { text throws(TransportError) in try read(text, "http_proxy")
+                }
+            } else {
+                plain = try value("HTTP_PROXY")
+            }
+            plain = plain ?? all
         }
         exceptions = (environment["no_proxy"] ?? environment["NO_PROXY"] ?? "")
             .split(whereSeparator: { $0 == "," || $0.isWhitespace })

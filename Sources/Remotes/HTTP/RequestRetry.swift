@@ -21,6 +21,19 @@ package struct RequestRetry: Sendable, Hashable {
         self.maximumRetryAfter = maximumRetryAfter
     }
 
+    /// How long to wait after an attempt that failed and is worth another; nil when it was the last, or when the wait
+    /// asked for is too long to hold a worker.
+    ///
+    /// - Parameters:
+    ///   - attempt: its number, from 1.
+    ///   - asked: what the other side asked us to wait.
+    ///   - attempts: how many there may be; nil: as many as this rule says.
+    package func wait(after attempt: Int, asked: Duration?, of attempts: Int? = nil, random: Double) -> Duration? {
+        guard attempt < (attempts ?? self.attempts), (asked ?? .zero) <= maximumRetryAfter else { return nil }
+        if let asked, asked > .zero { return asked }
+        return delay(after: attempt, random: random)
+    }
+
     /// How long to wait after the attempt with this number (from 1): between half and all of the doubled base, so that
     /// clients that failed together do not come back together.
     package func delay(after attempt: Int, random: Double) -> Duration {

@@ -58,7 +58,6 @@ final class TrustedAuthorities: Sendable, Hashable {
             do {
                 let client = try NIOSSLClientHandler(context: context, serverHostname: isAddress ? nil : origin.host)
                 try channel.pipeline.syncOperations.addHandlers([client, HandshakeHandler(done: done)])
-                channel.read()
             } catch {
                 done.fail(error)
             }
@@ -69,7 +68,23 @@ final class TrustedAuthorities: Sendable, Hashable {
         } catch let error as TransportError {
             throw error
         } catch {
-            throw TransportError(kind: .tls, host: origin.hostAndPort, detail: "TLS: \(error)")
+            throw TransportError(
+                kind: Self.isRefusal(error) ? .tls : .connect,
+                host: origin.hostAndPort,
+                detail: Self.isRefusal(error) ? "TLS: \(error)" : "the connection ended in the TLS handshake: \(error)"
+            )
+        }
+    }
+
+    /// Whether one side refused the other: a certificate or a name that is not accepted, an alert. A handshake that
+    /// breaks off says nothing of either, and succeeds the next time.
+    private static func isRefusal(_ error: any Error) -> Bool {
+        switch error {
+        case is NIOSSLExtraError: true
+        case NIOSSLError.handshakeFailed(let cause): isRefusal(cause)
+        case BoringSSLError.sslError(let stack): stack.contains { !"\($0)".contains("EOF") }
+        case BoringSSLError.invalidSNIName, BoringSSLError.failedToSetALPN: true
+        default: false
         }
     }
 }
@@ -89,11 +104,6 @@ private final class HandshakeHandler: ChannelInboundHandler, RemovableChannelHan
             context.pipeline.syncOperations.removeHandler(self, promise: done)
         }
         context.fireUserInboundEventTriggered(event)
-    }
-
-    func channelReadComplete(context: ChannelHandlerContext) {
-        if !isDone { context.read() }
-        context.fireChannelReadComplete()
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {

@@ -95,13 +95,14 @@ package struct WebAddress: Hashable, Sendable, CustomStringConvertible {
 
     package var description: String { "\(origin)\(target)" }
 
-    /// Percent-encodes everything but the unreserved characters of RFC 3986.
-    package static func escape(_ text: String) -> String {
+    /// Percent-encodes everything but the unreserved characters of RFC 3986, and slashes where they divide a path.
+    package static func escape(_ text: String, keepingSlashes: Bool = false) -> String {
         let digits = Array("0123456789ABCDEF".utf8)
         var out: [UInt8] = []
         for byte in text.utf8 {
             switch byte {
             case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, 0x2d, 0x2e, 0x5f, 0x7e: out.append(byte)
+            case 0x2f where keepingSlashes: out.append(byte)
             default: out += [0x25, digits[Int(byte >> 4)], digits[Int(byte & 15)]]
             }
         }

@@ -1,4 +1,3 @@
-import AsyncHTTPClient
 import Foundation
 import NIOCore
 import NIOHTTP1
@@ -8,9 +7,7 @@ import NIOHTTP1
 actor Authenticator {
     private struct Token {
         var value: String
-        /// On the timeline.
-        var expires: Duration
-        /// Past this a new one is fetched before use.
+        /// On the timeline; past this a new one is fetched before use.
         var refresh: Duration
     }
 
@@ -23,6 +20,12 @@ actor Authenticator {
         case none
         case basic
         case bearer(Challenge)
+    }
+
+    /// A request for a token under way, by whoever asked first; the others take what it brings.
+    private final class Fetch {
+        let done = Signal()
+        var result: Result<Token, any Error>?
     }
 
     /// Tokens and scopes that are kept; what is forgotten costs a challenge.
@@ -38,9 +41,8 @@ actor Authenticator {
 
     private var scheme = Scheme.none
     private var tokens: [String: Token] = [:]
-    private var fetching: [String: Task<Token, any Error>] = [:]
+    private var fetching: [String: Fetch] = [:]
     private var scopes: [RegistryScope: [String]] = [:]
-    private(set) var requests = 0
 
     init(
         endpoint: RegistryEndpoint,
@@ -81,6 +83,7 @@ actor Authenticator {
             guard realm.origin.scheme == .https || endpoint.origin.scheme == .http else {
                 throw fail(.addressRefused, "the token endpoint \(realm.origin) is not https")
             }
+            if await hasCredentials(), !endpoint.trusts(realm: realm.origin) { throw strange(realm.origin) }
             if let scopeText = bearer.parameters["scope"], scopeText.utf8.count <= 2048, !scopeText.isEmpty {
                 // Registries that name other scopes than ours know better; ours stay for what they leave out.
                 var items = scopeText.split(separator: " ").map(String.init)
@@ -106,6 +109,33 @@ actor Authenticator {
             return try await Self.basicHeader(source.credential(for: endpoint.name)) != used
         }
         return false
+    }
+
+    /// Throws away what was shown and not taken, although its time is not over by our clock.
+    ///
+    /// - Returns: whether there is something else to show.
+    func renew(_ used: String, scope: RegistryScope) async throws -> Bool {
+        switch scheme {
+        case .none: return false
+        case .basic:
+            let credential = try await source.credential(for: endpoint.name)
+            if Self.basicHeader(credential) == used { await source.invalidate(credential, for: endpoint.name) }
+            return try await Self.basicHeader(source.credential(for: endpoint.name)) != used
+        case .bearer:
+            let key = itemsKey(scope)
+            guard let token = tokens[key], "Bearer \(token.value)" == used else { return tokens[key] != nil }
+            tokens[key] = nil
+            return true
+        }
+    }
+
+    private func strange(_ realm: WebAddress.Origin) -> RegistryError {
+        RegistryError(
+            .addressRefused,
+            host: endpoint.name,
+            detail: "it sends logins to \(realm), which is not of its own domain",
+            advice: "if that is right, set registries.\(endpoint.name).tokenRealm to \(realm)"
+        )
     }
 
     /// Whether requests carry credentials of ours, in whatever form.
@@ -141,26 +171,31 @@ actor Authenticator {
         while true {
             if let token = tokens[key], timeline.elapsed() < token.refresh { return "Bearer \(token.value)" }
             guard let running = fetching[key] else { break }
-            do {
-                return try await "Bearer \(running.value.value)"
-            } catch is CancellationError {
-                // Whoever fetched was cancelled; that is no reason for us to fail.
-                try Task.checkCancellation()
-                if fetching[key] == running { fetching[key] = nil }
+            await running.done.wait()
+            try Task.checkCancellation()
+            switch running.result {
+            case .success(let token)?: return "Bearer \(token.value)"
+            // Whoever fetched was cancelled; that is no reason for us to fail.
+            case .failure(is CancellationError)?, nil: continue
+            case .failure(let error)?: throw error
             }
         }
-        // Owned by `fetching`: whoever asks for the same scope awaits it, and it ends with its one request.
-        let task = Task { try await fetch(challenge, items: items) }
-        fetching[key] = task
-        defer { if fetching[key] == task { fetching[key] = nil } }
-        let token = try await withTaskCancellationHandler {
-            try await task.value
-        } onCancel: {
-            task.cancel()
+        let fetch = Fetch()
+        fetching[key] = fetch
+        defer {
+            if fetching[key] === fetch { fetching[key] = nil }
+            fetch.done.set()
         }
-        if tokens.count > Self.remembered { tokens = tokens.filter { $0.value.refresh > timeline.elapsed() } }
-        tokens[key] = token
-        return "Bearer \(token.value)"
+        do {
+            let token = try await self.fetch(challenge, items: items)
+            fetch.result = .success(token)
+            if tokens.count > Self.remembered { tokens = tokens.filter { $0.value.refresh > timeline.elapsed() } }
+            tokens[key] = token
+            return "Bearer \(token.value)"
+        } catch {
+            fetch.result = .failure(error)
+            throw error
+        }
     }
 
     /// Gets a token; credentials that are refused are looked up again, once, since they may have been renewed meanwhile.
@@ -182,59 +217,70 @@ actor Authenticator {
     }
 
     private func fetch(_ challenge: Challenge, items: [String], credential: RegistryCredential) async throws -> Token {
-        if case .bearer(let value) = credential {
-            return Token(value: value, expires: .seconds(1 << 32), refresh: .seconds(1 << 32))
-        }
+        if case .bearer(let value) = credential { return Token(value: value, refresh: .seconds(1 << 32)) }
         var request = tokenRequest(challenge, items: items, credential: credential)
         request.headers.replaceOrAdd(name: "user-agent", value: RegistryClient.userAgent)
+        request.headers.replaceOrAdd(name: "accept-encoding", value: "identity")
         var attempt = 1
         while true {
-            let started = timeline.elapsed()
             let error: RegistryError
             do {
-                let (response, bytes) = try await send(request)
-                if response.status == .ok { return try token(from: bytes, started: started) }
-                error = RegistryError.classify(
-                    host: endpoint.name,
-                    status: Int(response.status.code),
-                    body: ErrorBody(bytes: bytes),
-                    retryAfter: response.headers.first(name: "retry-after").flatMap {
-                        RetryAfter.parse($0, now: timeline.now())
-                    },
-                    authenticated: !credential.isAnonymous,
-                    what: "the token endpoint refused"
-                )
+                return try await once(request, isAuthenticated: !credential.isAnonymous)
+            } catch let failure as RegistryError {
+                error = failure
             } catch let failure as TransportError {
                 error = RegistryError(failure, host: endpoint.name)
             }
-            guard RegistryClient.isBrief(error), attempt < retry.attempts,
-                (error.retryAfter ?? .zero) <= retry.maximumRetryAfter
+            guard error.isBrief,
+                let wait = retry.wait(after: attempt, asked: error.retryAfter, random: timeline.random())
             else { throw error }
-            try await timeline.sleep(error.retryAfter ?? retry.delay(after: attempt, random: timeline.random()))
+            try await timeline.sleep(wait)
             attempt += 1
         }
     }
 
     /// One request to the token endpoint, which counts as one to the registry and whose answer the pacer is told.
-    private func send(_ request: HTTPClientRequest) async throws -> (HTTPClientResponse, [UInt8]) {
-        try await pacer.acquire(.token, host: endpoint.name)
+    private func once(_ request: HTTPClientRequest, isAuthenticated: Bool) async throws -> Token {
         let permit = Permit(pacer: pacer, kind: .token, host: endpoint.name)
-        requests += 1
+        try await permit.acquire()
+        let started = timeline.elapsed()
+        let response: HTTPClientResponse
+        let bytes: [UInt8]
         do {
-            let response = try await transport.send(request, patience: patience)
-            await pacer.observe(
-                .token,
-                host: endpoint.name,
-                status: Int(response.status.code),
-                headers: response.headers
-            )
-            let bytes = try await RegistryClient.collect(response.body, limit: 1 << 20, host: endpoint.name)
+            response = try await transport.send(request, patience: patience.forSmallBodies)
+            await permit.observe(status: Int(response.status.code), headers: response.headers)
+            bytes = try await RegistryClient.collect(response.body, limit: 1 << 20, host: endpoint.name)
             await permit.release()
-            return (response, bytes)
         } catch {
             await permit.release()
             throw error
         }
+        let contentType = response.headers.first(name: "content-type")
+        if response.status == .ok, !WebPage.isNamed(by: contentType), !WebPage.isMeant(by: bytes) {
+            return try token(from: bytes, started: started)
+        }
+        throw refusal(response, ErrorBody(bytes: bytes, contentType: contentType), isAuthenticated)
+    }
+
+    /// What an answer without a token means: a word about us at most, never about the image.
+    private func refusal(_ response: HTTPClientResponse, _ body: ErrorBody, _ isAuthenticated: Bool) -> RegistryError {
+        var error = RegistryError.classify(
+            host: endpoint.name,
+            status: Int(response.status.code),
+            body: body,
+            retryAfter: response.headers.first(name: "retry-after").flatMap {
+                RetryAfter.parse($0, now: timeline.now())
+            },
+            authenticated: isAuthenticated,
+            what: "the token endpoint refused"
+        )
+        switch error.kind {
+        case .throttled, .quotaExhausted, .serverFault, .denied, .noCredentials: break
+        default: error.kind = .brokenAnswer
+        }
+        if error.kind == .denied, !isAuthenticated { error.kind = .noCredentials }
+        if error.kind == .denied { error.advice = "correct the credentials for \(endpoint.name)" }
+        return error
     }
 
     private func tokenRequest(
@@ -271,18 +317,14 @@ actor Authenticator {
                 case expiresIn = "expires_in"
             }
         }
-        guard let answer = try? JSONDecoder().decode(Answer.self, from: Data(bytes)),
+        guard JSONBounds.holds(bytes), let answer = try? JSONDecoder().decode(Answer.self, from: Data(bytes)),
             let value = [answer.token, answer.accessToken].compactMap({ $0 }).first(where: { !$0.isEmpty }),
             value.utf8.count <= 65_536, value.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f })
         else { throw fail(.brokenAnswer, "the token endpoint gave no token") }
         // Without a lifetime a token counts for 60 seconds (distribution specification, token authentication).
         let lifetime = min(max(answer.expiresIn ?? 60, 1), 86_400)
         let early = min(30, lifetime / 4)
-        return Token(
-            value: value,
-            expires: started + .seconds(lifetime),
-            refresh: started + .seconds(lifetime - early)
-        )
+        return Token(value: value, refresh: started + .seconds(lifetime - early))
     }
 
     private func fail(_ kind: RegistryError.Kind, _ detail: String) -> RegistryError {

@@ -1,4 +1,3 @@
-import AsyncHTTPClient
 import NIOCore
 import Names
 import Synchronization
@@ -131,6 +130,13 @@ struct BlobBody: AsyncSequence, Sendable {
                     let opened = try await nextStream()
                     if let length = opened.length, length != blob.descriptor.size {
                         await opened.permit.release()
+                        if opened.isPage {
+                            throw RegistryError(
+                                .serverFault,
+                                host: blob.client.host,
+                                detail: "a web page answered in the place of the blob \(blob.descriptor.digest.short)"
+                            )
+                        }
                         throw mismatch("\(length) bytes long, not \(blob.descriptor.size)", found: nil)
                     }
                     blob.report.opened(opened.permit)
@@ -162,22 +168,26 @@ struct BlobBody: AsyncSequence, Sendable {
                 blob.repository,
                 blob.descriptor.digest,
                 from: received,
-                isPaced: blob.opened == nil
+                isPaced: blob.opened == nil,
+                isNamed: !blob.isReread,
+                // What to repeat, and how often, is decided here alone.
+                attempts: 1
             )
         }
 
         private mutating func waitToResume(after error: any Error) async throws {
             let client = blob.client
             let seen = client.translate(error)
-            guard let seen = seen as? RegistryError, RegistryClient.isBrief(seen) else { throw seen }
             failures += 1
-            guard failures < client.retry.attempts, (seen.retryAfter ?? .zero) <= client.retry.maximumRetryAfter else {
-                throw seen
-            }
+            guard let seen = seen as? RegistryError, seen.isWorthRepeating(after: failures),
+                let wait = client.retry.wait(
+                    after: failures,
+                    asked: seen.retryAfter,
+                    random: client.timeline.random()
+                )
+            else { throw seen }
             blob.progress.update { $0.resumed += 1 }
-            try await client.timeline.sleep(
-                seen.retryAfter ?? client.retry.delay(after: failures, random: client.timeline.random())
-            )
+            try await client.timeline.sleep(wait)
         }
 
         private mutating func closeStream() async {

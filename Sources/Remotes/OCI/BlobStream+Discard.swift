@@ -1,5 +1,3 @@
-import AsyncHTTPClient
-
 extension BlobStream {
     /// Gives the blob up after its first bytes: asking for it was all that was wanted.
     package func discard() async {

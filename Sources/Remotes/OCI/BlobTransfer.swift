@@ -1,4 +1,3 @@
-import AsyncHTTPClient
 import NIOCore
 
 /// Moves one blob into a repository of a destination, over cuts on either side.
@@ -36,15 +35,17 @@ struct BlobTransfer: Sendable {
                 guard !(seen is CancellationError), let seen = seen as? RegistryError else { throw seen }
                 let isWorthIt =
                     failure == nil
-                    ? RegistryClient.isBrief(seen) || seen.kind == .uploadGone
+                    ? seen.isBrief || seen.kind == .uploadGone
                     : seen.kind == .digestMismatch && attempt == 1
-                guard isWorthIt, attempt < client.retry.attempts,
-                    (seen.retryAfter ?? .zero) <= client.retry.maximumRetryAfter
+                guard isWorthIt,
+                    let wait = client.retry.wait(
+                        after: attempt,
+                        asked: seen.retryAfter,
+                        random: client.timeline.random()
+                    )
                 else { throw seen }
                 progress.update { $0.restarted += 1 }
-                try await client.timeline.sleep(
-                    seen.retryAfter ?? client.retry.delay(after: attempt, random: client.timeline.random())
-                )
+                try await client.timeline.sleep(wait)
                 attempt += 1
                 // The answer may have been all that was lost.
                 if try await client.blobExists(destination.repository, descriptor.digest) {
@@ -61,7 +62,9 @@ struct BlobTransfer: Sendable {
         if let session {
             open = session
         } else {
-            guard case .upload(let started) = try await client.startUpload(destination.repository) else { return }
+            guard case .upload(let started) = try await client.startUpload(destination.repository, attempts: 1) else {
+                return
+            }
             open = started
         }
         session = nil
@@ -78,7 +81,11 @@ struct BlobTransfer: Sendable {
             // The upload takes a place among the host's requests, and so would the download: when all places are held
             // by uploads that wait for one, none ever gets it. So the download has its place first and gives it back.
             do {
-                let stream = try await origin.client.openBlob(origin.repository, descriptor.digest)
+                let stream = try await origin.client.openBlob(
+                    origin.repository,
+                    descriptor.digest,
+                    isNamed: !origin.isReread
+                )
                 await stream.permit.release()
                 body.opened = stream.withoutPermit
             } catch {
@@ -92,7 +99,7 @@ struct BlobTransfer: Sendable {
                 open,
                 digest: descriptor.digest,
                 size: descriptor.size,
-                body: .stream(body, length: .known(descriptor.size))
+                body: .stream(body, length: descriptor.size)
             )
             await report.close()
         } catch {
@@ -109,28 +116,19 @@ struct BlobTransfer: Sendable {
     /// Uploads a small blob whose bytes are in memory.
     func upload(_ bytes: [UInt8]) async throws {
         let client = destination.client
-        var attempt = 1
-        while true {
-            do {
-                guard case .upload(let session) = try await client.startUpload(destination.repository) else { return }
-                try await client.finishUpload(
-                    session,
-                    digest: descriptor.digest,
-                    size: Int64(bytes.count),
-                    body: .bytes(ByteBuffer(bytes: bytes))
-                )
-                progress.update { $0.bytesDone += Int64(bytes.count) }
-                return
-            } catch let error as RegistryError
-                where (RegistryClient.isBrief(error) || error.kind == .uploadGone) && attempt < client.retry.attempts
-            {
-                guard (error.retryAfter ?? .zero) <= client.retry.maximumRetryAfter else { throw error }
-                progress.update { $0.restarted += 1 }
-                try await client.timeline.sleep(
-                    error.retryAfter ?? client.retry.delay(after: attempt, random: client.timeline.random())
-                )
-                attempt += 1
-            }
+        var isAgain = false
+        try await client.retrying(isWorthIt: { error, _ in error.isBrief || error.kind == .uploadGone }) {
+            if isAgain { progress.update { $0.restarted += 1 } }
+            isAgain = true
+            let outcome = try await client.startUpload(destination.repository, attempts: 1)
+            guard case .upload(let session) = outcome else { return }
+            try await client.finishUpload(
+                session,
+                digest: descriptor.digest,
+                size: Int64(bytes.count),
+                body: .bytes(ByteBuffer(bytes: bytes))
+            )
+            progress.update { $0.bytesDone += Int64(bytes.count) }
         }
     }
 

@@ -65,11 +65,7 @@ struct CopyPlan: Sendable {
         if let chosen, copy.platforms?.count == 1 {
             platformDigest = chosen.digest
             if source.reference.digest == nil {
-                let child = try await source.client.getManifest(
-                    source.repository,
-                    .digest(chosen.digest),
-                    budget: source.budget
-                )
+                let child = try await Self.child(chosen, of: root.digest, copy)
                 guard case .image(let manifest) = child.content else {
                     throw RegistryError(
                         .unsupported,
@@ -84,7 +80,55 @@ struct CopyPlan: Sendable {
                 return
             }
         }
-        children = try await Self.descend(index, copy: copy, depth: 1, room: Room(taken: root.bytes.count))
+        children = try await Self.descend(
+            index,
+            digest: root.digest,
+            copy: copy,
+            depth: 1,
+            room: Room(taken: root.bytes.count)
+        )
+        for child in children where child.digest == chosen?.digest {
+            if case .image(let manifest) = child.content { try Self.refuseForeign(manifest, copy) }
+        }
+    }
+
+    /// A manifest that an index names.
+    private static func child(
+        _ descriptor: Descriptor,
+        of index: Digest,
+        _ copy: ImageCopy
+    ) async throws -> ManifestDocument {
+        let source = copy.source
+        do {
+            return try await source.client.getManifest(
+                source.repository,
+                .digest(descriptor.digest),
+                budget: source.budget,
+                descriptor: descriptor
+            )
+        } catch let error as RegistryError where error.kind == .incomplete {
+            let platform = descriptor.platform.map { " for \($0)" } ?? ""
+            throw RegistryError(
+                .incomplete,
+                host: error.host,
+                status: error.status,
+                codes: error.codes,
+                detail: "the index \(index.short) of \(source.repository) is broken: the manifest "
+                    + "\(descriptor.digest)\(platform) that it names is missing"
+            )
+        }
+    }
+
+    /// An image to run needs all its layers where it runs.
+    private static func refuseForeign(_ manifest: Manifest, _ copy: ImageCopy) throws {
+        guard copy.platforms != nil, manifest.hasForeignLayers else { return }
+        throw RegistryError(
+            .unsupported,
+            host: copy.source.client.host,
+            detail: "\(copy.source.repository):\(copy.source.reference) has layers that are to be fetched from a place "
+                + "outside the registry, which is never done",
+            advice: "use an image all of whose layers are in its registry"
+        )
     }
 
     /// What is left for manifests: each is asked for, and held in memory.
@@ -118,6 +162,7 @@ struct CopyPlan: Sendable {
     /// All manifests below an index, children before their parents.
     private static func descend(
         _ index: Index,
+        digest: Digest,
         copy: ImageCopy,
         depth: Int,
         room: Room
@@ -132,18 +177,19 @@ struct CopyPlan: Sendable {
         var seen: Set<Digest> = []
         let wanted = index.manifests.filter { seen.insert($0.digest).inserted }
         var documents: [Int: ManifestDocument] = [:]
-        try await withThrowingTaskGroup(of: (Int, ManifestDocument).self) { group in
+        try await withThrowingTaskGroup(of: (Int, ManifestDocument?).self) { group in
             var next = wanted.enumerated().makeIterator()
             func add() {
                 guard let (position, descriptor) = next.next() else { return }
                 group.addTask {
-                    let document = try await copy.source.client.getManifest(
-                        copy.source.repository,
-                        .digest(descriptor.digest),
-                        budget: copy.source.budget
-                    )
-                    try room.take(document, copy)
-                    return (position, document)
+                    do {
+                        let document = try await child(descriptor, of: digest, copy)
+                        try room.take(document, copy)
+                        return (position, document)
+                    } catch let error as RegistryError where error.kind == .incomplete && descriptor.isNoImage {
+                        // An attestation that is gone harms no run; whether the index may lack it, its new home says.
+                        return (position, nil)
+                    }
                 }
             }
             for _ in 0..<Self.width(of: wanted.map(\.size)) { add() }
@@ -156,7 +202,7 @@ struct CopyPlan: Sendable {
         for position in wanted.indices {
             guard let document = documents[position] else { continue }
             if case .index(let inner) = document.content {
-                all += try await descend(inner, copy: copy, depth: depth + 1, room: room)
+                all += try await descend(inner, digest: document.digest, copy: copy, depth: depth + 1, room: room)
             }
             all.append(document)
         }
@@ -170,6 +216,7 @@ struct CopyPlan: Sendable {
         for copy: ImageCopy,
         isAlone: Bool
     ) async throws {
+        try Self.refuseForeign(manifest, copy)
         let configuration = manifest.configuration
         let asksPlatform = isAlone && copy.platforms != nil
         guard !asksPlatform || configuration.mediaType.isImageConfiguration else {
@@ -214,7 +261,7 @@ struct CopyPlan: Sendable {
             .platformMissing,
             host: copy.source.client.host,
             detail: "\(copy.source.repository):\(copy.source.reference) has no \(wanted); it has "
-                + (found.isEmpty ? "none that is named" : found.map(\.description).joined(separator: ", ")),
+                + (found.isEmpty ? "none that is named" : Platform.list(found)),
             platforms: found
         )
     }

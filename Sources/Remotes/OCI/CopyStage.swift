@@ -196,7 +196,8 @@ struct CopyStage: Sendable {
     }
 
     private static func cannotBeRead(_ error: RegistryError) -> Bool {
-        [.notFound, .repositoryNotFound, .denied, .noCredentials, .refused, .unsupported].contains(error.kind)
+        [.notFound, .repositoryNotFound, .denied, .noCredentials, .refused, .unsupported, .brokenAnswer, .storeFault]
+            .contains(error.kind)
     }
 
     /// Makes sure that the repository has the blob, moving it from `origin` if not.

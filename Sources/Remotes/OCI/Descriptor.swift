@@ -22,6 +22,11 @@ package struct Descriptor: Hashable, Sendable {
         self.size = size
         self.platform = platform
     }
+
+    /// Of an index's child: it says of itself that it runs nowhere, as attestations do.
+    var isNoImage: Bool {
+        platform.map { $0.operatingSystem == "unknown" && $0.architecture == "unknown" } ?? false
+    }
 }
 
 /// The manifest of one image or artifact.
@@ -31,11 +36,20 @@ package struct Manifest: Hashable, Sendable {
     /// The manifest this one says something about (a signature, an attestation).
     package var subject: Descriptor?
 
-    /// Configuration and layers, each digest once, in the order of the manifest.
+    /// Configuration and layers that a registry holds, each digest once, in the order of the manifest.
     package var blobs: [Descriptor] {
         var seen: Set<Digest> = []
-        return ([configuration] + layers).filter { seen.insert($0.digest).inserted }
+        return ([configuration] + layers).filter { !$0.mediaType.isForeign && seen.insert($0.digest).inserted }
     }
+
+    /// Whether layers are to be had from a place outside every registry, as those of old Windows images.
+    var hasForeignLayers: Bool { layers.contains { $0.mediaType.isForeign } }
+}
+
+extension MediaType {
+    /// A layer that is not to be distributed: registries, ECR too, take a manifest without it, and clients get it from
+    /// the URLs of its descriptor. From there we never fetch.
+    var isForeign: Bool { rawValue.contains(".foreign.") || rawValue.contains(".nondistributable.") }
 }
 
 /// A list of manifests, usually one for each platform.

@@ -112,7 +112,16 @@ package actor DockerCredentials: RegistryCredentialSource {
 
     private func credential(of entry: File.Entry, registry: String) throws -> RegistryCredential {
         if let token = entry.identitytoken, !token.isEmpty { return .identityToken(token) }
-        if let token = entry.registrytoken, !token.isEmpty { return .bearer(token) }
+        if let token = entry.registrytoken, !token.isEmpty {
+            guard HeaderText.isToken(token) else {
+                throw RegistryError(
+                    .noCredentials,
+                    host: registry,
+                    detail: "`registrytoken` in \(path) has a character that no token has"
+                )
+            }
+            return .bearer(token)
+        }
         if let user = entry.username, let password = entry.password { return .basic(user: user, password: password) }
         guard let auth = entry.auth, !auth.isEmpty else { return .anonymous }
         guard let data = Data(base64Encoded: auth) else {

@@ -88,6 +88,7 @@ extension RegistryError {
             switch error.kind {
             case .throttled: .throttled
             case .transient: .serverFault
+            case .unreachable: .unreachable
             case .accessDenied: .denied
             case .expiredCredentials, .noCredentials, .clockSkew: .noCredentials
             case .brokenAnswer: .brokenAnswer

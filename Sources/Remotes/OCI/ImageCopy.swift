@@ -218,10 +218,7 @@ package struct ImageCopy: Sendable {
         } else {
             return nil
         }
-        guard let head = try await destination.client.headManifest(destination.repository, reference) else {
-            return nil
-        }
-        return head.digest ?? reference.digest
+        return try await destination.client.digest(of: reference, in: destination.repository)
     }
 
     /// What the source's tag names; nil when the registry does not say without being read.

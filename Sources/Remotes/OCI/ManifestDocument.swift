@@ -38,6 +38,9 @@ package struct ManifestDocument: Hashable, Sendable {
         if let expected, digest != expected {
             throw ManifestError(.digestMismatch, "its digest is \(digest), not \(expected)")
         }
+        guard JSONBounds.holds(bytes) else {
+            throw ManifestError(.tooLarge, "it has more than \(JSONBounds.maximumValues) values, or is too deep")
+        }
         let raw: RawManifest
         do {
             raw = try JSONDecoder().decode(RawManifest.self, from: Data(bytes))
@@ -60,13 +63,10 @@ package struct ManifestDocument: Hashable, Sendable {
             }
             var manifests: [Descriptor] = []
             for (position, child) in children.enumerated() {
+                // OCI has readers pass over what they do not know (image specification, index, `manifests`).
+                let type = MediaType(rawValue: child.mediaType ?? "")
+                guard type.isIndex || type.isManifest || type.rawValue.isEmpty else { continue }
                 let descriptor = try child.descriptor(at: "manifests[\(position)]")
-                guard descriptor.mediaType.isIndex || descriptor.mediaType.isManifest else {
-                    throw ManifestError(
-                        descriptor.mediaType.isSchema1 ? .schema1 : .unknownMediaType,
-                        "manifests[\(position)] has the media type `\(descriptor.mediaType.rawValue.prefix(120))`"
-                    )
-                }
                 guard descriptor.size <= Self.maximumBytes else {
                     throw ManifestError(.badDescriptor, "manifests[\(position)] claims \(descriptor.size) bytes")
                 }
@@ -104,7 +104,7 @@ package struct ManifestDocument: Hashable, Sendable {
         if raw.schemaVersion == 1 || written?.isSchema1 == true || (written == nil && header?.isSchema1 == true) {
             throw ManifestError(
                 .schema1,
-                "it is of Docker's schema 1, which registries no longer take; rebuild the image"
+                "it is of Docker's schema 1, which registries no longer take"
             )
         }
         guard raw.schemaVersion == 2 else {
@@ -158,12 +158,23 @@ private struct RawDescriptor: Decodable {
             case os, architecture, variant
             case osVersion = "os.version"
         }
+
+        /// nil where a name is longer than any platform's: it is shown and kept in many places.
+        var known: Platform? {
+            let names = [os, architecture, variant, osVersion].compactMap(\.self)
+            guard names.allSatisfy({ $0.utf8.count <= 64 }) else { return nil }
+            return Platform(
+                operatingSystem: os ?? "unknown",
+                architecture: architecture ?? "unknown",
+                variant: variant.flatMap { $0.isEmpty ? nil : $0 },
+                version: osVersion
+            )
+        }
     }
 
     var mediaType: String?
     var digest: String?
     var size: Int64?
-    var urls: [String]?
     var platform: RawPlatform?
 
     func descriptor(at place: String) throws(ManifestError) -> Descriptor {
@@ -175,29 +186,11 @@ private struct RawDescriptor: Decodable {
         guard type.isWellFormed else {
             throw ManifestError(.unknownMediaType, "\(place) has the media type `\(type.rawValue.prefix(120))`")
         }
-        guard urls?.isEmpty ?? true else {
-            throw ManifestError(
-                .foreignLayer,
-                "\(place) is to be fetched from a place outside the registry, which is never done"
-            )
-        }
         let parsed: Digest
         do { parsed = try Digest(digest ?? "") } catch {
             throw ManifestError(.badDescriptor, "\(place): \(error)")
         }
-        return Descriptor(
-            mediaType: type,
-            digest: parsed,
-            size: size,
-            platform: platform.map {
-                Platform(
-                    operatingSystem: $0.os ?? "unknown",
-                    architecture: $0.architecture ?? "unknown",
-                    variant: $0.variant.flatMap { $0.isEmpty ? nil : $0 },
-                    version: $0.osVersion
-                )
-            }
-        )
+        return Descriptor(mediaType: type, digest: parsed, size: size, platform: platform?.known)
     }
 }
 
@@ -210,7 +203,6 @@ package struct ManifestError: Error, Hashable, Sendable, CustomStringConvertible
         case unknownMediaType
         case schema1
         case badDescriptor
-        case foreignLayer
     }
 
     package let reason: Reason
@@ -229,8 +221,8 @@ package struct ImageConfiguration: Hashable, Sendable {
     package var platform: Platform?
     package var created: Date?
 
-    /// 8 MiB: larger configurations are copied, but not read.
-    package static let maximumBytes: Int64 = 8 * 1024 * 1024
+    /// 4 MiB: larger configurations are copied, but not read.
+    package static let maximumBytes: Int64 = 4 * 1024 * 1024
 
     /// Reads an image's configuration; nil when the bytes are none.
     package init?(bytes: [UInt8]) {
@@ -240,8 +232,12 @@ package struct ImageConfiguration: Hashable, Sendable {
             var variant: String?
             var created: String?
         }
-        guard let raw = try? JSONDecoder().decode(Raw.self, from: Data(bytes)) else { return nil }
-        if let os = raw.os, let architecture = raw.architecture {
+        guard JSONBounds.holds(bytes), let raw = try? JSONDecoder().decode(Raw.self, from: Data(bytes)) else {
+            return nil
+        }
+        if let os = raw.os, let architecture = raw.architecture,
+            [os, architecture, raw.variant ?? ""].allSatisfy({ $0.utf8.count <= 64 })
+        {
             platform = Platform(operatingSystem: os, architecture: architecture, variant: raw.variant)
         }
         created = raw.created.flatMap(Self.date)

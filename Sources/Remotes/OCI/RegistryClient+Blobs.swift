@@ -1,4 +1,3 @@
-package import AsyncHTTPClient
 import NIOCore
 import NIOHTTP1
 package import Names
@@ -10,6 +9,8 @@ package struct BlobStream: Sendable {
     package let offset: Int64
     /// What the registry says the length of the whole blob is.
     package let length: Int64?
+    /// It calls itself a web page, which it may be in spite of all.
+    let isPage: Bool
     let permit: Permit
 
     /// The same bytes, after the place among the host's requests was given back.
@@ -18,6 +19,7 @@ package struct BlobStream: Sendable {
             body: body,
             offset: offset,
             length: length,
+            isPage: isPage,
             permit: Permit(pacer: nil, kind: permit.kind, host: permit.host)
         )
     }
@@ -48,9 +50,7 @@ extension RegistryClient {
             scope: RegistryScope(repository: repository, access: .pull),
             what: "looking for the blob \(digest.short) in \(repository)"
         )
-        let answer = try await perform(request, accepting: [200, 404])
-        await answer.permit.release()
-        return answer.status == 200
+        return try await perform(request, accepting: [200, 404]) { $0.status == 200 }
     }
 
     /// Opens a blob for reading; release the stream's permit when done.
@@ -58,87 +58,100 @@ extension RegistryClient {
     /// - Parameters:
     ///   - offset: the first byte wanted; the stream may begin at 0 all the same.
     ///   - isPaced: false where a request under way has a place among the host's, and this one serves it.
+    ///   - isNamed: whether a manifest of the registry names it: then its absence is the registry's fault.
+    ///   - attempts: how often in all; nil: as the client's rule says.
     package func openBlob(
         _ repository: String,
         _ digest: Digest,
         from offset: Int64 = 0,
-        isPaced: Bool = true
+        isPaced: Bool = true,
+        isNamed: Bool = false,
+        attempts: Int? = nil
     ) async throws -> BlobStream {
-        var request = RegistryRequest(
+        var request = blobRequest(repository, digest)
+        request.isPaced = isPaced
+        request.isNamed = isNamed
+        request.attempts = attempts
+        request.isStream = true
+        if offset > 0 { request.headers.add(name: "range", value: "bytes=\(offset)-") }
+        return try await perform(request, accepting: offset > 0 ? [200, 206, 416] : [200]) { answer in
+            if answer.status == 416 {
+                throw RegistryError(
+                    .digestMismatch,
+                    host: host,
+                    status: 416,
+                    detail: "the blob \(digest.short) of \(repository) ends before byte \(offset)",
+                    digests: .init(found: nil, wanted: digest)
+                )
+            }
+            var start: Int64 = 0
+            var length = answer.header("content-length").flatMap { Int64($0) }
+            if answer.status == 206 {
+                guard let range = answer.header("content-range").flatMap(Self.contentRange), range.first == offset
+                else {
+                    throw RegistryError(
+                        .brokenAnswer,
+                        host: host,
+                        detail: "\(request.what): not the range that was asked for"
+                    )
+                }
+                start = offset
+                length = range.total
+            }
+            return BlobStream(
+                body: answer.response.body,
+                offset: start,
+                length: length,
+                isPage: WebPage.isNamed(by: answer.header("content-type")),
+                permit: answer.permit
+            )
+        }
+    }
+
+    private func blobRequest(_ repository: String, _ digest: Digest) -> RegistryRequest {
+        RegistryRequest(
             method: .GET,
             address: address(repository, "blobs/\(digest)"),
             kind: .blob,
             scope: RegistryScope(repository: repository, access: .pull),
-            what: "reading the blob \(digest.short) of \(repository)",
-            isPaced: isPaced
+            what: "reading the blob \(digest.short) of \(repository)"
         )
-        if offset > 0 { request.headers.add(name: "range", value: "bytes=\(offset)-") }
-        let answer = try await perform(request, accepting: offset > 0 ? [200, 206, 416] : [200])
-        if answer.status == 416 {
-            await answer.permit.release()
-            throw RegistryError(
-                .digestMismatch,
-                host: host,
-                status: 416,
-                detail: "the blob \(digest.short) of \(repository) ends before byte \(offset)",
-                digests: .init(found: nil, wanted: digest)
-            )
-        }
-        var start: Int64 = 0
-        var length = answer.header("content-length").flatMap { Int64($0) }
-        if answer.status == 206 {
-            guard let range = answer.header("content-range").flatMap(Self.contentRange), range.first == offset else {
-                await answer.permit.release()
-                throw RegistryError(
-                    .brokenAnswer,
-                    host: host,
-                    detail: "\(request.what): not the range that was asked for"
-                )
-            }
-            start = offset
-            length = range.total
-        }
-        return BlobStream(body: answer.response.body, offset: start, length: length, permit: answer.permit)
     }
 
     /// A small blob as a whole, checked against its digest.
+    ///
+    /// - Throws: `RegistryError`, `CancellationError`.
     package func readBlob(_ repository: String, _ descriptor: Descriptor) async throws -> [UInt8] {
-        var attempt = 1
-        while true {
-            do {
-                let stream = try await openBlob(repository, descriptor.digest)
-                let bytes: [UInt8]
-                do {
-                    bytes = try await Self.collect(stream.body, limit: Int(descriptor.size), host: host)
-                    await stream.permit.release()
-                } catch {
-                    await stream.permit.release()
-                    throw translate(error)
-                }
-                let found = Digest.of(bytes, algorithm: descriptor.digest.algorithm)
-                guard found == descriptor.digest else {
-                    throw RegistryError(
-                        .digestMismatch,
-                        host: host,
-                        detail: "the blob \(descriptor.digest.short) has other bytes",
-                        digests: .init(found: found, wanted: descriptor.digest)
-                    )
-                }
-                return bytes
-            } catch let error as RegistryError where Self.isBrief(error) && attempt < retry.attempts {
-                try await timeline.sleep(retry.delay(after: attempt, random: timeline.random()))
-                attempt += 1
+        var request = blobRequest(repository, descriptor.digest)
+        request.isNamed = true
+        return try await perform(request, accepting: [200]) { answer in
+            // Raw first: what a blob is called in transit does not matter where the digest holds.
+            let raw = try await Self.collect(answer.response.body, limit: Int(descriptor.size), host: host)
+            let found = Digest.of(raw, algorithm: descriptor.digest.algorithm)
+            if found == descriptor.digest { return raw }
+            if let plain = Inflation.inflated(raw, atMost: Int(descriptor.size)),
+                Digest.of(plain, algorithm: descriptor.digest.algorithm) == descriptor.digest
+            {
+                return plain
             }
+            throw RegistryError(
+                .digestMismatch,
+                host: host,
+                detail: "the blob \(descriptor.digest.short) of \(repository) has other bytes",
+                digests: .init(found: found, wanted: descriptor.digest)
+            )
         }
     }
 
     /// Begins an upload, or takes the blob over from `mountingFrom` when the registry can.
     ///
+    /// - Parameter attempts: how often in all; nil: as the client's rule says.
     /// - Throws: `RegistryError`; `repositoryNotFound` when the repository is to be created first.
     package func startUpload(
         _ repository: String,
         mounting digest: Digest? = nil,
-        from mountSource: String? = nil
+        from mountSource: String? = nil,
+        attempts: Int? = nil
     ) async throws -> MountOutcome {
         var address = address(repository, "blobs/uploads/")
         if let digest, let mountSource {
@@ -155,15 +168,17 @@ extension RegistryClient {
             what: "starting an upload to \(repository)"
         )
         request.headers.add(name: "content-length", value: "0")
+        request.attempts = attempts
         let answer: RegistryResponse
         do {
-            answer = try await perform(request, accepting: [201, 202])
+            answer = try await perform(request, accepting: [201, 202]) { answer in
+                await answer.discard()
+                return answer
+            }
         } catch var error as RegistryError where error.kind == .notFound {
             error.kind = .repositoryNotFound
             throw error
         }
-        _ = try? await Self.collect(answer.response.body, limit: 65_536, host: host)
-        await answer.permit.release()
         if answer.status == 201 {
             guard digest != nil else {
                 throw RegistryError(.brokenAnswer, host: host, detail: "an upload was over before it began")
@@ -206,16 +221,17 @@ extension RegistryClient {
         request.isRepeatable = false
         // Registries compare the digest, and some move the bytes to where they stay, before they answer.
         request.digestion = .milliseconds(size / (32 << 10))
-        let answer: RegistryResponse
+        let stored: String?
         do {
-            answer = try await perform(request, accepting: [200, 201, 204])
+            stored = try await perform(request, accepting: [200, 201, 204]) { answer in
+                await answer.discard()
+                return answer.header("docker-content-digest")
+            }
         } catch var error as RegistryError where error.kind == .notFound {
             error.kind = .uploadGone
             throw error
         }
-        _ = try? await Self.collect(answer.response.body, limit: 65_536, host: host)
-        await answer.permit.release()
-        if let text = answer.header("docker-content-digest"), text != digest.description {
+        if let text = stored, text != digest.description {
             throw RegistryError(
                 .digestMismatch,
                 host: host,
@@ -235,8 +251,7 @@ extension RegistryClient {
             what: "giving up an upload to \(session.repository)"
         )
         request.isRepeatable = false
-        guard let answer = try? await perform(request, accepting: [200, 202, 204, 404, 405]) else { return }
-        await answer.permit.release()
+        try? await perform(request, accepting: [200, 202, 204, 404, 405]) { await $0.discard() }
     }
 
     /// `bytes 10-99/100`; the total is nil for `*`.

@@ -1,4 +1,3 @@
-import AsyncHTTPClient
 import NIOCore
 import NIOHTTP1
 package import Names
@@ -26,6 +25,8 @@ package struct ManifestHead: Hashable, Sendable {
     package var digest: Digest?
     package var mediaType: MediaType?
     package var size: Int64?
+    /// Whether there is a manifest at all; false: looking was refused in a way that says nothing of it, and a GET tells.
+    package var isCertain = true
 }
 
 extension RegistryClient {
@@ -44,37 +45,63 @@ extension RegistryClient {
             kind: .manifestHead,
             scope: RegistryScope(repository: repository, access: .pull),
             headers: Self.acceptHeaders,
-            isRepeatable: isInsistent,
+            attempts: isInsistent ? nil : 1,
             what: "looking for \(reference) in \(repository)"
         )
-        let answer = try await perform(request, accepting: [200, 404])
-        await answer.permit.release()
-        guard answer.status == 200 else { return nil }
-        return ManifestHead(
-            digest: try contentDigest(answer),
-            mediaType: answer.header("content-type").map { MediaType(rawValue: $0) },
-            size: answer.header("content-length").flatMap { Int64($0) }
-        )
+        do {
+            return try await perform(request, accepting: [200, 404]) { answer in
+                guard answer.status == 200 else { return nil }
+                return ManifestHead(
+                    digest: try contentDigest(answer),
+                    mediaType: answer.header("content-type").map { MediaType(rawValue: $0) },
+                    size: answer.header("content-length").flatMap { Int64($0) }
+                )
+            }
+        } catch let error as RegistryError where error.leavesOpen {
+            return ManifestHead(isCertain: false)
+        }
+    }
+
+    /// The digest that a reference has now, by a HEAD, or by a GET where that leaves it open; nil when nothing is there.
+    ///
+    /// - Parameter budget: counts the GET, if there is one.
+    /// - Throws: `RegistryError`, `CancellationError`.
+    package func digest(
+        of reference: ManifestReference,
+        in repository: String,
+        budget: (any PullBudget)? = nil
+    ) async throws -> Digest? {
+        guard let head = try await headManifest(repository, reference) else { return nil }
+        if let digest = head.digest ?? (head.isCertain ? reference.digest : nil) { return digest }
+        do {
+            return try await getManifest(repository, reference, budget: budget).digest
+        } catch let error as RegistryError where error.kind == .notFound {
+            return nil
+        }
     }
 
     /// Reads a manifest and checks it against the digest it was asked for, or the one the registry names.
     ///
-    /// - Parameter budget: counts the GET against a pull quota, each time that it is sent: reserved before, committed,
-    ///   released or left after.
-    /// - Throws: `RegistryError` (`unsupported`, `digestMismatch` for what is refused), `CancellationError`.
+    /// - Parameters:
+    ///   - budget: counts the request, each time that it is sent; nil: it is not counted.
+    ///   - descriptor: where another manifest names it, what that says: no more bytes are read, and its absence is the
+    ///     registry's fault.
+    /// - Throws: `RegistryError`, `CancellationError`.
     package func getManifest(
         _ repository: String,
         _ reference: ManifestReference,
-        budget: (any PullBudget)? = nil
+        budget: (any PullBudget)? = nil,
+        descriptor: Descriptor? = nil
     ) async throws -> ManifestDocument {
-        try await readManifest(repository, reference, budget: budget).document
+        try await readManifest(repository, reference, budget: budget, descriptor: descriptor).document
     }
 
-    /// As `getManifest`, with the id of the request, where the registry names one.
+    /// The same, with the request's id, where the registry names one.
     package func readManifest(
         _ repository: String,
         _ reference: ManifestReference,
-        budget: (any PullBudget)? = nil
+        budget: (any PullBudget)? = nil,
+        descriptor: Descriptor? = nil
     ) async throws -> (document: ManifestDocument, requestID: String?) {
         let request = RegistryRequest(
             method: .GET,
@@ -83,43 +110,62 @@ extension RegistryClient {
             scope: RegistryScope(repository: repository, access: .pull),
             headers: Self.acceptHeaders,
             what: "reading the manifest \(reference) of \(repository)",
-            budget: budget
+            budget: budget,
+            isNamed: descriptor != nil
         )
-        let answer = try await perform(request, accepting: [200])
-        let bytes: [UInt8]
+        let limit = descriptor.map { Int($0.size) } ?? ManifestDocument.maximumBytes
         do {
-            bytes = try await Self.collect(
-                answer.response.body,
-                limit: ManifestDocument.maximumBytes,
-                host: host,
-                length: answer.header("content-length")
-            )
-            await answer.permit.release()
-        } catch let error as RegistryError {
-            await answer.permit.release()
+            return try await perform(request, accepting: [200]) { answer in
+                let bytes = try await answer.bytes(atMost: limit, host: host)
+                return (try document(bytes, of: answer, reference, repository), answer.requestID)
+            }
+        } catch let error as RegistryError where error.kind == .tooLarge {
             throw RegistryError(
-                .unsupported,
+                descriptor == nil ? .unsupported : .digestMismatch,
                 host: host,
-                detail: "the manifest \(reference) of \(repository) is larger than "
-                    + "\(ManifestDocument.maximumBytes) bytes (\(error.detail))"
+                detail: "the manifest \(reference) of \(repository) is larger than the \(limit) bytes "
+                    + (descriptor == nil ? "that are read" : "of its descriptor")
             )
-        } catch {
-            await answer.permit.release()
-            throw translate(error)
+        } catch let error as RegistryError where error.isSchema1 {
+            throw await advised(error, repository, reference)
         }
+    }
+
+    /// What the bytes of an answer are. They may be held against the image only when they are known to be the image's:
+    /// by the digest that was asked for, or that the registry names.
+    private func document(
+        _ bytes: [UInt8],
+        of answer: RegistryResponse,
+        _ reference: ManifestReference,
+        _ repository: String
+    ) throws -> ManifestDocument {
+        let expected = try reference.digest ?? contentDigest(answer)
+        let contentType = answer.header("content-type")
         do {
-            let document = try ManifestDocument(
-                bytes: bytes,
-                contentType: answer.header("content-type"),
-                expected: try reference.digest ?? contentDigest(answer)
-            )
-            return (document, answer.requestID)
-        } catch let error as ManifestError {
-            throw RegistryError(
-                error.reason == .digestMismatch ? .digestMismatch : .unsupported,
+            return try ManifestDocument(bytes: bytes, contentType: contentType, expected: expected)
+        } catch {
+            let body = ErrorBody(bytes: bytes, contentType: contentType)
+            throw fault(error, isProven: expected != nil, body, "\(reference) of \(repository)")
+        }
+    }
+
+    private func fault(_ error: ManifestError, isProven: Bool, _ body: ErrorBody, _ which: String) -> RegistryError {
+        if body.isPage, !isProven || error.reason == .digestMismatch {
+            return RegistryError.classify(
                 host: host,
-                detail: "\(reference) of \(repository): \(error)"
+                status: 200,
+                body: body,
+                retryAfter: nil,
+                authenticated: false,
+                what: "reading the manifest \(which)"
             )
+        }
+        return switch error.reason {
+        case .digestMismatch: RegistryError(.digestMismatch, host: host, detail: "\(which): \(error)")
+        case .malformed where !isProven: RegistryError(.brokenAnswer, host: host, detail: "\(which): \(error)")
+        case .schema1:
+            RegistryError(.unsupported, host: host, codes: [RegistryError.schema1], detail: "\(which): \(error)")
+        default: RegistryError(.unsupported, host: host, detail: "\(which): \(error)")
         }
     }
 
@@ -144,18 +190,17 @@ extension RegistryClient {
         request.headers.add(name: "content-type", value: document.mediaType.rawValue)
         request.headers.add(name: "content-length", value: String(document.bytes.count))
         request.body = .bytes(ByteBuffer(bytes: document.bytes))
-        let answer: RegistryResponse
+        let (found, requestID): (Digest?, String?)
         do {
-            answer = try await perform(request, accepting: [200, 201, 202])
+            (found, requestID) = try await perform(request, accepting: [200, 201, 202]) { answer in
+                await answer.discard()
+                return (try contentDigest(answer), answer.requestID)
+            }
         } catch var error as RegistryError where error.kind == .tagImmutable {
             error.digests = .init(found: nil, wanted: document.digest)
             throw error
         }
-        _ = try? await Self.collect(answer.response.body, limit: 65_536, host: host)
-        await answer.permit.release()
-        if let found = try contentDigest(answer), found.algorithm == document.digest.algorithm,
-            found != document.digest
-        {
+        if let found, found.algorithm == document.digest.algorithm, found != document.digest {
             throw RegistryError(
                 .digestMismatch,
                 host: host,
@@ -163,7 +208,7 @@ extension RegistryClient {
                 digests: .init(found: found, wanted: document.digest)
             )
         }
-        return answer.requestID
+        return requestID
     }
 
     private static var acceptHeaders: HTTPHeaders {

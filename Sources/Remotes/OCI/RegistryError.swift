@@ -35,6 +35,13 @@ package struct RegistryError: Error, Hashable, Sendable, CustomStringConvertible
         case uploadGone
         /// The address guard, or the rule about http, forbids the connection.
         case addressRefused
+        /// Where the registry redirects to did not give it: an address that ran out, storage that fails. It says nothing
+        /// about the image; the registry, asked again, names another address.
+        case storeFault
+        /// A manifest names it and the registry does not have it: an index's child, a layer. It may be about to come.
+        case incomplete
+        /// An answer of more bytes than are read of its kind.
+        case tooLarge
     }
 
     package var kind: Kind
@@ -54,6 +61,8 @@ package struct RegistryError: Error, Hashable, Sendable, CustomStringConvertible
     package var digests: DigestConflict?
     /// Nothing was sent: our own limits held the request back until `retryAfter` is over.
     package var isHeldBack = false
+    /// What a person can do about this very case, where its kind says too little.
+    package var advice: String?
 
     package struct DigestConflict: Hashable, Sendable {
         package var found: Digest?
@@ -74,17 +83,24 @@ package struct RegistryError: Error, Hashable, Sendable, CustomStringConvertible
         detail: String,
         transport: TransportError.Kind? = nil,
         platforms: [Platform] = [],
-        digests: DigestConflict? = nil
+        digests: DigestConflict? = nil,
+        advice: String? = nil
     ) {
         self.kind = kind
         self.host = host
         self.status = status
         self.retryAfter = retryAfter
         self.codes = codes
-        self.detail = detail
+        self.detail = Self.bounded(detail)
+        self.advice = advice
         self.transport = transport
         self.platforms = platforms
         self.digests = digests
+    }
+
+    /// Much of a message may come from the other side, which decides nothing about our memory or our record.
+    private static func bounded(_ text: String) -> String {
+        text.utf8.count <= 2_000 ? text : String(text.prefix(1_000)) + " …"
     }
 
     /// A transport's failure, seen from the registry it was meant for.
@@ -96,7 +112,9 @@ package struct RegistryError: Error, Hashable, Sendable, CustomStringConvertible
     /// Whether the same image may succeed later without anybody changing anything.
     package var isWorthRetrying: Bool {
         switch kind {
-        case .throttled, .quotaExhausted, .serverFault, .uploadGone, .digestMismatch, .brokenAnswer: true
+        case .throttled, .quotaExhausted, .serverFault, .uploadGone, .digestMismatch, .brokenAnswer, .storeFault,
+            .incomplete, .tooLarge:
+            true
         case .unreachable: transport != .tls
         case .notFound, .repositoryNotFound, .denied, .noCredentials, .unsupported, .platformMissing, .tagImmutable,
             .refused, .addressRefused:
@@ -104,10 +122,30 @@ package struct RegistryError: Error, Hashable, Sendable, CustomStringConvertible
         }
     }
 
+    /// Whether trying again within seconds makes sense.
+    var isBrief: Bool {
+        switch kind {
+        case .throttled, .serverFault, .storeFault, .incomplete: true
+        case .unreachable: transport != .tls
+        default: false
+        }
+    }
+
     /// Whether the failure is the host's rather than the image's, so that it uses none of the image's attempts.
     package var belongsToHost: Bool {
         switch kind {
         case .throttled, .quotaExhausted, .unreachable, .serverFault: true
+        default: false
+        }
+    }
+
+    /// Whether it is a refusal to look, which leaves open whether there is something: many a store behind a registry
+    /// allows GET alone, and the answer to a HEAD has no words.
+    var leavesOpen: Bool {
+        guard let status else { return false }
+        return switch kind {
+        case .denied, .refused, .unsupported, .brokenAnswer, .storeFault: status != 401
+        case .serverFault: status < 502
         default: false
         }
     }
@@ -123,71 +161,133 @@ package struct RegistryError: Error, Hashable, Sendable, CustomStringConvertible
 
     /// What a person can do about it.
     package var mend: String {
-        switch kind {
+        if let advice { return advice }
+        return switch kind {
         case .notFound: "check the name and the tag; private images answer like missing ones without credentials"
         case .repositoryNotFound: "create the repository, or check its name"
-        case .denied: "give these credentials the right to this repository"
+        case .denied: "check the name; if it is right, give these credentials the right to this repository"
         case .noCredentials: "configure credentials for \(host)"
         case .throttled: "nothing: it is tried again; lower registries.\(host).requestsPerSecond if it happens often"
         case .quotaExhausted: "nothing: it is tried again when the allowance is back; credentials usually raise it"
-        case .unreachable: transport == .tls ? "trust the registry's certificate authority" : "check network and proxy"
+        case .unreachable:
+            transport == .tls
+                ? "trust the registry's certificate authority, or check its name and this machine's clock"
+                : "nothing: it is tried again; if it stays, check network and proxy"
         case .serverFault: "nothing: it is tried again"
-        case .brokenAnswer: "tell the registry's operator"
+        case .brokenAnswer, .tooLarge, .storeFault:
+            "nothing: it is tried again; if it stays, tell the registry's operator"
         case .digestMismatch: "nothing: it is tried again; if it stays, the registry's storage is damaged"
         case .unsupported: "use an image in Docker schema 2 or OCI format"
         case .platformMissing:
-            "use an image that has the platform, or ask for one of: "
-                + platforms.map(\.description).joined(separator: ", ")
+            "use an image that has the platform, or ask for one of: " + Platform.list(platforms)
         case .tagImmutable: "delete the tag at the destination, or clone to another tag"
         case .refused: "see the registry's message"
         case .uploadGone: "nothing: it is tried again"
         case .addressRefused:
             "if the address is right, list it in network.trustedHosts or network.trustedNetworks; link-local and "
                 + "metadata addresses are never trusted"
+        case .incomplete: "nothing: it is tried again; if it stays, its publisher has to push it anew"
         }
     }
 }
 
+extension Platform {
+    /// Names for a message: the first twelve, and how many more there are.
+    static func list(_ platforms: [Platform]) -> String {
+        let names = platforms.prefix(12).map { String($0.description.prefix(80)) }.joined(separator: ", ")
+        return platforms.count > 12 ? "\(names) and \(platforms.count - 12) more" : names
+    }
+}
+
 extension RegistryError {
-    /// Names the class of an answer.
+    /// What somebody can do where a registry answers 401: most of them say so too of what does not exist.
+    private static func mayNotExist(_ host: String) -> String {
+        "check the name and the tag: \(host) answers so too for what does not exist; if it is private, configure "
+            + "credentials for \(host)"
+    }
+
+    /// Names the class of an answer of the registry itself.
     ///
-    /// - Parameter authenticated: whether the request carried credentials of ours.
+    /// Only what the registry says in its own words is final. A web page in place of an answer, or a refusal without a
+    /// word, is of something in between: it may be different in a minute.
+    ///
+    /// - Parameters:
+    ///   - authenticated: whether the request carried credentials of ours.
+    ///   - isNamed: whether a manifest names what was asked for.
     static func classify(
         host: String,
         status: Int,
         body: ErrorBody,
         retryAfter: Duration?,
         authenticated: Bool,
+        isNamed: Bool = false,
         what: String
     ) -> RegistryError {
+        var advice: String?
         let kind: Kind
         switch status {
-        // ECR says 400, Quay 409, Harbor 412.
-        case _ where [400, 403, 405, 409, 412].contains(status) && body.mentions("immutab"): kind = .tagImmutable
-        case 401: kind = authenticated ? .denied : .noCredentials
-        case 403:
-            // Docker Hub and GHCR answer 403 for repositories that do not exist, ECR for a full repository.
-            kind = body.mentions("limit") && body.mentions("exceeded") ? .refused : .denied
-        case 404:
-            let isRepository =
-                body.codes.contains("NAME_UNKNOWN") || body.mentions("repository with name")
-            kind = isRepository ? .repositoryNotFound : .notFound
+        case 401:
+            kind = authenticated ? .denied : .noCredentials
+            if !authenticated { advice = mayNotExist(host) }
         case 429: kind = body.mentions("pull rate limit") || body.mentions("pull limit") ? .quotaExhausted : .throttled
-        case 405 where body.codes.contains("UNSUPPORTED"): kind = .unsupported
         case 408, 425: kind = .throttled
         case 503: kind = retryAfter == nil ? .serverFault : .throttled
         case 500...599: kind = .serverFault
-        case 400...499: kind = body.codes.contains("BLOB_UPLOAD_UNKNOWN") ? .uploadGone : .refused
+        case _ where body.isPage:
+            kind = .serverFault
+            advice =
+                "nothing: it is tried again; if it stays, see what answers in the place of \(host): a proxy, a page of "
+                + "maintenance, or no registry at all"
+        // ECR says 400, Quay 409, Harbor 412.
+        case _ where [400, 403, 405, 409, 412].contains(status) && body.mentions("immutab"): kind = .tagImmutable
+        case 403 where !body.hasWords:
+            kind = .brokenAnswer
+            advice =
+                "nothing: it is tried again; if it stays, check the name, and the rights of "
+                + (authenticated ? "these credentials" : "whoever asks without credentials")
+        case 403:
+            // Docker Hub and GHCR answer 403 for repositories that do not exist, ECR for a full repository.
+            kind = body.mentions("limit") && body.mentions("exceeded") ? .refused : .denied
+            if kind == .denied, !authenticated { advice = mayNotExist(host) }
+        case 404, 410:
+            let isRepository =
+                body.codes.contains("NAME_UNKNOWN") || body.mentions("repository with name")
+            kind = isRepository ? .repositoryNotFound : isNamed ? .incomplete : .notFound
+        case 405 where body.codes.contains("UNSUPPORTED"): kind = .unsupported
+        case 413: kind = .refused
+        case 400...499 where body.codes.contains("BLOB_UPLOAD_UNKNOWN"): kind = .uploadGone
+        case 400...499: kind = body.codes.isEmpty ? .brokenAnswer : .refused
         default: kind = .brokenAnswer
         }
-        let text = body.message.isEmpty ? what : "\(what): \(body.message)"
         return RegistryError(
             kind,
             host: host,
             status: status,
             retryAfter: retryAfter,
             codes: body.codes,
-            detail: text
+            detail: body.message.isEmpty ? what : "\(what): \(body.message)",
+            advice: advice
+        )
+    }
+
+    /// Names the class of what answered where the registry had led us.
+    static func classify(
+        store: WebAddress.Origin,
+        of host: String,
+        status: Int,
+        body: ErrorBody,
+        retryAfter: Duration?,
+        what: String
+    ) -> RegistryError {
+        RegistryError(
+            status == 429 || (status == 503 && retryAfter != nil) ? .throttled : .storeFault,
+            host: host,
+            status: status,
+            retryAfter: retryAfter,
+            codes: body.codes,
+            detail: "\(what): \(store.authority), where it leads, "
+                + (body.message.isEmpty ? "refused" : "says: \(body.message)"),
+            advice: "nothing: it is tried again; if it stays, tell the operator of \(host)"
         )
     }
 }

@@ -28,7 +28,10 @@ struct AWSCredentialChainTests {
             readFile: { files[$0].map { Data($0.utf8) } },
             transport: transport,
             runProcess: { words in
-                Data(#"{"Version":1,"AccessKeyId":"\#(words.joined(separator: "|"))","SecretAccessKey":"s"}"#.utf8)
+                Data(
+                    #"{"Version":1,"AccessKeyId":"\#(words.joined(separator: "|").replacing(" ", with: "_"))","SecretAccessKey":"s"}"#
+                        .utf8
+                )
             },
             timeline: AWSClientTests.timeline(clock)
         )
@@ -99,7 +102,7 @@ struct AWSCredentialChainTests {
     func process() async throws {
         let config = "[default]\ncredential_process = /bin/keys --for \"my account\" a\\ b\n"
         let found = try await Self.chain(ScriptedTransport([]), config: config).credentials()
-        #expect(found?.accessKeyID == "/bin/keys|--for|my account|a b")
+        #expect(found?.accessKeyID == "/bin/keys|--for|my_account|a_b")
     }
 
     @Test("a profile's name may have blanks and stand in quotes; variables that are empty name none")

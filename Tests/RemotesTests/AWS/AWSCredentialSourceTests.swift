@@ -1,4 +1,3 @@
-import AsyncHTTPClient
 import Crypto
 import Foundation
 import NIOHTTP1
@@ -96,7 +95,7 @@ struct AWSCredentialSourceTests {
         #expect(error?.message.contains("duration_seconds") == true)
     }
 
-    @Test("a login of IAM Identity Center is read from its cache, used while it lasts, and never renewed")
+    @Test("a login of IAM Identity Center is read from its cache, and used while it lasts")
     func identityCenter() async throws {
         let config = """
             [profile app]

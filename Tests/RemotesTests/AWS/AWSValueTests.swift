@@ -113,8 +113,8 @@ struct AWSValueTests {
             ("ecr", "ExpiredTokenException", 400, .expiredCredentials),
             ("sts", "ExpiredToken", 400, .expiredCredentials),
             ("ecr", "RequestTimeTooSkewed", 403, .clockSkew), ("sts", "SignatureDoesNotMatch", 403, .clockSkew),
-            ("ecr", "AccessDeniedException", 400, .accessDenied), ("omics", "", 403, .accessDenied),
-            ("ecr", "RepositoryNotFoundException", 400, .notFound), ("omics", "", 404, .notFound),
+            ("ecr", "AccessDeniedException", 400, .accessDenied), ("omics", "", 403, .brokenAnswer),
+            ("ecr", "RepositoryNotFoundException", 400, .notFound), ("omics", "", 404, .brokenAnswer),
             ("omics", "ValidationException", 400, .permanent),
         ] as [(String, String, Int, AWSError.Kind)]
     )
@@ -157,7 +157,7 @@ struct AWSValueTests {
             502,
             "<!doctype html>\n<html><head>\n<title>502 Bad\n Gateway</title></head><body>x</body></html>"
         )
-        #expect(page.message == "502 Bad Gateway" && page.kind == .transient)
+        #expect(page.message.hasSuffix("titled “502 Bad Gateway”") && page.kind == .transient)
         #expect(error(500, "oops\nagain").message == "oops again")
         #expect(error(400, #"{"__type":"UnknownOperationException"}"#).isUnknownOperation)
         #expect(error(501, "").isUnknownOperation && !page.isUnknownOperation)

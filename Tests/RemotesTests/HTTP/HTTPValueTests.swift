@@ -64,16 +64,40 @@ import Testing
         ] as [(String, String?)]
     )
     func chooses(_ url: String, _ expected: String?) throws {
-        let settings = ProxySettings(configured: nil, environment: Self.environment)
+        let settings = try ProxySettings(configured: nil, environment: Self.environment)
         #expect(settings.proxy(for: try #require(WebAddress(url)).origin)?.description == expected)
     }
 
     @Test func theConfiguredOneComesFirstAndHidesItsPassword() throws {
-        let settings = ProxySettings(configured: "http://u:geheim@own:1", environment: Self.environment)
+        let settings = try ProxySettings(configured: "http://u:geheim@own:1", environment: Self.environment)
         let proxy = try #require(settings.proxy(for: .init(scheme: .https, host: "quay.io", port: 443)))
         #expect("\(proxy)" == "own:1")
         #expect(proxy.authorization == "Basic " + Data("u:geheim".utf8).base64EncodedString())
         #expect(ProxySettings.Proxy("socks5://x") == nil)
+    }
+
+    @Test(
+        arguments: [
+            "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "network.proxy",
+        ],
+        ["socks5://127.0.0.1:1080", "https://proxy.example:443", "rub bish", "http://", "ftp://x", "http://x:99999/"]
+    )
+    func noOtherKindOfProxyIsTakenForNone(_ place: String, _ text: String) {
+        #expect {
+            try ProxySettings(
+                configured: place == "network.proxy" ? text : nil,
+                environment: [place: text, "REQUEST_METHOD": place == "http_proxy" ? "GET" : nil].compactMapValues {
+                    $0
+                }
+            )
+        } throws: { error in
+            (error as? TransportError)?.host == place && "\(error)".contains("http://HOST:PORT")
+        }
+    }
+
+    @Test func anEmptyVariableIsNoProxy() throws {
+        let settings = try ProxySettings(configured: nil, environment: ["HTTPS_PROXY": " ", "ALL_PROXY": ""])
+        #expect(settings.proxy(for: .init(scheme: .https, host: "quay.io", port: 443)) == nil)
     }
 }
 

@@ -1,4 +1,3 @@
-import AsyncHTTPClient
 import Foundation
 import NIOCore
 import NIOHTTP1
@@ -19,7 +18,7 @@ import Testing
         return try LiveTransport(
             .init(
                 certificateAuthorityFiles: [certificate],
-                proxies: ProxySettings(configured: "http://\(user)127.0.0.1:\(proxy.port)", environment: [:]),
+                proxies: try ProxySettings(configured: "http://\(user)127.0.0.1:\(proxy.port)", environment: [:]),
                 addressGuard: AddressGuard(),
                 resolver: AddressGuardTests.Substitute(answers: [Self.name: [address]], asked: AskedNames())
             )

@@ -4,6 +4,7 @@ import NIOHTTP1
 import NIOPosix
 import NIOSSL
 import Remotes
+import Synchronization
 import TestSupport
 
 /// Certificates of one's own, made for a test and gone with it.
@@ -50,7 +51,16 @@ final class SecureServer: Sendable {
         port = channel.localAddress?.port ?? 0
     }
 
-    static func start(certificate: String, key: String) async throws -> SecureServer {
+    /// What becomes of a handshake.
+    enum Spoilt: Sendable { case none, reset, ended, silentEnd, alert }
+
+    /// - Parameter times: the first connections that are spoilt; later ones are as they should be.
+    static func start(
+        certificate: String,
+        key: String,
+        spoilt: Spoilt = .none,
+        times: Int = 0
+    ) async throws -> SecureServer {
         let chain = try NIOSSLCertificate.fromPEMFile(certificate).map { NIOSSLCertificateSource.certificate($0) }
         let tls = try NIOSSLContext(
             configuration: .makeServerConfiguration(
@@ -59,9 +69,18 @@ final class SecureServer: Sendable {
             )
         )
         let asked = AskedNames()
+        let connections = Mutex(0)
         let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
+                    let number = connections.withLock { number in
+                        number += 1
+                        return number
+                    }
+                    if spoilt != .none, number <= times {
+                        try channel.pipeline.syncOperations.addHandler(Spoiler(spoilt: spoilt))
+                        return
+                    }
                     try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: tls))
                     try channel.pipeline.syncOperations.configureHTTPServerPipeline()
                     try channel.pipeline.syncOperations.addHandler(Handler(asked: asked))
@@ -72,6 +91,31 @@ final class SecureServer: Sendable {
     }
 
     func stop() async { try? await channel.close() }
+
+    /// Ends a handshake when it has begun.
+    private final class Spoiler: ChannelInboundHandler {
+        typealias InboundIn = ByteBuffer
+
+        private let spoilt: Spoilt
+
+        init(spoilt: Spoilt) { self.spoilt = spoilt }
+
+        func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+            switch spoilt {
+            case .none: break
+            case .reset: context.channel.reset()
+            case .ended: context.close(promise: nil)
+            case .silentEnd:
+                // The beginning of a record, and then the end.
+                context.channel.say("\u{16}\u{3}\u{3}")
+                context.close(promise: nil)
+            case .alert:
+                // A fatal alert of a failed handshake (RFC 8446 section 6).
+                let alert = ByteBuffer(bytes: [0x15, 3, 3, 0, 2, 2, 40])
+                context.channel.writeAndFlush(alert, promise: nil)
+            }
+        }
+    }
 
     private final class Handler: ChannelInboundHandler {
         typealias InboundIn = HTTPServerRequestPart

@@ -100,10 +100,18 @@ import Testing
         ),
         Case(
             name: "sent elsewhere",
-            steps: [.answer(307, [("Location", "https://cdn.example/m")], ""), .answer(404, [], "")],
+            steps: [.answer(307, [("Location", "https://cdn.example/m")], ""), .answer(200, [], manifest)],
             committed: 1
         ),
-        Case(name: "the body breaks off", steps: [.cut("{")], committed: 1),
+        Case(
+            name: "sent elsewhere, where it is not",
+            steps: [
+                .answer(307, [("Location", "https://cdn.example/m")], ""), .answer(404, [], ""),
+                .answer(200, [], manifest),
+            ],
+            committed: 2
+        ),
+        Case(name: "the body breaks off", steps: [.cut("{"), .answer(200, [], manifest)], committed: 2),
     ]
 
     private func client(_ transport: ScriptedTransport, pacer: any RequestPacer = UnpacedRequests()) throws
