@@ -18,8 +18,16 @@ extension Ledger {
             let at = now.milliseconds
             var ids: [Int64] = []
             for demand in demands {
-                let id = try Self.imageID(for: demand, urgency: subject.urgency, in: database, at: at)
+                let id = try Self.imageID(for: demand, in: database, at: at)
                 ids.append(id)
+                let isNew = try Bool.fetchOne(
+                    database,
+                    sql: """
+                        SELECT NOT EXISTS (SELECT 1 FROM demand WHERE kind = ? AND subject = ? AND imageID = ?
+                            AND endedAt IS NULL)
+                        """,
+                    arguments: [subject.kind, subject.text, id]
+                )
                 try database.execute(
                     sql: """
                         INSERT INTO demand (imageID, kind, subject, certainty, reason, mention, places, tasks, createdAt)
@@ -33,9 +41,14 @@ extension Ledger {
                         JSONColumn.array(demand.places), JSONColumn.array(demand.tasks), at,
                     ]
                 )
+                let event = demand.refusal.map(ImageEvent.refused) ?? .wanted(isNew: isNew ?? true)
+                try Self.tell(event, of: id, in: database, now: now)
+                if let rule = demand.refusal?.rule {
+                    try database.execute(sql: "UPDATE image SET rule = ? WHERE id = ?", arguments: [rule, id])
+                }
             }
             if subject.kind != "learned" {
-                try Self.endDemands(of: subject, except: Set(ids), in: database, at: at)
+                try Self.endDemands(of: subject, except: Set(ids), in: database, now: now)
             }
             try database.execute(
                 sql: "DELETE FROM unresolved WHERE kind = ? AND subject = ?",
@@ -61,7 +74,7 @@ extension Ledger {
         of subject: DemandSubject,
         except ids: Set<Int64>,
         in database: Database,
-        at: Milliseconds
+        now: Date
     ) throws {
         let rows = try Row.fetchAll(
             database,
@@ -71,71 +84,37 @@ extension Ledger {
         for row in rows where !ids.contains(row["imageID"]) {
             try database.execute(
                 sql: "UPDATE demand SET endedAt = ? WHERE id = ?",
-                arguments: [at, row["id"] as Int64]
+                arguments: [now.milliseconds, row["id"] as Int64]
             )
+            try tell(.unwanted, of: row["imageID"], in: database, now: now)
         }
     }
 
-    private static func imageID(
-        for demand: PlannedDemand,
-        urgency: Urgency,
-        in database: Database,
-        at: Milliseconds
-    ) throws -> Int64 {
-        let found = try ImageRecord.fetchOne(
+    /// The row of an image and its place; made when there is none.
+    private static func imageID(for demand: PlannedDemand, in database: Database, at: Milliseconds) throws -> Int64 {
+        let found = try Int64.fetchOne(
             database,
-            sql: "SELECT * FROM image WHERE source = ? AND destination = ?",
+            sql: "SELECT id FROM image WHERE source = ? AND destination = ?",
             arguments: [demand.source, demand.destination]
         )
-        guard let found else {
-            try database.execute(
-                sql: """
-                    INSERT INTO image (source, destination, registry, state, reason, mend, failureClass, rule, route,
-                        urgency, dueAt, createdAt, updatedAt) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-                    """,
-                arguments: [
-                    demand.source, demand.destination, demand.registry,
-                    demand.refusal == nil ? ImageState.pending.rawValue : ImageState.blocked.rawValue,
-                    demand.refusal?.reason, demand.refusal?.mend, demand.refusal?.failureClass.rawValue,
-                    demand.refusal?.rule, demand.refusal == nil ? nil : "refused", urgency.rawValue,
-                    demand.refusal == nil ? at : nil, at, at,
-                ]
-            )
-            return database.lastInsertedRowID
-        }
-        if let refusal = demand.refusal {
-            if found.state == .blocked, found.reason != refusal.reason || found.mend != refusal.mend {
-                try database.execute(
-                    sql: "UPDATE image SET reason = ?, mend = ?, failureClass = ?, updatedAt = ? WHERE id = ?",
-                    arguments: [refusal.reason, refusal.mend, refusal.failureClass.rawValue, at, found.id]
-                )
-            }
-            return found.id
-        }
-        switch found.state {
-        case .ready:
-            // A run that just came: look at once whether it is still so.
-            if urgency == .run {
-                try database.execute(sql: "UPDATE image SET verifiedAt = NULL WHERE id = ?", arguments: [found.id])
-            }
-        case .pending, .retrying, .blocked, .cloning:
-            // More urgent, but a back-off is never reset by asking again.
-            try database.execute(
-                // Refused when it was first wanted, it was never due; now it can be tried.
-                sql: """
-                    UPDATE image SET urgency = MIN(urgency, ?),
-                        dueAt = CASE WHEN state = 'blocked' AND dueAt IS NULL THEN ? ELSE dueAt END WHERE id = ?
-                    """,
-                arguments: [urgency.rawValue, at, found.id]
-            )
-        }
-        return found.id
+        if let found { return found }
+        try database.execute(
+            sql: """
+                INSERT INTO image (source, destination, registry, state, route, urgency, createdAt, updatedAt)
+                VALUES (?, ?, ?, 'pending', ?, ?, ?, ?)
+                """,
+            arguments: [
+                demand.source, demand.destination, demand.registry, demand.refusal == nil ? nil : "refused",
+                Urgency.nobody.rawValue, at, at,
+            ]
+        )
+        return database.lastInsertedRowID
     }
 
     /// Ends the demands of a run that is over, or of a version that is gone.
     package func endDemands(of subject: DemandSubject, now: Date) throws {
         try database.write { database in
-            try Self.endDemands(of: subject, except: [], in: database, at: now.milliseconds)
+            try Self.endDemands(of: subject, except: [], in: database, now: now)
             try database.execute(
                 sql: "UPDATE unresolved SET endedAt = ? WHERE kind = ? AND subject = ? AND endedAt IS NULL",
                 arguments: [now.milliseconds, subject.kind, subject.text]

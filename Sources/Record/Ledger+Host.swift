@@ -71,24 +71,6 @@ extension Ledger {
         }
     }
 
-    /// After a reload: what credentials or policy kept back is due again, since the configuration may have ended that;
-    /// its attempts stay counted.
-    ///
-    /// - Returns: how many images.
-    @discardableResult
-    package func reconsiderBlocked(now: Date) throws -> Int {
-        try database.write {
-            try $0.execute(
-                sql: """
-                    UPDATE image SET dueAt = ? WHERE state IN ('blocked', 'retrying') AND dueAt > ?
-                    AND (failureClass = 'noCredentials' OR state = 'blocked' AND failureClass IN ('policy', 'denied'))
-                    """,
-                arguments: [now.milliseconds, now.milliseconds]
-            )
-            return $0.changesCount
-        }
-    }
-
     /// The circuit breaker of a host, kept so that a restart does not forget it.
     package func breaker(host: String, state: String, until: Date?, failures: Int) throws {
         try database.write {

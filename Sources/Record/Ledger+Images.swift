@@ -3,13 +3,11 @@ import GRDB
 package import Model
 
 extension Ledger {
-    /// The most urgent image that is due and whose registry is not in `pausedRegistries`, marked `cloning`; nil when
-    /// nothing is due.
+    /// The most urgent image that is due and that may be taken, marked `cloning`; nil when there is none.
     package func takeDue(
         now: Date,
-        pausedRegistries: Set<String>,
         upTo urgency: Urgency = .refresh,
-        only ids: Set<Int64>? = nil
+        mayTake: (ImageRecord) -> Bool = { _ in true }
     ) throws -> ImageRecord? {
         try database.write { database in
             // One urgency after the other, so that the index gives the first without sorting all that are due.
@@ -20,12 +18,8 @@ extension Ledger {
                     arguments: [level, now.milliseconds]
                 )
                 while let row = try rows.next() {
-                    if pausedRegistries.contains(row.registry) { continue }
-                    if let ids, !ids.contains(row.id) { continue }
-                    try database.execute(
-                        sql: "UPDATE image SET state = 'cloning', updatedAt = ? WHERE id = ?",
-                        arguments: [now.milliseconds, row.id]
-                    )
+                    guard mayTake(row) else { continue }
+                    try Self.tell(.taken, of: row.id, in: database, now: now)
                     return row
                 }
             }
@@ -35,7 +29,8 @@ extension Ledger {
 
     /// The due images of one urgency, by the index `imageToTake`.
     package static let dueImages = """
-        SELECT * FROM image WHERE state IN ('pending', 'retrying', 'blocked') AND urgency = ? AND dueAt <= ?
+        SELECT * FROM image INDEXED BY imageToTake
+        WHERE state <> 'cloning' AND dueAt IS NOT NULL AND urgency = ? AND dueAt <= ?
         ORDER BY dueAt, id
         """
 
@@ -45,23 +40,10 @@ extension Ledger {
             try Milliseconds.fetchOne(
                 database,
                 sql: """
-                    SELECT MIN(dueAt) FROM image WHERE state IN ('pending', 'retrying', 'blocked') AND dueAt > ?
+                    SELECT MIN(dueAt) FROM image WHERE state <> 'cloning' AND dueAt > ?
                     """,
                 arguments: [now.milliseconds]
             ).map(Date.init(milliseconds:))
-        }
-    }
-
-    /// Whether an image is due now.
-    package func hasDue(now: Date) throws -> Bool {
-        try database.read { database in
-            try Bool.fetchOne(
-                database,
-                sql: """
-                    SELECT EXISTS (SELECT 1 FROM image WHERE state IN ('pending', 'retrying', 'blocked') AND dueAt <= ?)
-                    """,
-                arguments: [now.milliseconds]
-            ) ?? false
         }
     }
 
@@ -116,42 +98,50 @@ extension Ledger {
         }
     }
 
-    /// Ends an attempt: the image's new standing, its attempt row, the bytes of the day and the digests seen.
-    package func finish(_ imageID: Int64, _ update: ImageUpdate, attempt: AttemptRow?, now: Date) throws {
+    /// Ends an attempt: the image's new standing, what was found, its attempt row, the bytes of the day.
+    ///
+    /// - Returns: where the image stands now.
+    @discardableResult
+    package func finish(
+        _ imageID: Int64,
+        _ end: AttemptEnd,
+        found: AttemptFindings,
+        attempt: AttemptRow?,
+        moment: AttemptMoment
+    ) throws -> ImageStanding? {
         try database.write { database in
-            let at = now.milliseconds
+            let at = moment.now.milliseconds
             try database.execute(
                 sql: """
-                    UPDATE image SET state = :state, route = COALESCE(:route, route), routeDetail = :routeDetail,
-                        reason = :reason, mend = :mend, failureClass = :failureClass, rule = COALESCE(:rule, rule),
+                    UPDATE image SET route = COALESCE(:route, route), routeDetail = :routeDetail,
+                        rule = COALESCE(:rule, rule),
                         sourceDigest = COALESCE(:sourceDigest, sourceDigest), ecrDigest = COALESCE(:ecrDigest, ecrDigest),
                         platformDigest = COALESCE(:platformDigest, platformDigest), bytes = COALESCE(:bytes, bytes),
-                        access = COALESCE(:access, access), dueAt = :due,
-                        attempts = CASE WHEN :state = 'ready' THEN 0 ELSE attempts + :counted END,
-                        failures = CASE WHEN :state = 'ready' THEN 0 ELSE failures + :failed END,
-                        firstAttemptAt = CASE WHEN :state = 'ready' THEN NULL
-                            WHEN :counted = 1 THEN COALESCE(firstAttemptAt, :at) ELSE firstAttemptAt END,
-                        readyAt = CASE WHEN :state = 'ready' THEN COALESCE(readyAt, :at) ELSE NULL END,
-                        verifiedAt = CASE WHEN :state = 'ready' THEN :at ELSE verifiedAt END,
-                        urgency = CASE WHEN :state = 'ready' THEN 3 ELSE urgency END,
-                        movedDigest = CASE WHEN :state = 'ready' AND :sourceDigest IS NOT NULL
-                            AND :sourceDigest = movedDigest THEN NULL ELSE movedDigest END,
-                        upstreamSeenAt = CASE WHEN :sourceDigest IS NOT NULL THEN :at ELSE upstreamSeenAt END,
-                        updatedAt = :at
+                        access = COALESCE(:access, access),
+                        upstreamSeenAt = CASE WHEN :sourceDigest IS NOT NULL THEN :at ELSE upstreamSeenAt END
                     WHERE id = :id
                     """,
                 arguments: [
-                    "id": imageID, "state": update.state.rawValue, "route": update.route,
-                    "routeDetail": update.routeDetail, "reason": update.reason, "mend": update.mend,
-                    "failureClass": update.failureClass?.rawValue, "rule": update.rule,
-                    "sourceDigest": update.sourceDigest, "ecrDigest": update.ecrDigest,
-                    "platformDigest": update.platformDigest, "bytes": update.bytes,
-                    "access": update.access?.rawValue, "due": update.due?.milliseconds,
-                    "counted": update.countsAsAttempt ? 1 : 0, "failed": update.isFailure ? 1 : 0, "at": at,
+                    "id": imageID, "route": found.route, "routeDetail": found.routeDetail, "rule": found.rule,
+                    "sourceDigest": found.sourceDigest, "ecrDigest": found.ecrDigest,
+                    "platformDigest": found.platformDigest, "bytes": found.bytes,
+                    "access": found.access?.rawValue, "at": at,
                 ]
             )
+            let standing = try Self.tell(
+                .ended(end, mark: moment.markAtStart),
+                of: imageID,
+                in: database,
+                now: moment.now,
+                random: moment.random,
+                schedule: moment.schedule,
+                mark: moment.mark
+            )
+            if let digest = found.sourceDigest, digest == standing?.movedDigest, standing?.state == .ready {
+                try Self.tell(.tagUnmoved, of: imageID, in: database, now: moment.now)
+            }
             try database.execute(sql: "DELETE FROM progress WHERE imageID = ?", arguments: [imageID])
-            guard let attempt else { return }
+            guard let attempt else { return standing }
             try database.execute(
                 sql: """
                     INSERT INTO attempt (imageID, startedAt, endedAt, route, result, failureClass, message, host, status,
@@ -172,6 +162,7 @@ extension Ledger {
                     arguments: [at, attempt.bytesMoved]
                 )
             }
+            return standing
         }
     }
 
@@ -186,62 +177,14 @@ extension Ledger {
         }
     }
 
-    /// After a start: what was being cloned when the last process ended is due again, at once; pulls that it had
-    /// reserved count as made.
-    ///
-    /// - Returns: how many images there were.
-    @discardableResult
-    package func recoverInterrupted(now: Date) throws -> Int {
-        try loseReservations(now: now)
-        return try database.write { database in
-            try database.execute(
-                sql: """
-                    UPDATE image SET state = 'pending', dueAt = ?, updatedAt = ?,
-                        reason = 'the attempt was interrupted' WHERE state = 'cloning'
-                    """,
-                arguments: [now.milliseconds, now.milliseconds]
-            )
-            let count = database.changesCount
-            try database.execute(sql: "DELETE FROM progress")
-            return count
-        }
-    }
-
-    /// Makes an image due now, unless it is being cloned or ready.
-    package func makeDue(_ imageID: Int64, urgency: Urgency, now: Date) throws {
-        try database.write { database in
-            try database.execute(
-                sql: """
-                    UPDATE image SET dueAt = ?, urgency = MIN(urgency, ?), updatedAt = ?
-                    WHERE id = ? AND state NOT IN ('cloning', 'ready')
-                    """,
-                arguments: [now.milliseconds, urgency.rawValue, now.milliseconds, imageID]
-            )
-        }
-    }
-
-    /// A ready image that is no longer what it was: due again, with the reason; a run that waits goes first.
-    package func reopen(_ imageID: Int64, reason: String, now: Date) throws {
-        try database.write { database in
-            try database.execute(
-                sql: """
-                    UPDATE image SET state = 'pending', dueAt = :at, reason = :reason, readyAt = NULL, updatedAt = :at,
-                        urgency = CASE WHEN EXISTS (SELECT 1 FROM demand WHERE imageID = image.id AND kind = 'run'
-                            AND endedAt IS NULL) THEN 0 ELSE 2 END
-                    WHERE id = :id AND state = 'ready'
-                    """,
-                arguments: ["id": imageID, "reason": reason, "at": now.milliseconds]
-            )
-        }
-    }
-
     /// A look that found everything as it should be.
     package func verified(_ imageID: Int64, access: HealthOmicsAccess, now: Date) throws {
         try database.write { database in
             try database.execute(
-                sql: "UPDATE image SET verifiedAt = ?, access = ? WHERE id = ?",
-                arguments: [now.milliseconds, access.rawValue, imageID]
+                sql: "UPDATE image SET access = ? WHERE id = ?",
+                arguments: [access.rawValue, imageID]
             )
+            try Self.tell(.found, of: imageID, in: database, now: now)
         }
     }
 

@@ -29,32 +29,25 @@ extension Ledger {
         ORDER BY COALESCE(upstreamSeenAt, readyAt, 0)
         """
 
-    /// Upstream was looked at, and the tag is where it was (or could not be told).
+    /// Upstream was looked at, and the tag is where it was; with no digest, that could not be told.
     package func sawUpstreamUnchanged(_ imageID: Int64, digest: String?, now: Date) throws {
         try database.write {
             try $0.execute(
-                sql: """
-                    UPDATE image SET upstreamSeenAt = ?, sourceDigest = COALESCE(sourceDigest, ?),
-                        movedDigest = CASE WHEN ? IS NULL THEN movedDigest END WHERE id = ?
-                    """,
-                arguments: [now.milliseconds, digest, digest, imageID]
+                sql: "UPDATE image SET upstreamSeenAt = ?, sourceDigest = COALESCE(sourceDigest, ?) WHERE id = ?",
+                arguments: [now.milliseconds, digest, imageID]
             )
+            if digest != nil { try Self.tell(.tagUnmoved, of: imageID, in: $0, now: now) }
         }
     }
 
-    /// Upstream's tag has moved. With `follows` the image is due again; without, it stays ready and is marked.
+    /// Upstream's tag has moved. With `follows` the image is due again; without, it is only marked. It stays ready.
     package func sawUpstreamMoved(_ imageID: Int64, to digest: String, follows: Bool, now: Date) throws {
         try database.write {
             try $0.execute(
-                sql: """
-                    UPDATE image SET upstreamSeenAt = :at, movedDigest = :digest, updatedAt = :at,
-                        state = CASE WHEN :follows THEN 'pending' ELSE state END,
-                        dueAt = CASE WHEN :follows THEN :at ELSE dueAt END,
-                        reason = CASE WHEN :follows THEN 'upstream''s tag has moved' ELSE reason END
-                    WHERE id = :id AND state = 'ready'
-                    """,
-                arguments: ["at": now.milliseconds, "digest": digest, "follows": follows, "id": imageID]
+                sql: "UPDATE image SET upstreamSeenAt = ? WHERE id = ?",
+                arguments: [now.milliseconds, imageID]
             )
+            try Self.tell(.tagMoved(to: digest, follows: follows), of: imageID, in: $0, now: now)
         }
     }
 }

@@ -30,18 +30,52 @@ extension Ledger {
         }
     }
 
-    /// Requests that are not done, oldest first.
-    package func openRequests() throws -> [CloneRequestRow] {
+    /// Requests that nobody has looked at, oldest first.
+    package func newRequests() throws -> [CloneRequestRow] {
         try database.read {
-            try CloneRequestRow.fetchAll($0, sql: "SELECT * FROM request WHERE state <> 'done' ORDER BY id LIMIT 500")
+            try CloneRequestRow.fetchAll($0, sql: "SELECT * FROM request WHERE state = 'new' ORDER BY id LIMIT 500")
         }
     }
 
-    package func taken(_ request: Int64, imageID: Int64) throws {
-        try database.write {
-            try $0.execute(
-                sql: "UPDATE request SET state = 'taken', imageID = ? WHERE id = ? AND state = 'new'",
-                arguments: [imageID, request]
+    /// Requests that can be answered: an attempt that began after the question has ended, or its success came after it.
+    package func answerableRequests() throws -> [CloneRequestRow] {
+        try database.read {
+            try CloneRequestRow.fetchAll(
+                $0,
+                sql: """
+                    SELECT request.* FROM request JOIN image ON image.id = request.imageID
+                    WHERE request.state = 'taken' AND image.state <> 'cloning'
+                    AND (image.generation >= request.generation
+                        OR image.state = 'ready' AND image.attemptedAt >= request.createdAt)
+                    ORDER BY request.id LIMIT 500
+                    """
+            )
+        }
+    }
+
+    /// Whether a request waits for its answer.
+    package func hasOpenRequests() throws -> Bool {
+        try database.read {
+            try Bool.fetchOne($0, sql: "SELECT EXISTS (SELECT 1 FROM request WHERE state IN ('new', 'taken'))") ?? false
+        }
+    }
+
+    /// The images that open requests wait for.
+    package func requestedImages() throws -> Set<Int64> {
+        try database.read {
+            try Int64.fetchSet($0, sql: "SELECT imageID FROM request WHERE state = 'taken' AND imageID IS NOT NULL")
+        }
+    }
+
+    /// A request is taken up: the image is wanted and asked for, in one transaction, and the answer will be of an attempt
+    /// that begins after this.
+    package func take(_ request: Int64, wanting demand: PlannedDemand, now: Date) throws {
+        guard let id = try want(.clone(request: String(request)), [demand], now: now).first else { return }
+        try database.write { database in
+            guard let standing = try Self.tell(.asked, of: id, in: database, now: now) else { return }
+            try database.execute(
+                sql: "UPDATE request SET state = 'taken', imageID = ?, generation = ? WHERE id = ? AND state = 'new'",
+                arguments: [id, standing.askedGeneration, request]
             )
         }
     }

@@ -4,8 +4,8 @@ package import Model
 import Names
 
 extension Ledger {
-    /// Makes images due now that are blocked or wait: their attempts count anew, and hosts that were paused for their
-    /// credentials may be asked again.
+    /// Makes images due now that are blocked or wait: their attempts count anew, and hosts that were left alone may be
+    /// asked again.
     ///
     /// - Parameter images: references as people write them, or ECR URIs; nil for all.
     /// - Returns: what was changed; images that are ready, being cloned or due already are left as they are.
@@ -45,7 +45,8 @@ extension Ledger {
         at now: Date
     ) throws -> [RetriedImage] {
         let waits =
-            "(state = 'blocked' OR (state IN ('retrying', 'pending') AND (dueAt IS NULL OR dueAt > \(now.milliseconds))))"
+            "urgency < \(Urgency.nobody.rawValue) AND (state = 'blocked' OR (state IN ('retrying', 'pending') "
+            + "AND (dueAt IS NULL OR dueAt > \(now.milliseconds))))"
         let rows = try Row.fetchAll(
             database,
             sql:
@@ -53,13 +54,7 @@ extension Ledger {
             arguments: StatementArguments(arguments)
         )
         for row in rows {
-            try database.execute(
-                sql: """
-                    UPDATE image SET dueAt = :at, attempts = 0, firstAttemptAt = NULL, failures = 0,
-                        urgency = MIN(urgency, 1), updatedAt = :at WHERE id = :id
-                    """,
-                arguments: ["at": now.milliseconds, "id": row["id"] as Int64]
-            )
+            try tell(.retried, of: row["id"], in: database, now: now)
             var entry = AuditEntry(.retried, caller: caller, at: now)
             entry.source = row["source"]
             entry.destination = row["destination"]
@@ -70,8 +65,8 @@ extension Ledger {
         for registry in Set(rows.map { $0["registry"] as String }) {
             try database.execute(
                 sql: """
-                    UPDATE host SET pausedUntil = NULL, pauseReason = NULL
-                    WHERE host = ? AND pauseReason LIKE '\(credentialPause)%'
+                    UPDATE host SET pausedUntil = NULL, pauseReason = NULL, breaker = 'closed', breakerUntil = NULL
+                    WHERE host = ?
                     """,
                 arguments: [registry]
             )
@@ -89,16 +84,27 @@ extension Ledger {
     /// How the reason of a pause begins that a person ends: with other credentials, or with `preclone retry`.
     package static let credentialPause = "credentials refused"
 
-    /// Who waits for an image with `preclone clone`, as policy names callers; nil when nobody does.
-    package func requester(of imageID: Int64) throws -> String? {
-        try database.read {
-            try String.fetchOne(
-                $0,
+    /// Whose wish an attempt would carry out, as policy names callers: the daemon's own first where a run or a version wants
+    /// the image, then each person who waits for it.
+    package func callers(for imageID: Int64) throws -> [String] {
+        try database.read { database in
+            let isOwn = try Bool.fetchOne(
+                database,
                 sql: """
-                    SELECT 'user ' || userName FROM request WHERE state = 'taken' AND imageID = ? ORDER BY id DESC LIMIT 1
+                    SELECT EXISTS (SELECT 1 FROM demand WHERE imageID = ? AND kind <> 'clone' AND endedAt IS NULL)
                     """,
                 arguments: [imageID]
             )
+            let people = try String.fetchAll(
+                database,
+                sql: """
+                    SELECT 'user ' || userName FROM request WHERE imageID = ? AND (state = 'taken' OR EXISTS (
+                        SELECT 1 FROM demand WHERE kind = 'clone' AND subject = CAST(request.id AS TEXT)
+                        AND endedAt IS NULL)) GROUP BY userName ORDER BY MAX(id) DESC
+                    """,
+                arguments: [imageID]
+            )
+            return (isOwn == true ? ["daemon"] : []) + people
         }
     }
 }

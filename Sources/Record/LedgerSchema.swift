@@ -23,6 +23,7 @@ enum LedgerSchema {
         migrator.registerMigration("4: how often is swept") {
             try $0.execute(sql: "ALTER TABLE sweep ADD COLUMN period INTEGER")
         }
+        migrator.registerMigration("5: the life of an image") { try $0.execute(sql: life) }
         return migrator
     }
 
@@ -423,5 +424,45 @@ enum LedgerSchema {
         WHEN EXISTS (SELECT 1 FROM auditEntry WHERE id = NEW.id) BEGIN
             SELECT RAISE(ABORT, 'an audit row is never changed');
         END;
+        """
+
+    private static let life = """
+        ALTER TABLE image ADD COLUMN generation INTEGER NOT NULL DEFAULT 0;      -- attempts begun
+        ALTER TABLE image ADD COLUMN askedGeneration INTEGER NOT NULL DEFAULT 0; -- the lowest that answers who asked last
+        ALTER TABLE image ADD COLUMN attemptedAt INTEGER;                        -- when the last attempt ended
+        ALTER TABLE image ADD COLUMN mark TEXT;                                  -- what decided it
+        ALTER TABLE request ADD COLUMN generation INTEGER;
+        UPDATE image SET attemptedAt = (SELECT MAX(endedAt) FROM attempt WHERE imageID = image.id);
+        UPDATE request SET generation = 1 WHERE state = 'taken';
+
+        -- An image that nobody wants is not due and not counted.
+        DROP TRIGGER imageIsCounted;
+        DROP TRIGGER imageIsCountedAgain;
+        DROP TRIGGER imageIsNoLongerCounted;
+        UPDATE image SET urgency = CASE WHEN state = 'ready' THEN 3 ELSE COALESCE((SELECT MIN(CASE kind WHEN 'run' THEN 0
+            WHEN 'clone' THEN 1 ELSE 2 END) FROM demand WHERE imageID = image.id AND endedAt IS NULL), 4) END;
+        UPDATE image SET dueAt = NULL WHERE urgency = 4 AND state <> 'cloning';
+        DELETE FROM tally;
+        INSERT INTO tally (registry, state, images)
+            SELECT registry, state, COUNT(*) FROM image WHERE urgency < 4 GROUP BY registry, state;
+        CREATE TRIGGER imageIsCounted AFTER INSERT ON image WHEN NEW.urgency < 4 BEGIN
+            INSERT INTO tally (registry, state, images) VALUES (NEW.registry, NEW.state, 1)
+                ON CONFLICT (registry, state) DO UPDATE SET images = images + 1;
+        END;
+        CREATE TRIGGER imageCountsAnew AFTER UPDATE OF registry, state, urgency ON image
+        WHEN NEW.urgency < 4 AND (OLD.urgency >= 4 OR OLD.registry <> NEW.registry OR OLD.state <> NEW.state) BEGIN
+            INSERT INTO tally (registry, state, images) VALUES (NEW.registry, NEW.state, 1)
+                ON CONFLICT (registry, state) DO UPDATE SET images = images + 1;
+        END;
+        CREATE TRIGGER imageCountsNoMore AFTER UPDATE OF registry, state, urgency ON image
+        WHEN OLD.urgency < 4 AND (NEW.urgency >= 4 OR OLD.registry <> NEW.registry OR OLD.state <> NEW.state) BEGIN
+            UPDATE tally SET images = images - 1 WHERE registry = OLD.registry AND state = OLD.state;
+        END;
+        CREATE TRIGGER imageIsGone AFTER DELETE ON image WHEN OLD.urgency < 4 BEGIN
+            UPDATE tally SET images = images - 1 WHERE registry = OLD.registry AND state = OLD.state;
+        END;
+
+        DROP INDEX imageToTake;
+        CREATE INDEX imageToTake ON image (urgency, dueAt) WHERE state <> 'cloning' AND dueAt IS NOT NULL;
         """
 }

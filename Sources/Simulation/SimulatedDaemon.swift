@@ -221,7 +221,7 @@ package struct SimulatedDaemon: Sendable {
         settings.replace(with: configuration)
         works.registries.forget()
         try ledger.endCredentialPauses()
-        try ledger.reconsiderBlocked(now: timeline.now())
+        try ledger.reconfigured(mark: settings.mark, now: timeline.now())
         var entry = AuditEntry(.configReloaded, caller: "daemon", at: timeline.now())
         entry.detail = "simulation"
         try ledger.audit(entry)

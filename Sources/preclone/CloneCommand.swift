@@ -71,21 +71,24 @@ struct CloneCommand: AsyncParsableCommand {
                 now: Date()
             )
         }
-        do {
-            let lock = try RecordLock(record: configuration.record.path, holder: "preclone clone")
-            defer { lock.release() }
-            try await Composition.with(configuration, profile: profile, region: region) { composition in
-                try await withLogger(logger) { _ in
-                    try await work(try composition.works(on: ledger), ledger, ids, logger)
+        // Whoever holds the record works for all who ask; when it ends before everything is answered, the next one goes on.
+        while try ids.contains(where: { try ledger.request(id: $0)?.state != "done" }) {
+            do {
+                let lock = try RecordLock(record: configuration.record.path, holder: "preclone clone")
+                defer { lock.release() }
+                try await Composition.with(configuration, profile: profile, region: region) { composition in
+                    try await withLogger(logger) { _ in
+                        try await work(try composition.works(on: ledger), ledger, ids, logger)
+                    }
                 }
+            } catch is RecordLock.Held {
+                try await follow(ledger, ids, record: configuration.record.path)
             }
-        } catch is RecordLock.Held {
-            try await follow(ledger, ids, record: configuration.record.path)
         }
         try finish(try ids.compactMap { try ledger.request(id: $0)?.result }.map(CloneResult.init(json:)))
     }
 
-    /// Alone: takes the requests and works until each has its answer.
+    /// Alone: takes the requests and works until each has its answer; those of others that come meanwhile, too.
     private func work(_ works: Works, _ ledger: Ledger, _ ids: [Int64], _ logger: Logger) async throws {
         let pulse = LoopPulse(watchdog: nil, timeline: works.timeline, tell: {})
         let daemon = works.daemon(pulse: pulse, logger: logger)
@@ -94,8 +97,11 @@ struct CloneCommand: AsyncParsableCommand {
         _ = try await desk.pass()
         try await withThrowingTaskGroup(of: Void.self) { group in
             // Only what was asked for: a person at a terminal does not wait for the daemon's other work.
-            let images = Set(try ids.compactMap { try ledger.request(id: $0)?.imageID })
-            group.addTask { try await daemon.dispatcher.run(only: images) }
+            group.addTask {
+                try await daemon.dispatcher.run(isMeant: { image in
+                    (try? ledger.requestedImages().contains(image.id)) ?? false
+                })
+            }
             while try ids.contains(where: { try ledger.request(id: $0)?.state != "done" }) {
                 try await works.timeline.sleep(.milliseconds(200))
                 _ = try await desk.pass()
@@ -105,16 +111,10 @@ struct CloneCommand: AsyncParsableCommand {
         }
     }
 
-    /// Beside a daemon: waits for its answers.
+    /// Beside another worker: waits for its answers, or for its end.
     private func follow(_ ledger: Ledger, _ ids: [Int64], record: String) async throws {
         while try ids.contains(where: { try ledger.request(id: $0)?.state != "done" }) {
-            guard RecordLock.holder(record: record) != nil else {
-                throw CommandFailure(
-                    "the process that works on \(record) has ended",
-                    hint: "run the command again",
-                    ending: .temporary
-                )
-            }
+            guard RecordLock.holder(record: record) != nil else { return }
             try await Task.sleep(for: .milliseconds(300))
             showProgress(ledger, ids)
         }

@@ -50,7 +50,7 @@ struct Reloader: Service {
         threshold.level = fresh.log.level.level
         do {
             try ledger.endCredentialPauses()
-            try ledger.reconsiderBlocked(now: timeline.now())
+            try ledger.reconfigured(mark: settings.mark, now: timeline.now())
             try keep(fresh)
         } catch {
             // It holds all the same.

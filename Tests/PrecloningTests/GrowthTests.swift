@@ -1,3 +1,4 @@
+import Configuring
 import Foundation
 import GRDB
 import Remotes
@@ -75,7 +76,7 @@ import Testing
             try fixture.image("quay.io/\(name):1", state: "retrying", destination: name, due: due, urgency: urgency)
         }
         var taken: [String] = []
-        while let image = try fixture.ledger.takeDue(now: fixture.now, pausedRegistries: []) {
+        while let image = try fixture.ledger.takeDue(now: fixture.now) {
             taken.append(image.destination)
         }
         #expect(taken == ["c", "d", "b", "a"])
@@ -115,15 +116,22 @@ import Testing
     init() throws {
         fixture = try RecordFixture()
         image = try fixture.image("quay.io/a:1", state: "pending", due: -1)
+        try fixture.version("9", images: [image])
     }
 
     private func record(_ failure: CloneFailure) async throws -> ImageRecord {
         let timeline = Timeline(elapsed: { .zero }, sleep: { _ in }, now: { fixture.now }, random: { 1 })
-        let recorder = OutcomeRecorder(ledger: fixture.ledger, timeline: timeline) {
-            ImageRetrySchedule(base: .seconds(30), ceiling: .seconds(3600), attempts: 3, total: .seconds(86_400))
-        }
+        var configuration = Configuring.Configuration()
+        configuration.retry.image.attempts = 3
+        configuration.retry.image.total = .seconds(86_400)
+        let settings = Settings(configuration)
+        let recorder = OutcomeRecorder(ledger: fixture.ledger, timeline: timeline, settings: settings)
         let before = try #require(try fixture.ledger.image(id: image))
-        try await recorder.record(before, CloneOutcome(end: .failed(failure), route: "copy", started: fixture.now))
+        try recorder.record(
+            before,
+            CloneOutcome(end: .failed(failure), route: "copy", started: fixture.now),
+            mark: settings.mark
+        )
         return try #require(try fixture.ledger.image(id: image))
     }
 
@@ -169,34 +177,32 @@ import Testing
         }
     }
 
-    @Test func aReloadLooksAgainAtWhatCredentialsOrPolicyKeptBack() throws {
-        func blocked(_ name: String, _ failure: String, state: String = "blocked", due: Double? = 80_000) throws
-            -> Int64
+    @Test func whatWasDecidedUnderAnotherConfigurationIsDecidedAgain() throws {
+        func image(_ name: String, _ failure: String, state: String = "blocked", mark: String? = "old") throws -> Int64
         {
             let id = try fixture.image(
                 "quay.io/\(name):1",
                 state: state,
                 destination: name,
                 failureClass: failure,
-                due: due
+                due: 80_000
             )
-            try fixture.execute("UPDATE image SET attempts = 7 WHERE id = ?", [id])
+            try fixture.execute("UPDATE image SET attempts = 7, mark = ? WHERE id = ?", [mark, id])
             return id
         }
         let due = [
-            try blocked("a", "policy"), try blocked("b", "noCredentials"), try blocked("c", "denied"),
-            try blocked("d", "noCredentials", state: "retrying"),
+            try image("a", "policy"), try image("b", "noCredentials"), try image("c", "denied"),
+            try image("d", "noCredentials", state: "retrying"), try image("e", "notFound", mark: nil),
         ]
-        let others = [
-            try blocked("e", "notFound"), try blocked("f", "unreachable", state: "retrying"),
-            try blocked("g", "policy", due: nil),
-        ]
-        #expect(try fixture.ledger.reconsiderBlocked(now: fixture.now) == due.count)
+        let others = [try image("f", "unreachable", state: "retrying"), try image("g", "policy", mark: "new")]
+        let unwanted = try image("h", "policy")
+        try fixture.version("9/v2", images: due + others)
+        #expect(try fixture.ledger.reconfigured(mark: "new", now: fixture.now) == due.count)
         for id in due {
             let image = try #require(try fixture.ledger.image(id: id))
             #expect(image.dueAt == fixture.at(0) && image.attempts == 7)
         }
-        for id in others { #expect(try fixture.ledger.image(id: id)?.dueAt != fixture.at(0)) }
+        for id in others + [unwanted] { #expect(try fixture.ledger.image(id: id)?.dueAt != fixture.at(0)) }
     }
 
     @Test func whatWasRefusedWhenFirstWantedIsTriedOnceItCanBe() throws {

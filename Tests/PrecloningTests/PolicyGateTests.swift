@@ -146,16 +146,12 @@ import Testing
         var failed = CloneFailure(failure, message: "m", mend: "m")
         failed.retryAfter = retryAfter
         change(&failed)
-        return schedule.decide(
-            failed,
-            past: ImageRetrySchedule.Past(
-                attempts: attempts,
-                firstAttemptAt: first.map { now.addingTimeInterval($0) },
-                failures: failures
-            ),
-            now: now,
-            random: random
-        )
+        var image = ImageStanding()
+        image.attempts = attempts
+        image.firstAttemptAt = first.map { now.addingTimeInterval($0) }
+        image.failures = failures
+        let moment = ImageMoment(now: now, random: random, urgency: .version, schedule: schedule)
+        return schedule.decide(failed, image, urgency: .version, moment)
     }
 
     private func wait(_ decision: ImageRetrySchedule.Decision) -> TimeInterval {
@@ -199,7 +195,13 @@ import Testing
         let decision = decide(failure, attempts: 3)
         #expect(decision.isBlocked == failure.isPermanent)
         #expect(decision.counts == !failure.belongsToHost)
-        if decision.isBlocked { #expect(decision.due.timeIntervalSince(now) == 86_400) }
+        let clock: TimeInterval =
+            switch failure.clock {
+            case .notThere: 120
+            case .access: 300
+            case .decision: 86_400
+            }
+        if decision.isBlocked { #expect(decision.due.timeIntervalSince(now) == clock) }
         // A host that is down for days costs no image its place.
         let spent = decide(failure, attempts: 11, first: -400_000)
         #expect(spent.isBlocked == !failure.belongsToHost)

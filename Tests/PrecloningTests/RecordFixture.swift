@@ -75,6 +75,19 @@ struct RecordFixture {
         }
     }
 
+    /// A version that wants images.
+    func version(_ id: String, images: [Int64]) throws {
+        for image in images {
+            try execute(
+                """
+                INSERT INTO demand (imageID, kind, subject, certainty, mention, places, tasks, createdAt)
+                VALUES (?, 'version', ?, 'certain', 'm', '[]', '[]', ?)
+                """,
+                [image, id, at(-900)]
+            )
+        }
+    }
+
     func daemon(beat: Double = -1, stopped: Double? = nil, mode: String = "run") throws {
         try execute(
             """

@@ -59,6 +59,7 @@ import Testing
 
         try ledger.sawUpstreamMoved(id, to: newer, follows: true, now: fixture.now)
         image = try #require(try ledger.image(id: id))
-        #expect(image.state == .pending && image.dueAt == fixture.at(0))
+        // What ECR holds stays whole while it is followed.
+        #expect(image.state == .ready && image.dueAt == fixture.at(0))
     }
 }

@@ -1,27 +1,36 @@
 package import Foundation
 
-/// What an attempt learned and where the image goes from here; written as one transaction with its attempt row.
-package struct ImageUpdate: Sendable {
-    package var state: ImageState
+/// What an attempt learned of an image; what is nil was not found out, and leaves what is known.
+package struct AttemptFindings: Sendable {
     package var route: String?
     package var routeDetail: String?
-    package var reason: String?
-    package var mend: String?
-    package var failureClass: FailureClass?
     package var rule: String?
     package var sourceDigest: String?
     package var ecrDigest: String?
     package var platformDigest: String?
     package var bytes: Int64?
     package var access: HealthOmicsAccess?
-    /// When a worker may take it again; nil: never by itself.
-    package var due: Date?
-    /// Whether this attempt counts against the image's bound.
-    package var countsAsAttempt = false
-    /// Whether it failed, for whatever reason: the next wait is longer.
-    package var isFailure = false
 
-    package init(state: ImageState) { self.state = state }
+    package init() {}
+}
+
+/// When an attempt ended, and by which choices what comes next is decided.
+package struct AttemptMoment: Sendable {
+    package var now: Date
+    /// From 0 to 1, for jitter.
+    package var random: Double
+    package var schedule: ImageRetrySchedule
+    /// What decided when the attempt began, and what decides now.
+    package var markAtStart: String
+    package var mark: String
+
+    package init(now: Date, random: Double, schedule: ImageRetrySchedule, markAtStart: String, mark: String) {
+        self.now = now
+        self.random = random
+        self.schedule = schedule
+        self.markAtStart = markAtStart
+        self.mark = mark
+    }
 }
 
 /// One row of `attempt`.

@@ -25,6 +25,10 @@ package struct CloneOutcome: Sendable {
     package var bytesMoved: Int64 = 0
     package var repositoryCreated = false
     package var started: Date
+    /// At its first look ECR held a whole image, the expected one as far as that was known.
+    package var wasHeld = false
+    /// Not tried, since the caller's rate under a policy rule is used up.
+    package var isHeldByRate = false
 
     package init(end: End, route: String, started: Date) {
         self.end = end

@@ -21,6 +21,8 @@ package struct CloneRequestRow: Codable, Sendable {
     package var imageID: Int64?
     package var result: String?
     package var endedAt: Milliseconds?
+    /// The lowest generation of the image that answers it.
+    package var generation: Int?
 
     package var caller: String { "user \(userName)" }
 }

@@ -9,6 +9,25 @@ package enum FailureClass: String, Codable, Sendable, CaseIterable {
     /// Refused before any attempt: a name nobody can pull, no mapping, a policy rule.
     case invalidName, unmapped, policy, platform, unsupported, conflict
 
+    /// How soon a blocked image of this cause is worth another look.
+    package enum Clock: Sendable { case notThere, access, decision }
+
+    package var clock: Clock {
+        switch self {
+        case .notFound: .notThere
+        case .denied, .noCredentials: .access
+        default: .decision
+        }
+    }
+
+    /// Whether our own configuration, credentials or rights decide it.
+    package var dependsOnUs: Bool {
+        switch self {
+        case .denied, .noCredentials, .policy, .unmapped, .conflict, .invalidName, .quota: true
+        default: false
+        }
+    }
+
     /// Failures that belong to the host; they use none of an image's attempts.
     package var belongsToHost: Bool {
         switch self {
@@ -37,6 +56,8 @@ package enum Urgency: Int, Codable, Sendable, Comparable {
     case version = 2
     /// A look at what is there already.
     case refresh = 3
+    /// No live run, version or person wants it.
+    case nobody = 4
 
     package static func < (left: Urgency, right: Urgency) -> Bool { left.rawValue < right.rawValue }
 }
@@ -76,62 +97,8 @@ package struct ImageRecord: Codable, Sendable, Equatable {
     package var upstreamSeenAt: Milliseconds?
     package var createdAt: Milliseconds
     package var updatedAt: Milliseconds
-
-    package init(
-        id: Int64,
-        source: String,
-        destination: String,
-        registry: String,
-        state: ImageState,
-        route: String? = nil,
-        routeDetail: String? = nil,
-        reason: String? = nil,
-        mend: String? = nil,
-        failureClass: FailureClass? = nil,
-        rule: String? = nil,
-        sourceDigest: String? = nil,
-        ecrDigest: String? = nil,
-        platformDigest: String? = nil,
-        bytes: Int64? = nil,
-        access: HealthOmicsAccess,
-        movedDigest: String? = nil,
-        urgency: Urgency,
-        attempts: Int,
-        failures: Int,
-        firstAttemptAt: Milliseconds? = nil,
-        dueAt: Milliseconds? = nil,
-        readyAt: Milliseconds? = nil,
-        verifiedAt: Milliseconds? = nil,
-        upstreamSeenAt: Milliseconds? = nil,
-        createdAt: Milliseconds,
-        updatedAt: Milliseconds
-    ) {
-        self.id = id
-        self.source = source
-        self.destination = destination
-        self.registry = registry
-        self.state = state
-        self.route = route
-        self.routeDetail = routeDetail
-        self.reason = reason
-        self.mend = mend
-        self.failureClass = failureClass
-        self.rule = rule
-        self.sourceDigest = sourceDigest
-        self.ecrDigest = ecrDigest
-        self.platformDigest = platformDigest
-        self.bytes = bytes
-        self.access = access
-        self.movedDigest = movedDigest
-        self.urgency = urgency
-        self.attempts = attempts
-        self.failures = failures
-        self.firstAttemptAt = firstAttemptAt
-        self.dueAt = dueAt
-        self.readyAt = readyAt
-        self.verifiedAt = verifiedAt
-        self.upstreamSeenAt = upstreamSeenAt
-        self.createdAt = createdAt
-        self.updatedAt = updatedAt
-    }
+    package var generation: Int
+    package var askedGeneration: Int
+    package var attemptedAt: Milliseconds?
+    package var mark: String?
 }

@@ -1,16 +1,15 @@
 package import Foundation
 import Names
 
-/// The durable retries of one image: exponential with full jitter, bounded in number and in total time.
+/// When an image is tried again: exponential with full jitter, bounded in number and in total time; what is blocked is looked
+/// at again by a clock of its cause.
 ///
 /// With base 30 s, ceiling 1 h: up to 30 s, 1 min, 2 min, 4 min, 8 min, 16 min, 32 min, 1 h, 1 h …
-package struct ImageRetrySchedule: Sendable, Equatable {
+package struct ImageRetrySchedule: Sendable, Hashable {
     package var base: Duration
     package var ceiling: Duration
     package var attempts: Int
     package var total: Duration
-    /// How often a blocked image is looked at again without anybody asking.
-    package var blockedRecheck: Duration = .seconds(86_400)
 
     package init(base: Duration, ceiling: Duration, attempts: Int, total: Duration) {
         self.base = base
@@ -19,63 +18,72 @@ package struct ImageRetrySchedule: Sendable, Equatable {
         self.total = total
     }
 
+    /// The defaults of `retry.image`.
+    package static let standard = ImageRetrySchedule(
+        base: .seconds(30),
+        ceiling: .seconds(3600),
+        attempts: 12,
+        total: .seconds(3 * 86_400)
+    )
+
     package struct Decision: Sendable, Equatable {
         package var isBlocked: Bool
         /// Blocked because attempts or time are spent, not because of the failure's own kind.
-        package var gaveUp: Bool
+        package var gaveUp = false
         package var counts: Bool
         package var due: Date
-        package var why: String
-    }
-
-    /// What became of an image before.
-    package struct Past: Sendable, Equatable {
-        /// Attempts that counted against the image.
-        package var attempts = 0
-        /// When the first of them ended.
-        package var firstAttemptAt: Date?
-        /// Failed attempts in a row, those that belong to the host too: they set how long is waited.
-        package var failures = 0
-
-        package init(attempts: Int = 0, firstAttemptAt: Date? = nil, failures: Int = 0) {
-            self.attempts = attempts
-            self.firstAttemptAt = firstAttemptAt
-            self.failures = failures
-        }
+        package var why = ""
     }
 
     /// What becomes of an image after a failed attempt. Pure.
-    package func decide(_ failure: CloneFailure, past: Past, now: Date, random: Double) -> Decision {
-        let recheck = now.addingTimeInterval(blockedRecheck.seconds)
-        if failure.isPermanent {
-            return Decision(isBlocked: true, gaveUp: false, counts: true, due: recheck, why: "")
-        }
+    package func decide(
+        _ failure: CloneFailure,
+        _ image: ImageStanding,
+        urgency: Urgency,
+        _ moment: ImageMoment
+    ) -> Decision {
+        let recheck = recheck(failure.failureClass, image, urgency: urgency, moment)
+        if failure.isPermanent { return Decision(isBlocked: true, counts: true, due: recheck) }
         let counts = !failure.belongsToHost
-        let tried = past.attempts + (counts ? 1 : 0)
+        let tried = image.attempts + (counts ? 1 : 0)
+        var spent: String?
         if counts, tried >= attempts {
-            return Decision(
-                isBlocked: true,
-                gaveUp: true,
-                counts: true,
-                due: recheck,
-                why: "given up after \(tried) attempts"
-            )
-        }
-        if counts, let first = past.firstAttemptAt, now.timeIntervalSince(first) >= total.seconds {
+            spent = "given up after \(tried) attempts"
+        } else if counts, let first = image.firstAttemptAt,
+            moment.now.timeIntervalSince(first) >= total.seconds
+        {
             let days = Int(total.seconds / 86_400)
-            return Decision(
-                isBlocked: true,
-                gaveUp: true,
-                counts: true,
-                due: recheck,
-                why: "given up after \(days > 0 ? "\(days) days" : "\(Int(total.seconds)) s") of attempts"
-            )
+            spent = "given up after \(days > 0 ? "\(days) days" : "\(Int(total.seconds)) s") of attempts"
         }
+        if let spent { return Decision(isBlocked: true, gaveUp: true, counts: true, due: recheck, why: spent) }
         // Capped before the shift can grow, so that the conversion cannot trap.
-        let exponent = min(max(0, past.failures), 30)
+        let exponent = min(max(0, image.failures), 30)
         // What was never sent has taught us nothing new: it waits for its time, and no longer.
-        let delay = failure.isHeldBack ? 0 : min(ceiling.seconds, base.seconds * Double(1 << exponent)) * random
+        let delay =
+            failure.isHeldBack ? 0 : min(ceiling.seconds, base.seconds * Double(1 << exponent)) * moment.random
         let wait = max(delay, failure.retryAfter?.seconds ?? 0, 1)
-        return Decision(isBlocked: false, gaveUp: false, counts: counts, due: now.addingTimeInterval(wait), why: "")
+        return Decision(isBlocked: false, counts: counts, due: moment.now.addingTimeInterval(wait))
+    }
+
+    /// When a blocked image is looked at again without anybody asking, by its cause and by who waits for it. Half of the wait
+    /// is jitter, so that many do not come together.
+    package func recheck(
+        _ cause: FailureClass,
+        _ image: ImageStanding,
+        urgency: Urgency,
+        _ moment: ImageMoment
+    ) -> Date {
+        let (first, most): (Double, Double) =
+            switch (cause.clock, urgency) {
+            case (.notThere, .run): (10, 300)
+            case (.notThere, _): (120, 3600)
+            case (.access, .run): (30, 600)
+            case (.access, _): (300, 3600)
+            case (.decision, .run): (3600, 3600)
+            case (.decision, _): (86_400, 86_400)
+            }
+        let exponent = min(max(0, image.failures), 30)
+        let wait = min(most, first * Double(1 << exponent))
+        return moment.now.addingTimeInterval(wait * (0.5 + 0.5 * moment.random))
     }
 }

@@ -19,6 +19,8 @@ struct CloneAttempt {
     var rule: String?
     var sourceDigest: Digest?
     var bytesMoved: Int64 = 0
+    var wasHeld = false
+    var isHeldByRate = false
     let created = CreatedRepository()
     /// The place under the rate of the policy rule that allowed it.
     let ticket: PolicyTicket
@@ -37,6 +39,8 @@ struct CloneAttempt {
         outcome.rule = rule
         outcome.sourceDigest = sourceDigest
         outcome.bytesMoved = bytesMoved
+        outcome.wasHeld = wasHeld
+        outcome.isHeldByRate = isHeldByRate
         outcome.repositoryCreated = created.isCreated
         return outcome
     }

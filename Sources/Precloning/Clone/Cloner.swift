@@ -53,6 +53,7 @@ package struct Cloner: Sendable {
             attempt.end = .stopped
         } catch let reached as PolicyGate.RateReached {
             attempt.end = .later(until: reached.until, why: reached.why)
+            attempt.isHeldByRate = true
         } catch {
             attempt.end = Task.isCancelled ? .stopped : .failed(CloneFailure(error))
         }
@@ -105,6 +106,7 @@ package struct Cloner: Sendable {
         let found = try await facts(attempt.image, caller: attempt.caller)
         let destination = found.destination
         attempt.location = destination.location
+        attempt.wasHeld = found.facts.holding.isComplete
         // However it came there, below a prefix ECR refreshes it.
         attempt.routeDetail = destination.rule?.ecrRepositoryPrefix
         attempt.rule = found.decision?.rule

@@ -101,6 +101,11 @@ package final class RegistryClients: Sendable {
 
     func hosts() throws -> [HostRow] { try ledger.hosts() }
 
+    /// Whether a row is about the credentials that are in use now: those of before may have been told to wait.
+    func isOurs(_ row: HostRow) -> Bool {
+        row.credential == settings.current.registries.settings(for: row.host).credentials?.name ?? ""
+    }
+
     /// After a reload: settings of registries may be others.
     package func forget() { clients.withLock { $0 = [:] } }
 
@@ -109,7 +114,7 @@ package final class RegistryClients: Sendable {
         let now = timeline.now()
         guard let rows = try? ledger.hosts() else { return nil }
         for row in rows where row.host == registry {
-            if let until = row.pausedUntil.map(Date.init(milliseconds:)), until > now {
+            if let until = row.pausedUntil.map(Date.init(milliseconds:)), until > now, isOurs(row) {
                 return (until, row.pauseReason ?? "\(registry) asked to be left alone")
             }
             if row.breaker == "open", let until = row.breakerUntil.map(Date.init(milliseconds:)), until > now {
@@ -126,8 +131,10 @@ extension RegistryClients {
         let now = timeline.now().milliseconds
         let rows = (try? hosts()) ?? []
         return Set(
-            rows.filter { ($0.pausedUntil ?? 0) > now || ($0.breaker == "open" && ($0.breakerUntil ?? 0) > now) }
-                .map(\.host)
+            rows.filter {
+                ($0.pausedUntil ?? 0) > now && isOurs($0) || ($0.breaker == "open" && ($0.breakerUntil ?? 0) > now)
+            }
+            .map(\.host)
         )
     }
 }

@@ -39,6 +39,7 @@ package struct Daemon: Service {
     /// Runs until graceful shutdown; then the dispatcher drains, the other loops stop at once.
     package func run() async throws {
         let recovered = try ledger.recoverInterrupted(now: timeline.now())
+        try ledger.reconfigured(mark: dispatcher.mark(), now: timeline.now())
         if recovered > 0 {
             logger.notice("Clones of the last process go on", metadata: ["images": "\(recovered)"])
         }
@@ -67,14 +68,15 @@ package struct Daemon: Service {
     /// - Throws: what kept a watcher from its work, once everything else that could be done was done.
     package func runOnce() async throws {
         try ledger.recoverInterrupted(now: timeline.now())
+        try ledger.reconfigured(mark: dispatcher.mark(), now: timeline.now())
         var trouble: (any Error)?
-        var rounds = 0
+        var failed: Set<String> = []
+        var begun = 0
         repeat {
-            rounds += 1
-            for loop in roundLoops {
+            for loop in roundLoops where try !failed.contains(loop.name) && (begun == 0 || loop.hasMore()) {
                 pulse.beat(loop.name)
                 defer { pulse.ended(loop.name) }
-                do { _ = try await pulse.passing(loop.name) { try await loop.pass() } } catch is CancellationError {
+                do { try await exhaust(loop) } catch is CancellationError {
                     throw CancellationError()
                 } catch {
                     logger.error(
@@ -82,13 +84,26 @@ package struct Daemon: Service {
                         metadata: ["loop": "\(loop.name)", "error": "\(error)"]
                     )
                     trouble = error
+                    failed.insert(loop.name)
                 }
             }
-            try await dispatcher.run(untilIdle: true)
+            begun = try await dispatcher.run(untilIdle: true)
             pulse.ended("dispatcher")
-        } while try rounds < 3 && ledger.hasDue(now: timeline.now())
+        } while try begun > 0 && roundLoops.contains { try !failed.contains($0.name) && $0.hasMore() }
         try ledger.workerStopped(now: timeline.now())
         if let trouble { throw trouble }
+    }
+}
+
+extension Daemon {
+    /// Passes of one loop until nothing more is due in it.
+    private func exhaust(_ loop: any WorkLoop) async throws {
+        while true {
+            let wait = try await pulse.passing(loop.name) { try await loop.pass() }
+            guard try loop.hasMore() else { return }
+            pulse.beat(loop.name)
+            try await timeline.sleep(wait)
+        }
     }
 }
 

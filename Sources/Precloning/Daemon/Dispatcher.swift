@@ -25,7 +25,9 @@ package struct Dispatcher: Sendable {
     /// The longest time between two beats.
     let stride: Duration
     let beat: @Sendable () -> Void
-    let ended: @Sendable (ImageRecord, CloneOutcome) async -> Void
+    /// What decides now: the mark of an attempt that begins.
+    let mark: @Sendable () -> String
+    let ended: @Sendable (ImageRecord, CloneOutcome, _ mark: String) async -> Void
     private let working = WorkingImages()
 
     package init(
@@ -36,7 +38,8 @@ package struct Dispatcher: Sendable {
         pausedRegistries: @escaping @Sendable () async -> Set<String>,
         stride: Duration = .seconds(10),
         beat: @escaping @Sendable () -> Void,
-        ended: @escaping @Sendable (ImageRecord, CloneOutcome) async -> Void
+        mark: @escaping @Sendable () -> String,
+        ended: @escaping @Sendable (ImageRecord, CloneOutcome, _ mark: String) async -> Void
     ) {
         self.ledger = ledger
         self.cloner = cloner
@@ -45,6 +48,7 @@ package struct Dispatcher: Sendable {
         self.pausedRegistries = pausedRegistries
         self.stride = stride
         self.beat = beat
+        self.mark = mark
         self.ended = ended
     }
 
@@ -52,19 +56,25 @@ package struct Dispatcher: Sendable {
     package var inFlight: Int { working.count }
 
     /// Works until the task is cancelled or, with `untilIdle`, until nothing is due and nothing runs.
+    ///
+    /// - Parameter isMeant: whether an image is to be worked on at all.
+    /// - Returns: how many attempts were begun.
+    @discardableResult
     package func run(
         untilIdle: Bool = false,
-        only ids: Set<Int64>? = nil,
+        isMeant: @escaping @Sendable (ImageRecord) -> Bool = { _ in true },
         stopping: @escaping @Sendable () -> Bool = { false }
-    ) async throws {
+    ) async throws -> Int {
+        var begun = 0
         try await withThrowingTaskGroup(of: Void.self) { group in
             defer { group.cancelAll() }
             while !Task.isCancelled, !stopping() {
                 beat()
                 do {
-                    let taken = try await fill(ids) { image in
+                    let taken = try await fill(isMeant) { image in
                         group.addTask { await self.work(image) }
                     }
+                    begun += taken
                     if untilIdle, taken == 0, working.count == 0 { return }
                     await bell.wait(atMost: try untilNextDue(), on: timeline)
                 } catch  where !untilIdle && RecordTrouble(error) != nil {
@@ -75,25 +85,29 @@ package struct Dispatcher: Sendable {
             }
             try await drain()
         }
+        return begun
     }
 
     /// Starts work until the workers are busy or nothing more is due.
-    private func fill(_ ids: Set<Int64>?, _ start: (ImageRecord) -> Void) async throws -> Int {
+    private func fill(_ isMeant: (ImageRecord) -> Bool, _ start: (ImageRecord) -> Void) async throws -> Int {
         var taken = 0
         while !Task.isCancelled {
             let limit = max(1, await settings().concurrency)
-            guard working.count < limit else { break }
-            // The last free worker is kept for what a live run or a person waits for.
-            let isLast = limit > 1 && working.count == limit - 1
+            let room = WorkerRoom(limit: limit, busy: working.registries)
+            guard room.isAny else { break }
+            let paused = await pausedRegistries()
             guard
                 let image = try ledger.takeDue(
                     now: timeline.now(),
-                    pausedRegistries: await pausedRegistries(),
-                    upTo: isLast ? .person : .refresh,
-                    only: ids
+                    upTo: room.urgency,
+                    mayTake: { image in
+                        // What was never looked at, or is asked for, is looked for in ECR, which asks nothing of its registry.
+                        let isAwaited = image.generation == 0 || image.standing.isAsked
+                        return (isAwaited || !paused.contains(image.registry)) && room.has(image) && isMeant(image)
+                    }
                 )
             else { break }
-            working.insert(image.id)
+            working.insert(image)
             start(image)
             taken += 1
         }
@@ -101,16 +115,32 @@ package struct Dispatcher: Sendable {
     }
 
     private func work(_ image: ImageRecord) async {
+        let mark = mark()
         let outcome = await withLogger(mergingMetadata: ["image.ref": "\(image.source)"]) { _ in
             // The last pulls of a registry's quota are kept for what live runs wait for.
-            await LedgerPullBudget.$urgency.withValue(image.urgency.rawValue) {
-                // Policy's rates are per caller: the daemon, and each person who asks.
-                await cloner.clone(image, caller: (try? ledger.requester(of: image.id)) ?? "daemon")
-            }
+            await LedgerPullBudget.$urgency.withValue(image.urgency.rawValue) { await attempt(image) }
         }
-        await ended(image, outcome)
-        working.remove(image.id)
+        await ended(image, outcome, mark)
+        working.remove(image)
         bell.ring()
+    }
+
+    /// Policy's rates are per caller: the daemon's own for what runs and versions want, each person's for what they ask. One
+    /// whose rate is used up holds back nobody else's wish.
+    private func attempt(_ image: ImageRecord) async -> CloneOutcome {
+        let callers = (try? ledger.callers(for: image.id)) ?? []
+        var last: CloneOutcome?
+        for caller in callers.isEmpty ? ["daemon"] : callers {
+            let outcome = await cloner.clone(image, caller: caller)
+            guard outcome.isHeldByRate else { return outcome }
+            if let known = last, case .later(let sooner, _) = known.end, case .later(let until, _) = outcome.end,
+                sooner <= until
+            {
+                continue
+            }
+            last = outcome
+        }
+        return last ?? CloneOutcome(end: .stopped, route: "later", started: timeline.now())
     }
 
     private func untilNextDue() throws -> Duration {
@@ -145,11 +175,38 @@ package struct DispatchSettings: Sendable {
 
 /// The images that workers have.
 final class WorkingImages: Sendable {
-    private let ids = Mutex(Set<Int64>())
+    private let images = Mutex([Int64: String]())
 
-    var count: Int { ids.withLock { $0.count } }
+    var count: Int { images.withLock { $0.count } }
 
-    func insert(_ id: Int64) { ids.withLock { _ = $0.insert(id) } }
+    /// The registry of each.
+    var registries: [String] { images.withLock { Array($0.values) } }
 
-    func remove(_ id: Int64) { ids.withLock { _ = $0.remove(id) } }
+    func insert(_ image: ImageRecord) { images.withLock { $0[image.id] = image.registry } }
+
+    func remove(_ image: ImageRecord) { images.withLock { _ = $0.removeValue(forKey: image.id) } }
+}
+
+/// Which images a worker may take, with what others have. Pure.
+struct WorkerRoom {
+    private let limit: Int
+    private let busy: Int
+    private let registries: Set<String>
+
+    init(limit: Int, busy: [String]) {
+        self.limit = limit
+        self.busy = busy.count
+        registries = Set(busy)
+    }
+
+    /// Beyond the limit there are half as many places again, for registries that no worker is busy with: one that trickles
+    /// does not hold up the others.
+    private var spare: Int { max(1, limit / 2) }
+
+    var isAny: Bool { busy < limit + spare }
+
+    /// The last free place is kept for what a live run or a person waits for.
+    var urgency: Urgency { (limit > 1 && busy >= limit - 1) || busy >= limit ? .person : .refresh }
+
+    func has(_ image: ImageRecord) -> Bool { busy < limit || !registries.contains(image.registry) }
 }

@@ -9,23 +9,19 @@ package import Remotes
 package struct OutcomeRecorder: Sendable {
     let ledger: Ledger
     let timeline: Timeline
-    let retry: @Sendable () async -> ImageRetrySchedule
+    let settings: Settings
 
-    package init(
-        ledger: Ledger,
-        timeline: Timeline,
-        retry: @escaping @Sendable () async -> ImageRetrySchedule
-    ) {
+    package init(ledger: Ledger, timeline: Timeline, settings: Settings) {
         self.ledger = ledger
         self.timeline = timeline
-        self.retry = retry
+        self.settings = settings
     }
 
     /// Records an outcome; where the record cannot be written, again and again until it can, or until the task is
     /// cancelled: the next start then finds the image as it was left.
-    package func keep(_ image: ImageRecord, _ outcome: CloneOutcome) async {
+    package func keep(_ image: ImageRecord, _ outcome: CloneOutcome, mark: String) async {
         while true {
-            do { return try await record(image, outcome) } catch {
+            do { return try record(image, outcome, mark: mark) } catch {
                 Logger.current.critical(
                     "The record cannot be written",
                     metadata: ["error": "\(error)", "image.ref": "\(image.source)"]
@@ -36,23 +32,33 @@ package struct OutcomeRecorder: Sendable {
     }
 
     /// Records an outcome. Throws only what the record throws.
-    package func record(_ image: ImageRecord, _ outcome: CloneOutcome) async throws {
-        let now = timeline.now()
-        var update: ImageUpdate
+    ///
+    /// - Parameter mark: what decided when the attempt began.
+    package func record(_ image: ImageRecord, _ outcome: CloneOutcome, mark: String) throws {
+        var found = AttemptFindings()
+        found.route = outcome.route
+        found.routeDetail = outcome.routeDetail
+        found.sourceDigest = outcome.sourceDigest?.description
+        found.rule = outcome.rule
         var attempt = AttemptRow(started: outcome.started, route: outcome.route, result: "failed")
         attempt.bytesMoved = outcome.bytesMoved
-        attempt.sourceDigest = outcome.sourceDigest?.description
+        attempt.sourceDigest = found.sourceDigest
         var writesAttempt = true
+        let end: AttemptEnd
         switch outcome.end {
         case .ready(let holding):
-            update = ready(holding, outcome)
+            end = .ready(note: outcome.note)
+            found.ecrDigest = holding.digest?.description
+            found.platformDigest = holding.platformDigest?.description
+            found.bytes = holding.bytes
+            found.access = holding.access
             attempt.result = "ready"
             attempt.message = outcome.note
-            attempt.ecrDigest = holding.digest?.description
+            attempt.ecrDigest = found.ecrDigest
             // Found to be there at the first look: nothing was attempted.
             writesAttempt = outcome.route != "present" || image.attempts > 0
         case .failed(let failure):
-            update = failed(image, failure, await retry(), now: now)
+            end = .failed(failure, isHeld: outcome.wasHeld)
             writesAttempt = !failure.isHeldBack
             attempt.failureClass = failure.failureClass
             attempt.message = [outcome.note, failure.message].compactMap(\.self).joined(separator: "; ")
@@ -60,69 +66,34 @@ package struct OutcomeRecorder: Sendable {
             attempt.status = failure.status
             attempt.requestID = failure.requestID
         case .later(let until, let why):
-            update = ImageUpdate(state: .retrying)
-            update.reason = why
-            update.due = until
+            end = .later(until: until, why: why, isHeld: outcome.wasHeld)
             writesAttempt = false
         case .refused(let refusal):
-            update = ImageUpdate(state: .blocked)
-            update.reason = refusal.reason
-            update.mend = refusal.mend
-            update.failureClass = refusal.failureClass
-            update.rule = refusal.rule
-            update.due = now.addingTimeInterval(86_400)
+            end = .refused(refusal, isHeld: outcome.wasHeld)
+            found.rule = refusal.rule ?? found.rule
             writesAttempt = image.reason != refusal.reason
             attempt.failureClass = refusal.failureClass
             attempt.message = refusal.reason
         case .stopped:
-            update = ImageUpdate(state: .pending)
-            update.reason = "stopped with the daemon; goes on where it was"
-            update.due = now
+            end = .stopped
             attempt.result = "stopped"
         }
-        update.route = outcome.route
-        update.routeDetail = outcome.routeDetail
-        update.sourceDigest = outcome.sourceDigest?.description
-        if update.rule == nil { update.rule = outcome.rule }
-        try ledger.finish(image.id, update, attempt: writesAttempt ? attempt : nil, now: now)
-        try noteDigests(image, outcome, now: now)
-        log(image, outcome, update)
-    }
-
-    private func ready(_ holding: ECRHolding, _ outcome: CloneOutcome) -> ImageUpdate {
-        var update = ImageUpdate(state: .ready)
-        update.reason = outcome.note
-        update.ecrDigest = holding.digest?.description
-        update.platformDigest = holding.platformDigest?.description
-        update.bytes = holding.bytes
-        update.access = holding.access
-        return update
-    }
-
-    private func failed(
-        _ image: ImageRecord,
-        _ failure: CloneFailure,
-        _ schedule: ImageRetrySchedule,
-        now: Date
-    ) -> ImageUpdate {
-        let decision = schedule.decide(
-            failure,
-            past: ImageRetrySchedule.Past(
-                attempts: image.attempts,
-                firstAttemptAt: image.firstAttemptAt.map(Date.init(milliseconds:)),
-                failures: image.failures
-            ),
-            now: now,
-            random: timeline.random()
+        let now = timeline.now()
+        let standing = try ledger.finish(
+            image.id,
+            end,
+            found: found,
+            attempt: writesAttempt ? attempt : nil,
+            moment: AttemptMoment(
+                now: now,
+                random: timeline.random(),
+                schedule: settings.retrySchedule,
+                markAtStart: mark,
+                mark: settings.mark
+            )
         )
-        var update = ImageUpdate(state: decision.isBlocked ? .blocked : .retrying)
-        update.reason = decision.gaveUp ? "\(failure.message) (\(decision.why))" : failure.message
-        update.mend = failure.mend
-        update.failureClass = failure.failureClass
-        update.due = decision.due
-        update.countsAsAttempt = decision.counts
-        update.isFailure = !failure.isHeldBack
-        return update
+        try noteDigests(image, outcome, now: now)
+        if let standing { log(image, outcome, standing) }
     }
 
     private func noteDigests(_ image: ImageRecord, _ outcome: CloneOutcome, now: Date) throws {
@@ -140,14 +111,14 @@ package struct OutcomeRecorder: Sendable {
         }
     }
 
-    private func log(_ image: ImageRecord, _ outcome: CloneOutcome, _ update: ImageUpdate) {
+    private func log(_ image: ImageRecord, _ outcome: CloneOutcome, _ standing: ImageStanding) {
         var metadata: Logger.Metadata = [
             "image.ref": "\(image.source)", "image.destination": "\(image.destination)", "route": "\(outcome.route)",
         ]
         if let note = outcome.note { metadata["note"] = "\(note)" }
-        if let reason = update.reason { metadata["reason"] = "\(reason)" }
-        if let mend = update.mend { metadata["hint"] = "\(mend)" }
-        if let due = update.due, update.state != .ready { metadata["retry.at"] = "\(due.formatted(.iso8601))" }
+        if let reason = standing.reason { metadata["reason"] = "\(reason)" }
+        if let mend = standing.mend { metadata["hint"] = "\(mend)" }
+        if let due = standing.due, standing.state != .ready { metadata["retry.at"] = "\(due.formatted(.iso8601))" }
         switch outcome.end {
         case .ready(let holding):
             metadata["image.digest"] = "\(holding.digest?.description ?? "-")"
@@ -157,7 +128,7 @@ package struct OutcomeRecorder: Sendable {
             } else {
                 Logger.current.notice("Image cloned", metadata: metadata)
             }
-        case .failed where update.state == .retrying: Logger.current.info("Image will be retried", metadata: metadata)
+        case .failed where standing.state != .blocked: Logger.current.info("Image will be retried", metadata: metadata)
         case .failed, .refused: Logger.current.warning("Image is blocked", metadata: metadata)
         case .later, .stopped: Logger.current.info("Image waits", metadata: metadata)
         }

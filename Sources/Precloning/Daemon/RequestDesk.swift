@@ -31,10 +31,13 @@ package struct RequestDesk: WorkLoop {
         self.demanded = demanded
     }
 
+    package func hasMore() throws -> Bool {
+        try !ledger.newRequests().isEmpty || !ledger.answerableRequests().isEmpty
+    }
+
     package func pass() async throws -> Duration {
-        for request in try ledger.openRequests() {
-            if request.state == "new" { try await take(request) } else { try close(request) }
-        }
+        for request in try ledger.newRequests() { try await take(request) }
+        for request in try ledger.answerableRequests() { try close(request) }
         return .seconds(1)
     }
 
@@ -42,12 +45,8 @@ package struct RequestDesk: WorkLoop {
     private func take(_ request: CloneRequestRow) async throws {
         switch try await place(request) {
         case .success(let demand):
-            let subject = DemandSubject.clone(request: String(request.id))
-            guard let id = try ledger.want(subject, [demand], now: timeline.now()).first else { return }
-            try ledger.taken(request.id, imageID: id)
-            try ledger.makeDue(id, urgency: .person, now: timeline.now())
             // A ready image is looked at again before anybody is told that it is.
-            try ledger.reopen(id, reason: "asked for by \(request.caller)", now: timeline.now())
+            try ledger.take(request.id, wanting: demand, now: timeline.now())
             demanded()
         case .failure(let refusal):
             let result = CloneResult(
@@ -97,16 +96,14 @@ package struct RequestDesk: WorkLoop {
         }
     }
 
-    /// Done once the attempt that was asked for has ended, well or not.
+    /// Answers with what came of the attempt that was asked for. An image that waits goes on being wanted.
     private func close(_ request: CloneRequestRow) throws {
         guard let id = request.imageID, let image = try ledger.image(id: id) else { return }
-        switch image.state {
-        case .cloning: return
-        case .pending where (image.dueAt ?? 0) <= timeline.now().milliseconds: return
-        case .ready, .blocked, .retrying, .pending:
-            guard image.updatedAt >= request.createdAt, image.state != .pending else { return }
-            let result = try ledger.result(of: image, requested: request, now: timeline.now())
-            try ledger.done(request.id, result: result, now: timeline.now())
+        // Stopped in the middle: it begins again by itself.
+        if image.state == .pending { return }
+        let result = try ledger.result(of: image, requested: request, now: timeline.now())
+        try ledger.done(request.id, result: result, now: timeline.now())
+        if image.state != .retrying {
             try ledger.endDemands(of: .clone(request: String(request.id)), now: timeline.now())
         }
     }

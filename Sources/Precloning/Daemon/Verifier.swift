@@ -46,13 +46,19 @@ package struct Verifier: WorkLoop {
         self.reopened = reopened
     }
 
-    package func pass() async throws -> Duration {
+    private func due() throws -> [ImageRecord] {
         let now = timeline.now()
-        let due = try ledger.toVerify(
+        return try ledger.toVerify(
             limit: Self.window,
             liveOlderThan: now.addingTimeInterval(-Self.liveAge),
             othersOlderThan: now.addingTimeInterval(-Self.otherAge)
         ).filter { !isPostponed($0.id) }
+    }
+
+    package func hasMore() throws -> Bool { try !due().isEmpty }
+
+    package func pass() async throws -> Duration {
+        let due = try due()
         guard let first = due.first else { return .seconds(15) }
         // Images of one repository cost about as many calls as one of them.
         let repository = Self.repository(of: first)
@@ -69,7 +75,7 @@ package struct Verifier: WorkLoop {
                     "A ready image is no longer what it was",
                     metadata: ["image.ref": "\(image.source)", "reason": "\(reason)"]
                 )
-                try ledger.reopen(image.id, reason: reason, now: timeline.now())
+                try ledger.tell(.lost(reason: reason), of: image.id, now: timeline.now())
                 reopened()
             case .unknown(let reason):
                 Logger.current.warning(

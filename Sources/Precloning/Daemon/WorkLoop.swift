@@ -12,6 +12,12 @@ package protocol WorkLoop: Sendable {
     /// - Returns: the longest time to wait before the next pass.
     /// - Throws: what kept it from its work; the loop goes on after a pause.
     func pass() async throws -> Duration
+    /// Whether more is due now than one pass did.
+    func hasMore() throws -> Bool
+}
+
+extension WorkLoop {
+    package func hasMore() throws -> Bool { false }
 }
 
 /// Runs a loop until its task is cancelled. A failing pass is logged and tried again after a growing pause.

@@ -95,7 +95,7 @@ package struct Works: Sendable {
         let ledger = ledger
         let timeline = timeline
         let choices: @Sendable () async -> Surveyor.Choices = { settings.choices }
-        let recorder = OutcomeRecorder(ledger: ledger, timeline: timeline, retry: { settings.retrySchedule })
+        let recorder = OutcomeRecorder(ledger: ledger, timeline: timeline, settings: settings)
         let dispatcher = Dispatcher(
             ledger: ledger,
             cloner: cloner,
@@ -109,7 +109,8 @@ package struct Works: Sendable {
             pausedRegistries: { [registries] in await registries.paused() },
             stride: pulse.stride,
             beat: { pulse.beat("dispatcher") },
-            ended: { image, outcome in await recorder.keep(image, outcome) }
+            mark: { settings.mark },
+            ended: { image, outcome, mark in await recorder.keep(image, outcome, mark: mark) }
         )
         let demanded: @Sendable () -> Void = { dispatcher.bell.ring() }
         let verifier = Verifier(
@@ -199,7 +200,7 @@ package struct Works: Sendable {
             ],
             // Without events: a round lists everything anyway.
             roundLoops: [
-                requests, runs, surveys, workflows, versions, definitions, learner, requests, refresh, retention,
+                requests, runs, surveys, workflows, versions, definitions, learner, refresh, verifier, retention,
             ],
             pulse: pulse,
             timeline: timeline,

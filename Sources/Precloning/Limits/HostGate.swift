@@ -22,7 +22,8 @@ package final class HostGate: Sendable {
     private struct State {
         var window: RequestWindow
         var breaker = CircuitBreaker()
-        var pausedUntil: Date?
+        /// By the clock that nobody sets: a pause is a length of time from when it was told.
+        var pausedUntil: Duration?
         var pauseReason: String?
         /// Requests let through and not over.
         var busy = 0
@@ -113,14 +114,17 @@ package final class HostGate: Sendable {
     private func step(_ limit: HostLimit) -> Step {
         state.withLock { state in
             let now = timeline.now()
-            if let until = state.pausedUntil, until > now {
-                let wait = until.timeIntervalSince(now)
-                if wait > limit.longestWait.seconds {
+            if let until = state.pausedUntil, until > timeline.elapsed() {
+                let wait = until - timeline.elapsed()
+                if wait > limit.longestWait {
                     return .refuse(
-                        Refusal(cause: .paused(state.pauseReason ?? "it asked to be left alone"), until: until)
+                        Refusal(
+                            cause: .paused(state.pauseReason ?? "it asked to be left alone"),
+                            until: now.addingTimeInterval(wait.seconds)
+                        )
                     )
                 }
-                return .sleep(.milliseconds(Int64((wait * 1000).rounded(.up))))
+                return .sleep(wait)
             }
             guard state.busy < limit.concurrentRequests else { return .full }
             state.window.rate = limit.requestsPerSecond
@@ -226,13 +230,19 @@ package final class HostGate: Sendable {
     /// Nothing is asked before then; nil ends a pause.
     package func pause(until: Date?, reason: String?) {
         state.withLock {
-            $0.pausedUntil = until
+            $0.pausedUntil = until.map {
+                timeline.elapsed() + .milliseconds(Int64(($0.timeIntervalSince(timeline.now()) * 1000).rounded(.up)))
+            }
             $0.pauseReason = reason
         }
     }
 
     package var pause: (until: Date, reason: String?)? {
-        state.withLock { state in state.pausedUntil.map { ($0, state.pauseReason) } }
+        state.withLock { state in
+            state.pausedUntil.map {
+                (timeline.now().addingTimeInterval(($0 - timeline.elapsed()).seconds), state.pauseReason)
+            }
+        }
     }
 
     /// Counts a refusal for speed; returns how many there were in a row.
@@ -244,6 +254,9 @@ package final class HostGate: Sendable {
     }
 
     package func notThrottled() { state.withLock { $0.throttles = 0 } }
+
+    /// Whether the breaker keeps requests back.
+    package var isBroken: Bool { state.withLock { if case .open = $0.breaker.state { true } else { false } } }
 
     /// Changes the breaker.
     ///

@@ -39,7 +39,7 @@ package final class HostLimits: RequestPacer {
         self.timeline = timeline
         self.limit = limit
         self.credential = credential
-        for row in try ledger.hosts() {
+        for row in try ledger.hosts() where row.breaker != "closed" || row.credential == credential(row.host) {
             // All gates of a host: which of them it was is not recorded.
             for kind in RequestKind.allCases { restore(row, gate(row.host, kind)) }
         }
@@ -59,7 +59,9 @@ package final class HostLimits: RequestPacer {
     }
 
     private func gate(_ host: String, _ kind: RequestKind? = nil) -> HostGate {
-        let name = kind.map { limit($0, host).isPerKind ? "\(host) \($0.rawValue)" : host } ?? host
+        // Other credentials have no pause of these.
+        let asker = "\(host) \(credential(host))"
+        let name = kind.map { limit($0, host).isPerKind ? "\(asker) \($0.rawValue)" : asker } ?? asker
         return gates.withLock { gates in
             if let gate = gates[name] { return gate }
             let gate = HostGate(timeline: timeline)
@@ -139,12 +141,12 @@ package final class HostLimits: RequestPacer {
 
     // MARK: Pauses
 
-    /// The record decides: `preclone retry` ends a pause for credentials there.
+    /// The record decides: `preclone retry` ends there what a person need not wait for.
     private func adoptEndOfPause(_ host: String, _ gate: HostGate) {
-        guard gate.pause?.reason?.hasPrefix(Ledger.credentialPause) == true, let rows = try? ledger.hosts() else {
-            return
-        }
-        if !rows.contains(where: { $0.host == host && $0.pausedUntil != nil }) { gate.pause(until: nil, reason: nil) }
+        let isPaused = gate.pause.map { $0.until > timeline.now() } ?? false
+        guard isPaused || gate.isBroken, let rows = try? ledger.hosts().filter({ $0.host == host }) else { return }
+        if isPaused, !rows.contains(where: { $0.pausedUntil != nil }) { gate.pause(until: nil, reason: nil) }
+        if gate.isBroken, !rows.contains(where: { $0.breaker != "closed" }) { _ = gate.breaker { $0.succeeded() } }
     }
 
     /// A host refused our credentials: it alone is left alone until somebody mends them.
@@ -153,7 +155,7 @@ package final class HostLimits: RequestPacer {
         let reason =
             "\(Ledger.credentialPause): correct registries.\(host).credentials and reload, then `preclone retry --all`"
         gate(host).pause(until: until, reason: reason)
-        keep { try ledger.pause(host: host, until: until, reason: reason) }
+        keep { try ledger.pause(host: host, credential: credential(host), until: until, reason: reason) }
         Logger.current.error(
             "A registry refuses our credentials",
             metadata: ["registry.host": "\(host)", "hint": "\(reason)"]
@@ -183,7 +185,7 @@ package final class HostLimits: RequestPacer {
         // The longest word counts: a second answer must not shorten what the first asked for.
         if let pause = gate.pause, pause.until >= until { return }
         gate.pause(until: until, reason: reason)
-        keep { try ledger.pause(host: host, until: until, reason: reason) }
+        keep { try ledger.pause(host: host, credential: credential(host), until: until, reason: reason) }
         Logger.current.info(
             "A registry asked for less",
             metadata: ["registry.host": "\(host)", "retry.delay": "\(duration.seconds)s"]

@@ -59,7 +59,9 @@ extension Planner {
                 return canonicalRegistry(url) == reference.registry
                     && covers(reference.repository, prefix: mapping.upstreamRepositoryPrefix)
             }
-            .max { ($0.upstreamRepositoryPrefix ?? "").count < ($1.upstreamRepositoryPrefix ?? "").count }
+            .max {
+                upstreamPrefix($0.upstreamRepositoryPrefix).count < upstreamPrefix($1.upstreamRepositoryPrefix).count
+            }
     }
 
     /// The pull-through cache rule that serves a reference: the right upstream and the longest upstream prefix.
@@ -121,8 +123,11 @@ extension Planner {
 
     /// The part of its upstream that a rule serves; empty for all of it.
     static func upstreamPrefix(of rule: PullThroughCacheRule) -> String {
-        guard let prefix = rule.upstreamRepositoryPrefix, prefix != "ROOT" else { return "" }
-        return trimmed(prefix)
+        upstreamPrefix(rule.upstreamRepositoryPrefix)
+    }
+
+    private static func upstreamPrefix(_ prefix: String?) -> String {
+        prefix.map { $0 == "ROOT" ? "" : trimmed($0) } ?? ""
     }
 
     private static func trimmed(_ prefix: String) -> String {

@@ -246,7 +246,14 @@ struct ECRViewTests {
             for name in ["a", "b"] {
                 try bench.sandbox.putPrivateImage(ImageRecipe(name), repository: "org/\(name)", tags: ["1"])
                 let row = try bench.image("quay.io/org/\(name):1", to: bench.location("org/\(name)", "1"))
-                try bench.ledger.finish(row.id, ImageUpdate(state: .ready), attempt: nil, now: old)
+                let moment = AttemptMoment(now: old, random: 1, schedule: .standard, markAtStart: "", mark: "")
+                try bench.ledger.finish(
+                    row.id,
+                    .ready(note: nil),
+                    found: AttemptFindings(),
+                    attempt: nil,
+                    moment: moment
+                )
             }
             bench.sandbox.add(
                 Fault(
