@@ -137,8 +137,11 @@ import Testing
         let fixture = try RecordFixture()
         let blocked = try fixture.image("docker.io/library/a:1", state: "blocked", reason: "r")
         try fixture.execute("UPDATE image SET attempts = 12, firstAttemptAt = 1")
-        try fixture.image("docker.io/library/b:1", state: "retrying", due: 600)
-        try fixture.image("docker.io/library/c:1", state: "retrying", due: -1)
+        let waiting = try fixture.image("docker.io/library/b:1", state: "retrying", due: 600)
+        let due = try fixture.image("docker.io/library/c:1", state: "retrying", due: -1)
+        try fixture.version("9", images: [blocked, waiting, due])
+        // Nobody wants it: it moves no byte.
+        try fixture.image("docker.io/library/f:1", state: "blocked", urgency: 4)
         try fixture.image("docker.io/library/d:1")
         try fixture.image("docker.io/library/e:1", state: "cloning")
         let one = try fixture.ledger.retry(["a:1"], caller: "user ann", now: fixture.now)
@@ -148,12 +151,12 @@ import Testing
                 try Row.fetchOne($0, sql: "SELECT * FROM image WHERE id = ?", arguments: [blocked])
             }
         )
-        let due: Milliseconds? = row["dueAt"]
+        let dueAt: Milliseconds? = row["dueAt"]
         let attempts: Int = row["attempts"]
         let first: Milliseconds? = row["firstAttemptAt"]
         let urgency: Int = row["urgency"]
-        #expect(due == fixture.at(0) && attempts == 0)
-        #expect(first == nil && urgency == 1)
+        #expect(dueAt == fixture.at(0) && attempts == 0)
+        #expect(first == nil && urgency == 2)
         // Blocked still, and due: a second request changes nothing worse.
         let all = try fixture.ledger.retry(nil, caller: "user ann", now: fixture.now)
         #expect(all.map(\.source) == ["docker.io/library/a:1", "docker.io/library/b:1"])

@@ -137,7 +137,7 @@ struct StatusQuery {
         var rows = try liveImages(states: "'pending', 'retrying'")
         for state in ["pending", "retrying"] where rows.count < extent.rows {
             let more = try images(
-                "SELECT * FROM image WHERE state = '\(state)' ORDER BY dueAt LIMIT \(extent.rows)"
+                "SELECT * FROM image WHERE state = '\(state)' AND urgency < 4 ORDER BY dueAt LIMIT \(extent.rows)"
             )
             rows = Self.merged(rows, more, limit: extent.rows)
         }
@@ -149,7 +149,7 @@ struct StatusQuery {
         var rows = try liveImages(states: "'blocked'")
         if rows.count < extent.rows {
             let more = try images(
-                "SELECT * FROM image WHERE state = 'blocked' ORDER BY updatedAt DESC LIMIT \(extent.rows)"
+                "SELECT * FROM image WHERE state = 'blocked' AND urgency < 4 ORDER BY updatedAt DESC LIMIT \(extent.rows)"
             )
             rows = Self.merged(rows, more, limit: extent.rows)
         }
