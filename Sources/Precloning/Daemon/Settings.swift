@@ -6,13 +6,22 @@ import Synchronization
 
 /// The configuration in force: read by every loop at each pass, replaced as a whole by a reload that was validated.
 package final class Settings: Sendable {
-    private let state: Mutex<Configuration>
+    private let state: Mutex<(configuration: Configuration, told: [@Sendable () -> Void])>
 
-    package init(_ configuration: Configuration) { state = Mutex(configuration) }
+    package init(_ configuration: Configuration) { state = Mutex((configuration, [])) }
 
-    package var current: Configuration { state.withLock { $0 } }
+    package var current: Configuration { state.withLock { $0.configuration } }
 
-    package func replace(with configuration: Configuration) { state.withLock { $0 = configuration } }
+    package func replace(with configuration: Configuration) {
+        let told = state.withLock { state in
+            state.configuration = configuration
+            return state.told
+        }
+        for tell in told { tell() }
+    }
+
+    /// Has `tell` called after each reload.
+    package func onReplace(_ tell: @escaping @Sendable () -> Void) { state.withLock { $0.told.append(tell) } }
 
     var choices: Surveyor.Choices {
         let clone = current.clone
