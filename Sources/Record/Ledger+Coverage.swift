@@ -6,23 +6,35 @@ extension Ledger {
     /// How many finished runs of one definition and set of parameters are compared with what was foretold for them.
     package static let comparedRuns = 3
 
-    /// Finished runs whose tasks were not compared with what was foretold, of the first three for each workflow version,
-    /// definition digest and set of image-relevant parameters (an inspection stands for the two last).
-    package func runsToLearn(limit: Int) throws -> [RunRow] {
-        try database.read {
-            try RunRow.fetchAll(
-                $0,
-                sql: """
-                    SELECT * FROM run WHERE endedAt IS NOT NULL AND learnedAt IS NULL AND surveyedAt IS NOT NULL
-                    AND status NOT IN ('DELETED', 'CANCELLED') AND COALESCE(workflowType, '') <> 'READY2RUN'
-                    AND (SELECT COUNT(*) FROM coverage WHERE coverage.inspection IS run.inspection
-                        AND coverage.workflowID = run.workflowID AND coverage.versionName = run.versionName) < ?
-                    ORDER BY endedAt, key LIMIT ?
-                    """,
-                arguments: [Self.comparedRuns, limit]
-            )
+    /// The next finished run whose tasks are compared with what was foretold for them: of the first three for each workflow
+    /// version, definition digest and set of image-relevant parameters (an inspection stands for the two last). Those that
+    /// it passes over are not looked at again.
+    ///
+    /// - Parameter most: how many runs are looked at, so that nobody waits for it.
+    /// - Returns: the run, and whether there may be more of them.
+    package func nextToLearn(most: Int = 200, now: Date) throws -> (run: RunRow?, isMore: Bool) {
+        try database.write { database in
+            let runs = try RunRow.fetchAll(database, sql: Self.runsToLearn, arguments: [most])
+            let count = try database.cachedStatement(sql: Self.comparedOfSet)
+            let pass = try database.cachedStatement(sql: "UPDATE run SET learnedAt = ? WHERE key = ?")
+            for run in runs {
+                let isTold = !["DELETED", "CANCELLED"].contains(run.status) && run.workflowType != "READY2RUN"
+                let arguments: StatementArguments = [run.workflowID ?? "", run.versionName, run.inspection]
+                if isTold, try Int.fetchOne(count, arguments: arguments) ?? 0 < Self.comparedRuns { return (run, true) }
+                try pass.execute(arguments: [now.milliseconds, run.key])
+            }
+            return (nil, runs.count == most)
         }
     }
+
+    static let runsToLearn = """
+        SELECT * FROM run INDEXED BY runToLearn WHERE endedAt IS NOT NULL AND learnedAt IS NULL AND surveyedAt IS NOT NULL
+        ORDER BY endedAt, key LIMIT ?
+        """
+
+    static let comparedOfSet = """
+        SELECT COUNT(*) FROM coverage WHERE workflowID = ? AND versionName = ? AND inspection IS ?
+        """
 
     /// What was foretold for a run, also after it ended.
     package func foretoldImages(runKey: String) throws -> ForetoldImages {
@@ -39,13 +51,14 @@ extension Ledger {
         }
     }
 
-    /// The images that finished runs of a version used and the definition did not foretell.
+    /// The images that finished runs of a version used and the definition did not foretell; also of one for which nothing
+    /// is cloned ahead now.
     package func learnedSources(workflowID: String, name: String) throws -> [String] {
         try database.read {
             try String.fetchAll(
                 $0,
                 sql: """
-                    SELECT DISTINCT mention FROM demand WHERE kind = 'learned' AND subject = ? AND endedAt IS NULL
+                    SELECT DISTINCT mention FROM demand WHERE kind = 'learned' AND subject = ?
                     ORDER BY mention
                     """,
                 arguments: [DemandSubject.learned(workflowID: workflowID, name: name).text]

@@ -4,23 +4,30 @@ package import Model
 
 /// Stored definitions, and what was found in them.
 extension Ledger {
-    /// The file of a stored definition, below the record's folder, or why it could not be read.
-    package func definition(_ key: String) throws -> (file: String?, trouble: String?)? {
+    /// The file of a stored definition, below the record's folder, or why this version of preclone cannot read it.
+    package func definition(_ key: String, program: String) throws -> (file: String?, trouble: String?)? {
         try database.read {
-            try Row.fetchOne($0, sql: "SELECT file, trouble FROM definition WHERE key = ?", arguments: [key])
-                .map { ($0["file"], $0["trouble"]) }
+            try Row.fetchOne($0, sql: "SELECT file, trouble, program FROM definition WHERE key = ?", arguments: [key])
+                .map { ($0["file"], ($0["program"] as String?) == program ? $0["trouble"] : nil) }
         }
     }
 
-    package func storeDefinition(_ key: String, file: String?, bytes: Int?, trouble: String?, now: Date) throws {
+    package func storeDefinition(
+        _ key: String,
+        file: String?,
+        bytes: Int?,
+        trouble: String?,
+        program: String,
+        now: Date
+    ) throws {
         try database.write {
             try $0.execute(
                 sql: """
-                    INSERT INTO definition (key, file, bytes, trouble, readAt) VALUES (?, ?, ?, ?, ?)
+                    INSERT INTO definition (key, file, bytes, trouble, program, readAt) VALUES (?, ?, ?, ?, ?, ?)
                     ON CONFLICT (key) DO UPDATE SET file = excluded.file, bytes = excluded.bytes,
-                        trouble = excluded.trouble, readAt = excluded.readAt
+                        trouble = excluded.trouble, program = excluded.program, readAt = excluded.readAt
                     """,
-                arguments: [key, file, bytes, trouble, now.milliseconds]
+                arguments: [key, file, bytes, trouble, program, now.milliseconds]
             )
         }
     }
@@ -45,18 +52,25 @@ extension Ledger {
         }
     }
 
+    /// Which parameters the stored inspections of a definition hang on, and their values; newest first.
     package func inspections(definition: String, engine: String, main: String, profiles: String) throws
-        -> [InspectionRow]
+        -> [(id: Int64, relevant: String, parameters: String)]
     {
         try database.read {
-            try InspectionRow.fetchAll(
+            try Row.fetchAll(
                 $0,
                 sql: """
-                    SELECT * FROM inspection WHERE definition = ? AND engine = ? AND main = ? AND profiles = ?
-                    ORDER BY id DESC LIMIT ?
+                    SELECT id, relevant, parameters FROM inspection
+                    WHERE definition = ? AND engine = ? AND main = ? AND profiles = ? ORDER BY id DESC LIMIT ?
                     """,
                 arguments: [definition, engine, main, profiles, Self.keptInspections]
-            )
+            ).map { ($0["id"], $0["relevant"], $0["parameters"]) }
+        }
+    }
+
+    package func inspection(_ id: Int64) throws -> InspectionRow? {
+        try database.read {
+            try InspectionRow.fetchOne($0, sql: "SELECT * FROM inspection WHERE id = ?", arguments: [id])
         }
     }
 

@@ -6,12 +6,14 @@ extension Ledger {
     /// Writes what a subject wants, replacing what it wanted before: rows for new images (due now, or blocked), demand
     /// rows, unresolved mentions. Idempotent.
     ///
+    /// - Parameter isMore: it is wanted besides what was wanted before.
     /// - Returns: the ids of the images that are wanted, in the order given.
     @discardableResult
     package func want(
         _ subject: DemandSubject,
         _ demands: [PlannedDemand],
         unresolved: [UnresolvedDemand] = [],
+        isMore: Bool = false,
         now: Date
     ) throws -> [Int64] {
         try database.write { database in
@@ -47,7 +49,7 @@ extension Ledger {
                     try database.execute(sql: "UPDATE image SET rule = ? WHERE id = ?", arguments: [rule, id])
                 }
             }
-            if subject.kind != "learned" {
+            if !isMore {
                 try Self.endDemands(of: subject, except: Set(ids), in: database, now: now)
             }
             try database.execute(

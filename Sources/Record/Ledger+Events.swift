@@ -37,7 +37,12 @@ extension Ledger {
 
     /// What keeps events from arriving; nil when they arrive.
     package func eventTrouble(_ trouble: String?) throws {
-        try database.write { try $0.execute(sql: "UPDATE daemon SET eventTrouble = ?", arguments: [trouble]) }
+        try database.write {
+            try $0.execute(
+                sql: "UPDATE daemon SET eventTrouble = :trouble WHERE eventTrouble IS NOT :trouble",
+                arguments: ["trouble": trouble]
+            )
+        }
     }
 
     /// Whether a poll found a live run, between two moments, of which no event has told until now.
@@ -52,6 +57,38 @@ extension Ledger {
                     """,
                 arguments: ["start": start.milliseconds, "end": end.milliseconds]
             ) ?? false
+        }
+    }
+
+    /// Whether an event told of a run that the service then knew, between two moments.
+    package func eventToldOfRun(from start: Date, until end: Date) throws -> Bool {
+        try database.read {
+            try Bool.fetchOne(
+                $0,
+                sql: """
+                    SELECT EXISTS (SELECT 1 FROM event WHERE at >= :start AND at <= :end
+                        AND EXISTS (SELECT 1 FROM run WHERE run.id = event.subject
+                            AND event.at >= COALESCE(run.createdAt, run.seenAt) - 60000))
+                    """,
+                arguments: ["start": start.milliseconds, "end": end.milliseconds]
+            ) ?? false
+        }
+    }
+
+    package func hadEvents() throws -> Bool {
+        try database.read {
+            try Bool.fetchOne($0, sql: "SELECT EXISTS (SELECT 1 FROM daemon WHERE lastEventAt IS NOT NULL)") ?? false
+        }
+    }
+
+    /// What was done with the last event of a subject since a moment; nil when none came.
+    package func lastOutcome(of subject: String, since: Date) throws -> String? {
+        try database.read {
+            try String.fetchOne(
+                $0,
+                sql: "SELECT outcome FROM event WHERE subject = ? AND at >= ? ORDER BY at DESC, id DESC LIMIT 1",
+                arguments: [subject, since.milliseconds]
+            )
         }
     }
 

@@ -53,7 +53,8 @@ extension Ledger {
         guard let back = beat.map({ $0 - now.milliseconds }), back > 60_000 else { return nil }
         for (table, columns) in [
             ("image", ["dueAt", "firstAttemptAt", "verifiedAt", "upstreamSeenAt"]),
-            ("run", ["surveyDueAt", "seenAt"]), ("pull", ["at"]),
+            ("run", ["surveyDueAt", "seenAt", "polledAt"]), ("version", ["surveyDueAt"]), ("pull", ["at"]),
+            ("workflow", ["sweptAt", "lastRunAt", "seenAt"]), ("sweep", ["startedAt", "finishedAt"]),
             ("host", ["pausedUntil", "breakerUntil", "quotaSeenAt"]),
         ] {
             for column in columns {
@@ -63,6 +64,10 @@ extension Ledger {
                 )
             }
         }
+        try database.execute(
+            sql: "UPDATE setting SET value = value - :back WHERE key = 'firstStart' AND CAST(value AS INTEGER) > :now",
+            arguments: ["back": back, "now": now.milliseconds]
+        )
         return .milliseconds(back)
     }
 

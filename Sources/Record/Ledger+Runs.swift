@@ -1,9 +1,11 @@
 package import Foundation
 import GRDB
 package import Model
+import Names
 
 extension Ledger {
-    /// Notes runs that a list showed. New live ones are due for their survey at once.
+    /// Notes runs that a list showed. Live ones that are new, or were thought over, are due for their survey at once, and
+    /// with them whatever of their workflow could not be read.
     ///
     /// - Parameter byPoll: a poll showed them, not an event; for the judgement whether events arrive.
     /// - Returns: how many were not known.
@@ -12,6 +14,7 @@ extension Ledger {
         let at = now.milliseconds
         return try database.write { database in
             var new = 0
+            var wanted: Set<String> = []
             for run in sightings {
                 let known = try Row.fetchOne(
                     database,
@@ -25,10 +28,11 @@ extension Ledger {
                     else { continue }
                     try database.execute(
                         sql: """
-                            UPDATE run SET status = ?, seenAt = ?,
-                                endedAt = CASE WHEN ? THEN NULL ELSE COALESCE(endedAt, ?) END WHERE key = ?
+                            UPDATE run SET status = :status, seenAt = :at,
+                                surveyDueAt = CASE WHEN NOT :isLive THEN NULL WHEN endedAt IS NULL THEN surveyDueAt ELSE :at END,
+                                endedAt = CASE WHEN :isLive THEN NULL ELSE COALESCE(endedAt, :at) END WHERE key = :key
                             """,
-                        arguments: [run.status, at, run.isLive, at, run.key]
+                        arguments: ["status": run.status, "at": at, "isLive": run.isLive, "key": run.key]
                     )
                     if !run.isLive { try Self.endDemands(ofRun: run.key, in: database, at: at) }
                     continue
@@ -50,34 +54,40 @@ extension Ledger {
                         sql: "UPDATE workflow SET lastRunAt = MAX(COALESCE(lastRunAt, 0), ?) WHERE id = ?",
                         arguments: [run.created?.milliseconds ?? at, workflowID]
                     )
+                    if run.isLive { wanted.insert(workflowID) }
                 }
+            }
+            for workflowID in wanted.sorted() {
+                // `+`: by the few that are live, not by all that the workflow ever had.
+                try Self.retrySurveys(database, of: "+workflowID = ?", [workflowID], at: at)
             }
             return new
         }
     }
 
-    /// Live runs that the last full list of live runs did not show: they are over.
+    /// Live runs that a full list of live runs did not show. A list that misses one once proves nothing: it is asked for.
     ///
-    /// - Returns: the rows, whose demands the caller ends.
-    package func endRuns(notIn liveKeys: Set<String>, seenBefore: Date, now: Date) throws -> [RunRow] {
-        try database.write { database in
-            let rows = try RunRow.fetchAll(
+    /// - Parameter seenBefore: when the list began; what was seen since may be in no page of it.
+    package func liveRuns(notIn keys: Set<String>, seenBefore: Date) throws -> [RunRow] {
+        try database.read { database in
+            try RunRow.fetchAll(
                 database,
-                sql: "SELECT * FROM run WHERE endedAt IS NULL AND seenAt < ?",
+                sql: "SELECT * FROM run WHERE endedAt IS NULL AND seenAt < ? ORDER BY seenAt, key",
                 arguments: [seenBefore.milliseconds]
-            ).filter { !liveKeys.contains($0.key) }
-            for row in rows {
-                try database.execute(
-                    sql: """
-                        UPDATE run SET endedAt = ?, surveyDueAt = NULL,
-                            status = CASE WHEN status IN ('PENDING', 'STARTING', 'RUNNING') THEN 'ENDED' ELSE status END
-                        WHERE key = ?
-                        """,
-                    arguments: [now.milliseconds, row.key]
-                )
-                try Self.endDemands(ofRun: row.key, in: database, at: now.milliseconds)
-            }
-            return rows
+            ).filter { !keys.contains($0.key) }
+        }
+    }
+
+    /// The service knows the run no longer.
+    package func endRun(_ run: RunRow, now: Date) throws {
+        try database.write { database in
+            try database.execute(
+                sql: """
+                    UPDATE run SET endedAt = COALESCE(endedAt, ?), surveyDueAt = NULL, status = 'DELETED' WHERE key = ?
+                    """,
+                arguments: [now.milliseconds, run.key]
+            )
+            try Self.endDemands(ofRun: run.key, in: database, at: now.milliseconds)
         }
     }
 
@@ -90,17 +100,33 @@ extension Ledger {
         }
     }
 
-    /// Live runs whose images are not worked out yet and whose turn it is, oldest first.
-    package func runsToSurvey(limit: Int, now: Date) throws -> [RunRow] {
+    /// Live runs whose turn it is, oldest first.
+    ///
+    /// - Parameter mark: what decides now; runs that were decided otherwise are due. Nil: that is not known.
+    package func runsToSurvey(mark: String?, limit: Int, now: Date) throws -> [RunRow] {
         try database.read {
             try RunRow.fetchAll(
                 $0,
                 sql: """
-                    SELECT * FROM run WHERE endedAt IS NULL AND surveyDueAt IS NOT NULL AND surveyDueAt <= ?
-                    ORDER BY surveyDueAt, createdAt LIMIT ?
+                    SELECT * FROM run WHERE endedAt IS NULL AND (\(Self.isDue) OR surveyMark <> :mark)
+                    ORDER BY surveyDueAt, createdAt LIMIT :limit
                     """,
-                arguments: [now.milliseconds, limit]
+                arguments: Self.due(now) + ["mark": mark, "limit": limit]
             )
+        }
+    }
+
+    /// Whether a run is still to be looked at: it may have ended, or was answered for together with others of its batch.
+    package func isToSurvey(_ run: RunRow, mark: String, now: Date) throws -> Bool {
+        try database.read {
+            try Bool.fetchOne(
+                $0,
+                sql: """
+                    SELECT EXISTS (SELECT 1 FROM run WHERE key = :key AND endedAt IS NULL
+                        AND (\(Self.isDue) OR surveyMark <> :mark))
+                    """,
+                arguments: Self.due(now) + ["key": run.key, "mark": mark]
+            ) ?? false
         }
     }
 
@@ -115,27 +141,95 @@ extension Ledger {
         }
     }
 
-    /// A run's images are worked out.
+    /// Of a run or a version: its time has come, or nobody looked at it yet. A time further ahead than any wait comes from
+    /// a clock that was wrong.
+    static let isDue = """
+        (surveyDueAt <= :now OR surveyDueAt > :furthest OR (surveyDueAt IS NULL AND surveyMark IS NULL))
+        """
+
+    static func due(_ now: Date) -> StatementArguments {
+        ["now": now.milliseconds, "furthest": (now + 2 * SurveySchedule.ceiling.seconds).milliseconds]
+    }
+
+    /// Makes runs and versions due now whose definitions could not be read: a person asks for it, the configuration is
+    /// another, or a run waits.
     ///
-    /// - Parameter followUp: when the run itself is to be looked at, where only its batch was.
+    /// - Returns: how many.
+    @discardableResult
+    package func retrySurveys(now: Date) throws -> Int {
+        try database.write { try Self.retrySurveys($0, of: "1", [], at: now.milliseconds) }
+    }
+
+    @discardableResult
+    private static func retrySurveys(
+        _ database: Database,
+        of subjects: String,
+        _ arguments: StatementArguments,
+        at: Milliseconds
+    ) throws -> Int {
+        var due = 0
+        for waiting in ["run WHERE endedAt IS NULL AND trouble IS NOT NULL", "version WHERE 1"] {
+            let (table, condition) = (waiting.prefix { $0 != " " }, waiting.drop { $0 != " " })
+            try database.execute(
+                sql: "UPDATE \(table) SET surveyDueAt = ?\(condition) AND surveyDueAt > ? AND \(subjects)",
+                arguments: [at, at] + arguments
+            )
+            due += database.changesCount
+        }
+        return due
+    }
+
+    /// Live runs, `run 123`, and versions, `workflow 9/v2`, of which it is not known what they need, or not all.
+    package func unread() throws -> [UnreadSubject] {
+        try database.read {
+            try UnreadSubject.fetchAll(
+                $0,
+                sql: """
+                    SELECT 'run ' || id AS subject, trouble, surveyMark IS NOT NULL AS isFinal FROM run
+                    WHERE endedAt IS NULL AND trouble IS NOT NULL AND COALESCE(workflowType, '') <> 'READY2RUN'
+                    UNION ALL SELECT 'workflow ' || workflowID || CASE name WHEN '' THEN '' ELSE '/' || name END, trouble,
+                    surveyMark IS NOT NULL FROM version WHERE trouble IS NOT NULL AND status = 'ACTIVE'
+                    """
+            )
+        }
+    }
+
+    /// Notes what a survey of a run came to. What could not be read is not noted as read: it is due again.
+    ///
+    /// - Parameters:
+    ///   - mark: what decided; kept only where something was.
+    ///   - followUp: when the run itself is to be looked at, where only its batch was.
     package func surveyed(
         _ run: RunRow,
-        inspection: Int64?,
-        trouble: String?,
+        _ result: SurveyResult,
+        mark: String?,
         followUp: Date? = nil,
         now: Date
     ) throws {
-        try database.write {
-            try $0.execute(
+        let wait = SurveySchedule.wait(after: result, isRun: true, attempts: run.surveyAttempts)
+        try database.write { database in
+            try database.execute(
                 sql: """
-                    UPDATE run SET surveyedAt = ?, surveyDueAt = ?, inspection = ?, trouble = ?, uuid = ?, batchID = ?,
-                        workflowID = ?, workflowType = ?, ownerID = ?, versionName = ?, surveyAttempts = 0 WHERE key = ?
+                    UPDATE run SET surveyedAt = COALESCE(?, surveyedAt), surveyDueAt = ?, surveyMark = ?,
+                        inspection = COALESCE(?, inspection), trouble = ?, uuid = ?, batchID = ?, workflowID = ?,
+                        workflowType = ?, ownerID = ?, versionName = ?, surveyAttempts = ? WHERE key = ?
                     """,
                 arguments: [
-                    now.milliseconds, followUp?.milliseconds, inspection, trouble, run.uuid, run.batchID,
-                    run.workflowID, run.workflowType, run.ownerID, run.versionName, run.key,
+                    result.isDecided ? now.milliseconds : nil,
+                    (followUp ?? wait.map { now + $0.seconds })?.milliseconds, result.isDecided ? mark : nil,
+                    result.inspection, result.trouble?.message, run.uuid, run.batchID, run.workflowID,
+                    run.workflowType, run.ownerID, run.versionName, wait == nil ? 0 : run.surveyAttempts + 1, run.key,
                 ]
             )
+            // It may have ended while it was looked at.
+            let isOver = try Bool.fetchOne(
+                database,
+                sql: "SELECT endedAt IS NOT NULL FROM run WHERE key = ?",
+                arguments: [run.key]
+            )
+            guard isOver == true else { return }
+            try database.execute(sql: "UPDATE run SET surveyDueAt = NULL WHERE key = ?", arguments: [run.key])
+            try Self.endDemands(ofRun: run.key, in: database, at: now.milliseconds)
         }
     }
 
@@ -150,13 +244,9 @@ extension Ledger {
         }
     }
 
-    /// A run's images could not be worked out; tried again at `due`.
-    package func surveyFailed(_ run: RunRow, trouble: String, due: Date?) throws {
-        try database.write {
-            try $0.execute(
-                sql: "UPDATE run SET trouble = ?, surveyDueAt = ?, surveyAttempts = surveyAttempts + 1 WHERE key = ?",
-                arguments: [trouble, due?.milliseconds, run.key]
-            )
+    package func hasLiveRuns() throws -> Bool {
+        try database.read {
+            try Bool.fetchOne($0, sql: "SELECT EXISTS (SELECT 1 FROM run WHERE endedAt IS NULL)") ?? false
         }
     }
 
@@ -170,14 +260,15 @@ extension Ledger {
     }
 
     /// Other batches of which live runs are not worked out at all yet, in order of their ids.
-    package func unsurveyedBatches(besides batches: Set<String>) throws -> [String] {
+    package func unsurveyedBatches(besides batches: Set<String>, now: Date) throws -> [String] {
         try database.read {
             try String.fetchSet(
                 $0,
                 sql: """
                     SELECT DISTINCT batchID FROM run WHERE batchID IS NOT NULL AND surveyedAt IS NULL
-                    AND endedAt IS NULL AND surveyDueAt IS NOT NULL AND surveyAttempts = 0
-                    """
+                    AND endedAt IS NULL AND surveyDueAt <= ?
+                    """,
+                arguments: [now.milliseconds]
             ).subtracting(batches).sorted()
         }
     }

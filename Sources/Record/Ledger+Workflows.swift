@@ -1,6 +1,7 @@
 package import Foundation
 import GRDB
 package import Model
+import Names
 
 extension Ledger {
     /// Notes workflows that a list showed, and their own definitions as the version with the empty name.
@@ -10,17 +11,19 @@ extension Ledger {
             for workflow in sightings {
                 try database.execute(
                     sql: """
-                        INSERT INTO workflow (id, name, type, status, digest, createdAt, seenAt, firstSeenAt, lastRunAt)
-                        VALUES (?, ?, ?, ?, ?, ?, ?, ?,
-                            (SELECT MAX(COALESCE(createdAt, seenAt)) FROM run WHERE workflowID = ?))
+                        INSERT INTO workflow (id, name, type, status, digest, createdAt, seenAt, firstSeenAt, lastRunAt,
+                            isExcluded) VALUES (:id, :name, :type, :status, :digest, :created, :at, :at,
+                            (SELECT COALESCE(createdAt, seenAt) FROM run WHERE workflowID = :id
+                                ORDER BY createdAt DESC LIMIT 1), :isExcluded)
                         ON CONFLICT (id) DO UPDATE SET name = excluded.name, status = excluded.status,
-                            digest = excluded.digest, seenAt = excluded.seenAt
+                            digest = excluded.digest, seenAt = excluded.seenAt, isExcluded = excluded.isExcluded
                             WHERE name IS NOT excluded.name OR status <> excluded.status
-                                OR digest IS NOT excluded.digest
+                                OR digest IS NOT excluded.digest OR isExcluded <> excluded.isExcluded
                         """,
                     arguments: [
-                        workflow.id, workflow.name, workflow.type, workflow.status, workflow.digest,
-                        workflow.created?.milliseconds, at, at, workflow.id,
+                        "id": workflow.id, "name": workflow.name, "type": workflow.type, "status": workflow.status,
+                        "digest": workflow.digest, "created": workflow.created?.milliseconds, "at": at,
+                        "isExcluded": workflow.isExcluded,
                     ]
                 )
                 try Self.noteVersion(
@@ -39,24 +42,19 @@ extension Ledger {
     }
 
     /// Notes versions that a list showed.
-    package func saw(_ sightings: [VersionSighting], sweptWorkflow: String? = nil, now: Date) throws {
+    package func saw(_ sightings: [VersionSighting], now: Date) throws {
         try database.write { database in
             for version in sightings { try Self.noteVersion(version, in: database, at: now.milliseconds) }
-            if let sweptWorkflow {
-                try database.execute(
-                    sql: "UPDATE workflow SET sweptAt = ? WHERE id = ?",
-                    arguments: [now.milliseconds, sweptWorkflow]
-                )
-            }
         }
     }
 
     private static func noteVersion(_ version: VersionSighting, in database: Database, at: Milliseconds) throws {
         try database.execute(
+            // Another definition, or one that is there again, is looked at at once.
             sql: """
                 INSERT INTO version (workflowID, name, status, digest, createdAt, seenAt) VALUES (?, ?, ?, ?, ?, ?)
                 ON CONFLICT (workflowID, name) DO UPDATE SET status = excluded.status,
-                    digest = COALESCE(excluded.digest, digest), seenAt = excluded.seenAt
+                    digest = COALESCE(excluded.digest, digest), seenAt = excluded.seenAt, surveyMark = NULL, surveyDueAt = NULL
                     WHERE status <> excluded.status OR (excluded.digest IS NOT NULL AND digest IS NOT excluded.digest)
                 """,
             arguments: [
@@ -65,81 +63,229 @@ extension Ledger {
         )
     }
 
-    /// Stores what GetWorkflow or GetWorkflowVersion said.
-    package func store(_ version: VersionRow) throws {
+    /// Stores what GetWorkflow or GetWorkflowVersion said. Where the definition or its registry map is another, the version
+    /// and its live runs are decided again.
+    package func read(_ version: VersionRow) throws {
         try database.write { database in
+            let old = try VersionRow.fetchOne(
+                database,
+                sql: Self.oneVersion,
+                arguments: [version.workflowID, version.name]
+            )
             try database.execute(
                 sql: """
-                    INSERT INTO version (workflowID, name, ownerID, status, digest, engine, main, registryMap, definition,
-                        surveyedDigest, trouble, seenAt, createdAt) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                    INSERT INTO version (workflowID, name, ownerID, status, digest, engine, main, registryMap, readAt, seenAt,
+                        createdAt) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                     ON CONFLICT (workflowID, name) DO UPDATE SET ownerID = excluded.ownerID, status = excluded.status,
                         digest = excluded.digest, engine = excluded.engine, main = excluded.main,
-                        registryMap = excluded.registryMap, definition = excluded.definition,
-                        surveyedDigest = excluded.surveyedDigest, trouble = excluded.trouble, seenAt = excluded.seenAt
+                        registryMap = excluded.registryMap, readAt = excluded.readAt, seenAt = excluded.seenAt
                     """,
                 arguments: [
                     version.workflowID, version.name, version.ownerID, version.status, version.digest, version.engine,
-                    version.main, version.registryMap, version.definition, version.surveyedDigest, version.trouble,
-                    version.seenAt, version.createdAt,
+                    version.main, version.registryMap, version.readAt, version.seenAt, version.createdAt,
+                ]
+            )
+            guard let old, old.engine != nil, !old.isDecided(like: version) else { return }
+            // `+`: by the few runs that are live, not by all that the workflow ever had.
+            for (table, name) in [("version", "name"), ("run", "endedAt IS NULL AND versionName")] {
+                try database.execute(
+                    sql: """
+                        UPDATE \(table) SET surveyMark = NULL, surveyDueAt = NULL WHERE +workflowID = ? AND \(name) = ?
+                        """,
+                    arguments: [version.workflowID, version.name]
+                )
+            }
+        }
+    }
+
+    /// Notes what a survey of a version came to. What could not be read is not noted as read: it is due again.
+    package func surveyed(_ version: VersionRow, _ result: SurveyResult, mark: String?, now: Date) throws {
+        let wait = SurveySchedule.wait(after: result, isRun: false, attempts: version.surveyAttempts)
+        try database.write {
+            try $0.execute(
+                sql: """
+                    UPDATE version SET surveyedDigest = COALESCE(?, surveyedDigest), surveyMark = ?, surveyDueAt = ?,
+                        surveyAttempts = ?, trouble = ? WHERE workflowID = ? AND name = ?
+                    """,
+                arguments: [
+                    result.isDecided ? version.digest ?? "?" : nil, result.isDecided ? mark : nil,
+                    wait.map { (now + $0.seconds).milliseconds }, wait == nil ? 0 : version.surveyAttempts + 1,
+                    result.trouble?.message, version.workflowID, version.name,
                 ]
             )
         }
     }
 
+    private static let oneVersion = "SELECT * FROM version WHERE workflowID = ? AND name = ?"
+
     package func version(workflowID: String, name: String) throws -> VersionRow? {
         try database.read {
-            try VersionRow.fetchOne(
-                $0,
-                sql: "SELECT * FROM version WHERE workflowID = ? AND name = ?",
-                arguments: [workflowID, name]
-            )
+            try VersionRow.fetchOne($0, sql: Self.oneVersion, arguments: [workflowID, name])
         }
     }
 
-    /// Active versions whose images are not worked out for their present digest, of workflows that were used since
-    /// `usedSince` or created after `createdSince`; those used last first.
-    package func versionsToSurvey(usedSince: Date, createdSince: Date, limit: Int) throws -> [VersionRow] {
+    /// Versions for which images are cloned ahead: active ones of the workflows that `watch.workflows` selects, if they were
+    /// used since `:used` or made after `:created`.
+    private static let isWanted = """
+        (version.status = 'ACTIVE' AND workflow.type = 'PRIVATE' AND workflow.status <> 'DELETED' AND NOT workflow.isExcluded
+        AND (workflow.lastRunAt >= :used OR workflow.createdAt >= :created OR version.createdAt >= :created))
+        """
+
+    /// Wanted versions whose turn it is, or that were decided otherwise than by `mark`; those used last first.
+    package func versionsToSurvey(
+        mark: String,
+        usedSince: Date,
+        createdSince: Date,
+        limit: Int,
+        now: Date
+    ) throws -> [VersionRow] {
         try database.read {
             try VersionRow.fetchAll(
                 $0,
                 sql: """
                     SELECT version.* FROM version JOIN workflow ON workflow.id = version.workflowID
-                    WHERE version.status = 'ACTIVE' AND workflow.type = 'PRIVATE' AND workflow.status <> 'DELETED'
-                    AND (surveyedDigest IS NULL OR surveyedDigest <> COALESCE(version.digest, '?'))
-                    AND (workflow.lastRunAt >= :used OR workflow.createdAt >= :created OR version.createdAt >= :created)
+                    WHERE \(Self.isWanted)
+                    AND (\(Self.isDue) OR surveyMark <> :mark OR (surveyMark IS NOT NULL
+                        AND surveyedDigest IS NOT COALESCE(version.digest, '?')))
                     ORDER BY workflow.lastRunAt DESC, version.createdAt DESC LIMIT :limit
                     """,
-                arguments: [
-                    "used": usedSince.milliseconds, "created": createdSince.milliseconds, "limit": limit,
+                arguments: Self.due(now) + [
+                    "mark": mark, "used": usedSince.milliseconds, "created": createdSince.milliseconds, "limit": limit,
                 ]
             )
         }
     }
 
-    /// Workflows whose versions are to be listed next: with recent runs first, then the one swept longest ago.
-    package func workflowsToSweep(limit: Int, sweptBefore: Date, recentSince: Date) throws -> [String] {
-        try database.read {
-            try String.fetchAll(
+    /// Ends what is cloned ahead for versions that are not wanted any more. When they are again, they are decided anew.
+    package func dropUnwantedVersions(usedSince: Date, createdSince: Date, now: Date) throws {
+        let versions = try database.read {
+            try VersionRow.fetchAll(
                 $0,
                 sql: """
-                    SELECT id FROM workflow WHERE type = 'PRIVATE' AND status NOT IN ('DELETED', 'FAILED')
-                    AND (sweptAt IS NULL OR sweptAt < :before)
-                    ORDER BY sweptAt IS NOT NULL, COALESCE(lastRunAt, 0) >= :recent DESC, sweptAt, id LIMIT :limit
+                    SELECT version.* FROM version JOIN workflow ON workflow.id = version.workflowID
+                    WHERE (surveyMark IS NOT NULL OR surveyDueAt IS NOT NULL OR surveyedDigest IS NOT NULL)
+                    AND version.status <> 'UPDATING' AND COALESCE(NOT \(Self.isWanted), 1)
                     """,
-                arguments: [
-                    "before": sweptBefore.milliseconds, "recent": recentSince.milliseconds, "limit": limit,
-                ]
+                arguments: ["used": usedSince.milliseconds, "created": createdSince.milliseconds]
+            )
+        }
+        for version in versions {
+            try endDemands(of: .version(workflowID: version.workflowID, name: version.name), now: now)
+            try endDemands(of: .learned(workflowID: version.workflowID, name: version.name), now: now)
+            try database.write {
+                try $0.execute(
+                    sql: """
+                        UPDATE version SET surveyedDigest = NULL, surveyMark = NULL, surveyDueAt = NULL, surveyAttempts = 0,
+                            trouble = NULL WHERE workflowID = ? AND name = ?
+                        """,
+                    arguments: [version.workflowID, version.name]
+                )
+            }
+        }
+    }
+
+    package func hasVersions() throws -> Bool {
+        try database.read { try Bool.fetchOne($0, sql: "SELECT EXISTS (SELECT 1 FROM version)") ?? false }
+    }
+
+    /// Whether `watch.workflows` leaves a workflow out.
+    package func isExcluded(_ workflowID: String) throws -> Bool {
+        try database.read {
+            try Bool.fetchOne($0, sql: "SELECT isExcluded FROM workflow WHERE id = ?", arguments: [workflowID]) ?? false
+        }
+    }
+
+    /// Chooses anew among the workflows that are known, where the choice is another than the last time.
+    ///
+    /// - Parameter choice: a text that is another for another choice.
+    package func select(_ choice: String, _ isSelected: (_ id: String, _ name: String?) -> Bool) throws {
+        try database.write { database in
+            let last = try String.fetchOne(database, sql: "SELECT value FROM setting WHERE key = 'selection'")
+            guard last != choice else { return }
+            for row in try Row.fetchAll(database, sql: "SELECT id, name FROM workflow") {
+                try database.execute(
+                    sql: "UPDATE workflow SET isExcluded = ? WHERE id = ?",
+                    arguments: [!isSelected(row["id"], row["name"]), row["id"] as String]
+                )
+            }
+            try database.execute(
+                sql: "INSERT OR REPLACE INTO setting (key, value) VALUES ('selection', ?)",
+                arguments: [choice]
             )
         }
     }
 
-    /// How many workflows have versions to be listed.
-    package func sweptWorkflowCount() throws -> Int {
+    /// How often a workflow with recent runs has its turn before others'.
+    private static let weightOfRecent: Int64 = 4
+
+    /// The workflows whose versions are listed next: those listed longest ago, time counting more where runs are recent, so
+    /// that nobody waits for ever.
+    package func workflowsToSweep(sweptBefore: Date, recentSince: Date, now: Date) throws -> [String] {
+        struct Candidate: Decodable, FetchableRecord {
+            var id: String
+            var sweptAt: Milliseconds?
+        }
+        return try database.read { database in
+            func first(_ condition: String) throws -> [Candidate] {
+                try Candidate.fetchAll(
+                    database,
+                    sql: """
+                        SELECT id, sweptAt FROM workflow WHERE \(Self.isSwept) AND COALESCE(sweptAt, 0) < :before
+                        AND \(condition) ORDER BY sweptAt, id LIMIT 2
+                        """,
+                    arguments: ["before": sweptBefore.milliseconds, "recent": recentSince.milliseconds]
+                )
+            }
+            let recent = try first("+lastRunAt >= :recent").map { ($0, Self.weightOfRecent) }
+            let others = try first("COALESCE(lastRunAt, 0) < :recent").map { ($0, Int64(1)) }
+            // Listed in the future: the clock was wrong, and nothing is known of when it was.
+            let lost = try Candidate.fetchAll(
+                database,
+                sql:
+                    "SELECT id, sweptAt FROM workflow WHERE \(Self.isSwept) AND sweptAt > ? ORDER BY sweptAt, id LIMIT 2",
+                arguments: [(now + 60).milliseconds]
+            ).map { (Candidate(id: $0.id, sweptAt: nil), Int64(1)) }
+            func age(_ candidate: (Candidate, Int64)) -> Int64 {
+                candidate.0.sweptAt.map { (now.milliseconds - $0) * candidate.1 } ?? .max
+            }
+            return (recent + others + lost).sorted { age($0) > age($1) }.map(\.0.id)
+        }
+    }
+
+    private static let isSwept = "type = 'PRIVATE' AND status NOT IN ('DELETED', 'FAILED') AND isExcluded = 0"
+
+    /// How many turns it takes until each workflow has had its own.
+    package func turnsOfSweep(recentSince: Date) throws -> Int64 {
         try database.read {
-            try Int.fetchOne(
+            try Int64.fetchOne(
                 $0,
-                sql: "SELECT COUNT(*) FROM workflow WHERE type = 'PRIVATE' AND status NOT IN ('DELETED', 'FAILED')"
+                sql: """
+                    SELECT COUNT(*) + (SELECT COUNT(*) FROM workflow WHERE \(Self.isSwept) AND lastRunAt >= ?) * ?
+                    FROM workflow WHERE \(Self.isSwept)
+                    """,
+                arguments: [recentSince.milliseconds, Self.weightOfRecent - 1]
             ) ?? 0
+        }
+    }
+
+    /// The listing of a workflow's versions was tried; others have their turn now.
+    package func swept(_ workflowID: String, now: Date) throws {
+        try database.write {
+            try $0.execute(
+                sql: "UPDATE workflow SET sweptAt = ? WHERE id = ?",
+                arguments: [now.milliseconds, workflowID]
+            )
+        }
+    }
+
+    /// Active versions of a workflow that its list did not show.
+    package func versions(of workflowID: String, notIn names: Set<String>) throws -> [VersionRow] {
+        try database.read {
+            try VersionRow.fetchAll(
+                $0,
+                sql: "SELECT * FROM version WHERE workflowID = ? AND name <> '' AND status = 'ACTIVE' ORDER BY name",
+                arguments: [workflowID]
+            ).filter { !names.contains($0.name) }
         }
     }
 
@@ -157,20 +303,17 @@ extension Ledger {
         }
     }
 
-    /// Workflows that a full list no longer showed.
+    /// Workflows that a full list did not show. A list that misses one once proves nothing: it is asked for.
     ///
     /// - Parameter seenBefore: when the list began; what an event told of meanwhile may be in no page of it.
-    package func endWorkflows(notIn ids: Set<String>, seenBefore: Date, now: Date) throws {
-        let gone = try database.read { database in
+    package func workflows(notIn ids: Set<String>, seenBefore: Date) throws -> [String] {
+        try database.read { database in
             try String.fetchAll(
                 database,
-                sql: "SELECT id FROM workflow WHERE status <> 'DELETED' AND type = 'PRIVATE' AND seenAt < ?",
+                sql:
+                    "SELECT id FROM workflow WHERE status <> 'DELETED' AND type = 'PRIVATE' AND seenAt < ? ORDER BY id",
                 arguments: [seenBefore.milliseconds]
             ).filter { !ids.contains($0) }
-        }
-        guard !gone.isEmpty else { return }
-        try database.write { database in
-            for id in gone { try Self.endWorkflow(id, in: database, at: now.milliseconds) }
         }
     }
 
@@ -186,12 +329,8 @@ extension Ledger {
                 sql: "UPDATE version SET status = 'DELETED' WHERE workflowID = ? AND name = ?",
                 arguments: [workflowID, name]
             )
-            try database.execute(
-                sql: """
-                    UPDATE demand SET endedAt = ? WHERE kind IN ('version', 'learned') AND endedAt IS NULL AND subject = ?
-                    """,
-                arguments: [now.milliseconds, "\(workflowID)/\(name)"]
-            )
+            let subject = DemandSubject.version(workflowID: workflowID, name: name).text
+            try Self.endVersionDemands(in: database, at: now.milliseconds, of: "subject = ?", [subject])
         }
     }
 
@@ -201,26 +340,62 @@ extension Ledger {
             arguments: [at, id]
         )
         try database.execute(sql: "UPDATE version SET status = 'DELETED' WHERE workflowID = ?", arguments: [id])
-        try database.execute(
-            sql: """
-                UPDATE demand SET endedAt = ? WHERE kind IN ('version', 'learned') AND endedAt IS NULL
-                AND (subject = ? OR subject LIKE ? || '/%')
-                """,
-            arguments: [at, id, id]
-        )
+        // `9/` is below every version of workflow 9, and `90` above.
+        try endVersionDemands(in: database, at: at, of: "subject = ?", [id])
+        try endVersionDemands(in: database, at: at, of: "subject > ? || '/' AND subject < ? || '0'", [id, id])
+    }
+
+    private static func endVersionDemands(
+        in database: Database,
+        at: Milliseconds,
+        of subjects: String,
+        _ arguments: StatementArguments
+    ) throws {
+        for table in ["demand", "unresolved"] {
+            try database.execute(
+                sql: """
+                    UPDATE \(table) SET endedAt = ? WHERE kind IN ('version', 'learned') AND endedAt IS NULL AND \(subjects)
+                    """,
+                arguments: [at] + arguments
+            )
+        }
     }
 
     // MARK: Sweeps
 
-    /// When this record was first worked on; noted at the first call.
+    /// When this record was first worked on; noted at the first call. A moment that lies ahead comes from a clock that was
+    /// wrong: it was now, or earlier.
     package func firstStart(now: Date) throws -> Date {
         try database.write { database in
             try database.execute(
-                sql: "INSERT OR IGNORE INTO setting (key, value) VALUES ('firstStart', ?)",
-                arguments: [String(now.milliseconds)]
+                sql: """
+                    INSERT INTO setting (key, value) VALUES ('firstStart', :now) ON CONFLICT (key)
+                    DO UPDATE SET value = excluded.value WHERE CAST(value AS INTEGER) > CAST(excluded.value AS INTEGER)
+                    """,
+                arguments: ["now": String(now.milliseconds)]
             )
             let text = try String.fetchOne(database, sql: "SELECT value FROM setting WHERE key = 'firstStart'")
             return text.flatMap(Milliseconds.init).map(Date.init(milliseconds:)) ?? now
+        }
+    }
+
+    /// What keeps a list from being gone through; nil when nothing does.
+    package func sweepTrouble(_ name: String, _ trouble: String?) throws {
+        try database.write { database in
+            if let trouble {
+                try database.execute(
+                    sql: """
+                        INSERT INTO sweep (name, trouble) VALUES (?, ?)
+                        ON CONFLICT (name) DO UPDATE SET trouble = excluded.trouble
+                        """,
+                    arguments: [name, trouble]
+                )
+            } else {
+                try database.execute(
+                    sql: "UPDATE sweep SET trouble = NULL WHERE name = ? AND trouble IS NOT NULL",
+                    arguments: [name]
+                )
+            }
         }
     }
 
@@ -238,24 +413,15 @@ extension Ledger {
     /// A sweep has come to its end.
     ///
     /// - Parameter period: how long until the next one, as planned now; for `versions` until each workflow had its turn.
-    package func sweepFinished(
-        _ name: String,
-        started: Date,
-        period: Duration,
-        trouble: String? = nil,
-        now: Date
-    ) throws {
+    package func sweepFinished(_ name: String, started: Date, period: Duration, now: Date) throws {
         try database.write {
             try $0.execute(
                 sql: """
-                    INSERT INTO sweep (name, startedAt, finishedAt, trouble, period) VALUES (?, ?, ?, ?, ?)
+                    INSERT INTO sweep (name, startedAt, finishedAt, period) VALUES (?, ?, ?, ?)
                     ON CONFLICT (name) DO UPDATE SET startedAt = excluded.startedAt, period = excluded.period,
-                        finishedAt = CASE WHEN excluded.trouble IS NULL THEN excluded.finishedAt ELSE finishedAt END,
-                        trouble = excluded.trouble
+                        finishedAt = excluded.finishedAt
                     """,
-                arguments: [
-                    name, started.milliseconds, now.milliseconds, trouble, period.components.seconds * 1000,
-                ]
+                arguments: [name, started.milliseconds, now.milliseconds, period.components.seconds * 1000]
             )
         }
     }

@@ -24,6 +24,7 @@ enum LedgerSchema {
             try $0.execute(sql: "ALTER TABLE sweep ADD COLUMN period INTEGER")
         }
         migrator.registerMigration("5: the life of an image") { try $0.execute(sql: life) }
+        migrator.registerMigration("6: what surveys were decided by") { try $0.execute(sql: surveys) }
         return migrator
     }
 
@@ -464,5 +465,25 @@ enum LedgerSchema {
 
         DROP INDEX imageToTake;
         CREATE INDEX imageToTake ON image (urgency, dueAt) WHERE state <> 'cloning' AND dueAt IS NOT NULL;
+        """
+
+    private static let surveys = """
+        ALTER TABLE run ADD COLUMN surveyMark TEXT;         -- what decided its demands; NULL: not known, or not any more
+        ALTER TABLE version ADD COLUMN surveyMark TEXT;
+        ALTER TABLE version ADD COLUMN surveyDueAt INTEGER; -- when it is looked at again; NULL: when something changes
+        ALTER TABLE version ADD COLUMN surveyAttempts INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE version ADD COLUMN readAt INTEGER;      -- when GetWorkflow or GetWorkflowVersion told of it
+        ALTER TABLE workflow ADD COLUMN isExcluded INTEGER NOT NULL DEFAULT 0; -- by watch.workflows
+        ALTER TABLE definition ADD COLUMN program TEXT;     -- the preclone that found its trouble
+
+        CREATE INDEX runByBatch ON run (batchID) WHERE batchID IS NOT NULL;
+        CREATE INDEX runToLearn ON run (endedAt, key)
+            WHERE endedAt IS NOT NULL AND learnedAt IS NULL AND surveyedAt IS NOT NULL;
+        DROP INDEX coverageByWorkflow;
+        CREATE INDEX coverageBySet ON coverage (workflowID, versionName, inspection);
+        DROP INDEX workflowBySweep;
+        CREATE INDEX workflowBySweep ON workflow (sweptAt, id, lastRunAt)
+            WHERE type = 'PRIVATE' AND status NOT IN ('DELETED', 'FAILED') AND isExcluded = 0;
+        CREATE INDEX workflowByRun ON workflow (lastRunAt);
         """
 }

@@ -11,6 +11,7 @@ extension RunRow: FetchableRecord, TableRecord {
     package static let databaseTableName = "run"
 }
 
+extension UnreadSubject: FetchableRecord {}
 extension VersionRow: FetchableRecord, TableRecord {
     package static let databaseTableName = "version"
 }

@@ -164,10 +164,10 @@ package struct SimulatedDaemon: Sendable {
             timeline: timeline
         )
         let surveyor = Surveyor(
-            ledger: ledger,
+            memory: ledger,
             healthOmics: healthOmics,
             account: account,
-            definitions: DefinitionStore(ledger: ledger, folder: folder, healthOmics: healthOmics, now: now),
+            definitions: DefinitionStore(memory: ledger, folder: folder, healthOmics: healthOmics, now: now),
             now: now
         )
         return Works(

@@ -347,11 +347,11 @@ struct Composition {
         )
         let folder = URL(filePath: settings.current.record.path).deletingLastPathComponent().path
         let surveyor = Surveyor(
-            ledger: ledger,
+            memory: ledger,
             healthOmics: healthOmics,
             account: account,
             definitions: DefinitionStore(
-                ledger: ledger,
+                memory: ledger,
                 folder: "\(folder)/definitions",
                 healthOmics: healthOmics,
                 now: now

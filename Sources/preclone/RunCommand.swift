@@ -123,7 +123,14 @@ struct RunCommand: AsyncParsableCommand {
         ).runs
         // Those that are not ready come first.
         let isShort = runs.shown.first.map { !$0.standing.isReady } ?? false
-        if isShort || counts["blocked", default: 0] > 0 { throw Ending.someNotReady.code }
+        let unread = try works.ledger.unread()
+        for one in unread.prefix(20) {
+            logger.warning(
+                "What it needs is not known",
+                metadata: ["subject": "\(one.subject)", "error": "\(one.trouble)"]
+            )
+        }
+        if isShort || !unread.isEmpty || counts["blocked", default: 0] > 0 { throw Ending.someNotReady.code }
     }
 
     private func serve(

@@ -32,6 +32,39 @@ import Testing
         #expect(!plan.contains { $0.contains("TEMP B-TREE") }, "\(plan)")
     }
 
+    @Test func theNextRunToLearnFromIsFoundWithoutCountingAll() throws {
+        let plan = try plan(Ledger.runsToLearn, [1])
+        #expect(plan.count == 1 && plan[0].contains("INDEX runToLearn"), "\(plan)")
+        let count = try self.plan(Ledger.comparedOfSet, ["9", "", 1])
+        #expect(
+            count.count == 1 && count[0].contains("INDEX coverageBySet") && count[0].contains("inspection"),
+            "\(count)"
+        )
+        // Of two sets three runs each were compared; a third has none.
+        for number in 0..<900 {
+            let run = "r\(number)"
+            try fixture.run(run, images: [], ended: true)
+            try fixture.execute("UPDATE run SET inspection = ? WHERE id = ?", [number == 777 ? 3 : number % 2, run])
+        }
+        for inspection in [0, 0, 0, 1, 1, 1] {
+            try fixture.execute(
+                """
+                INSERT INTO coverage (workflowID, versionName, inspection, runKey, predicted, used, missed, at)
+                VALUES ('9', '', ?, 'r', 1, 1, '[]', 1)
+                """,
+                [inspection]
+            )
+        }
+        var looks = 0
+        var found: String?
+        var isMore = true
+        while isMore, found == nil {
+            let next = try fixture.ledger.nextToLearn(most: 100, now: fixture.now)
+            (found, isMore, looks) = (next.run?.id, next.isMore, looks + 1)
+        }
+        #expect(found == "r777" && looks > 1)
+    }
+
     @Test func whatIsTooOldIsFoundByAnIndexInEveryTable() throws {
         let keep = RetentionPeriods(attempts: .seconds(1), events: .seconds(1), audit: .seconds(1))
         for rule in Ledger.retentionRules(keep, at: 1) {

@@ -72,6 +72,15 @@ package final class ZipFiles: DefinitionFiles {
         }
     }
 
+    /// The first file that does not unpack to what the directory says of it, and why; nil where all do. Files that are
+    /// refused for what they are were not damaged on the way.
+    package var damage: String? {
+        for entry in directory.entries.values.sorted(by: { $0.path < $1.path }) where refusal(of: entry) == nil {
+            do { _ = try contents(of: entry) } catch { return "\(entry.path): \(error.message)" }
+        }
+        return nil
+    }
+
     private func refusal(of entry: ZipDirectory.Entry) -> String? {
         if entry.isLink { return "a symbolic link in the zip, not followed" }
         if entry.isEncrypted { return "encrypted; make the zip without a password" }

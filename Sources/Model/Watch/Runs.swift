@@ -14,7 +14,10 @@ package struct RunRow: Codable, Sendable, Equatable {
     package var versionName: String
     package var batchID: String?
     package var inspection: Int64?
+    /// When its demands were known last.
     package var surveyedAt: Milliseconds?
+    /// What decided them; nil while they are not known.
+    package var surveyMark: String?
     package var surveyAttempts: Int
     package var surveyDueAt: Milliseconds?
     package var trouble: String?
@@ -36,6 +39,7 @@ package struct RunRow: Codable, Sendable, Equatable {
         batchID: String? = nil,
         inspection: Int64? = nil,
         surveyedAt: Milliseconds? = nil,
+        surveyMark: String? = nil,
         surveyAttempts: Int,
         surveyDueAt: Milliseconds? = nil,
         trouble: String? = nil,
@@ -56,6 +60,7 @@ package struct RunRow: Codable, Sendable, Equatable {
         self.batchID = batchID
         self.inspection = inspection
         self.surveyedAt = surveyedAt
+        self.surveyMark = surveyMark
         self.surveyAttempts = surveyAttempts
         self.surveyDueAt = surveyDueAt
         self.trouble = trouble

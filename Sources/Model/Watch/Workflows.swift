@@ -11,9 +11,16 @@ package struct VersionRow: Codable, Sendable, Equatable {
     package var main: String?
     package var registryMap: String?
     package var definition: String?
+    /// The digest that the demands are of.
     package var surveyedDigest: String?
+    /// What decided them; nil while they are not known.
+    package var surveyMark: String?
+    package var surveyDueAt: Milliseconds?
+    package var surveyAttempts = 0
     package var trouble: String?
     package var seenAt: Milliseconds
+    /// When the service described it last.
+    package var readAt: Milliseconds?
     package var createdAt: Milliseconds?
 
     package init(workflowID: String, name: String, status: String, seenAt: Milliseconds) {
@@ -26,6 +33,11 @@ package struct VersionRow: Codable, Sendable, Equatable {
 
     /// How demands and people name it.
     package var label: String { name.isEmpty ? workflowID : "\(workflowID)/\(name)" }
+
+    /// Whether both describe the same definition and the same places for its images.
+    package func isDecided(like other: VersionRow) -> Bool {
+        digest == other.digest && engine == other.engine && main == other.main && registryMap == other.registryMap
+    }
 }
 
 /// What a list of workflows says of one.
@@ -36,14 +48,25 @@ package struct WorkflowSighting: Sendable, Hashable {
     package var status: String
     package var digest: String?
     package var created: Date?
+    /// `watch.workflows` leaves it out: nothing is cloned ahead for it.
+    package var isExcluded: Bool
 
-    package init(id: String, name: String?, type: String, status: String, digest: String?, created: Date?) {
+    package init(
+        id: String,
+        name: String?,
+        type: String,
+        status: String,
+        digest: String?,
+        created: Date?,
+        isExcluded: Bool = false
+    ) {
         self.id = id
         self.name = name
         self.type = type
         self.status = status
         self.digest = digest
         self.created = created
+        self.isExcluded = isExcluded
     }
 }
 

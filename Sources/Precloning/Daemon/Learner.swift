@@ -37,13 +37,15 @@ package struct Learner: WorkLoop {
     }
 
     package func pass() async throws -> Duration {
-        guard let run = try ledger.runsToLearn(limit: 1).first else { return .seconds(120) }
-        do {
-            try await learn(from: run)
-        } catch let error as AWSError where error.isNotFound || error.isAccessDenied {
-            try skip(run)
+        let next = try ledger.nextToLearn(now: timeline.now())
+        if let run = next.run {
+            do {
+                try await ledger.noting(name) { try await learn(from: run) }
+            } catch let error as AWSError where error.isNotFound || error.isAccessDenied {
+                try skip(run)
+            }
         }
-        return .seconds(1)
+        return next.isMore ? .zero : .seconds(120)
     }
 
     /// Not looked at again, and not counted as one of the first three.
@@ -113,7 +115,10 @@ package struct Learner: WorkLoop {
                 return demand
             }
         }
-        try ledger.want(.learned(workflowID: workflowID, name: versionName), demands, now: timeline.now())
+        let subject = DemandSubject.learned(workflowID: workflowID, name: versionName)
+        try ledger.want(subject, demands, isMore: true, now: timeline.now())
+        // Known for its next run, and not cloned ahead.
+        if try ledger.isExcluded(workflowID) { try ledger.endDemands(of: subject, now: timeline.now()) }
         learned()
     }
 

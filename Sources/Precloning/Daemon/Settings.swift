@@ -10,10 +10,11 @@ package final class Settings: Sendable {
     private struct State {
         var configuration: Configuration
         var mark: String
+        var told: [@Sendable () -> Void] = []
 
         init(_ configuration: Configuration) {
             self.configuration = configuration
-            mark = Digest.of(Array((Version.current + configuration.json()).utf8)).short
+            mark = Settings.mark(of: configuration)
         }
     }
 
@@ -27,10 +28,22 @@ package final class Settings: Sendable {
     /// image was decided under, the image is decided again.
     package var mark: String { state.withLock { $0.mark } }
 
-    package func replace(with configuration: Configuration) {
-        let next = State(configuration)
-        state.withLock { $0 = next }
+    private static func mark(of configuration: Configuration) -> String {
+        Digest.of(Array((Version.current + configuration.json()).utf8)).short
     }
+
+    package func replace(with configuration: Configuration) {
+        let mark = Self.mark(of: configuration)
+        let told = state.withLock { state in
+            state.configuration = configuration
+            state.mark = mark
+            return state.told
+        }
+        for tell in told { tell() }
+    }
+
+    /// Has `tell` called after each reload.
+    package func onReplace(_ tell: @escaping @Sendable () -> Void) { state.withLock { $0.told.append(tell) } }
 
     var choices: Surveyor.Choices {
         let clone = current.clone

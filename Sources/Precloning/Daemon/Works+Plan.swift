@@ -8,7 +8,8 @@ import Remotes
 /// One image of `preclone plan`.
 package struct PlanLine: Codable, Sendable, Equatable {
     package var source: String
-    package var destination: String
+    package var destination = ""
+    /// `unknown` where `source` is a run or a workflow whose definition could not be read.
     package var route: String
     package var bytes: Int64?
     package var rule: String?
@@ -25,39 +26,50 @@ extension Works {
     ///   nil where none ever ran.
     /// - Throws: errors of the services; `LedgerError` when the run or workflow does not exist.
     package func plan(run: String?, workflow: String?, firstStart: Date?) async throws -> [PlanLine] {
+        let definitions = definitionSurveys {}
         if let run {
             guard let found = try await healthOmics.getRun(id: run) else { throw LedgerError("there is no run \(run)") }
-            let sighting = RunSighting(
-                id: run,
-                created: found.creationTime,
-                name: found.name,
-                status: "RUNNING",
-                workflowID: found.workflowId,
-                versionName: found.workflowVersionName ?? "",
-                batchID: nil
-            )
+            var sighting = RunSighting(id: run, found)
+            // As if it were live.
+            sighting.status = "RUNNING"
+            sighting.batchID = nil
             try ledger.saw([sighting], now: timeline.now())
         } else if let workflow {
-            let version = try await surveyor.version(workflowID: workflow, name: "", ownerID: "")
-            try await surveyor.survey(version, choices: settings.choices)
-            for item in try await healthOmics.allWorkflowVersions(workflowID: workflow)
-            where item.status?.rawValue == "ACTIVE" {
-                let named = try await surveyor.version(workflowID: workflow, name: item.versionName, ownerID: "")
-                try await surveyor.survey(named, choices: settings.choices)
+            let basis = try await surveyor.basis(settings.choices)
+            let items = try await healthOmics.allWorkflowVersions(workflowID: workflow)
+            for name in [""] + items.filter({ $0.status?.rawValue == "ACTIVE" }).map(\.versionName) {
+                let version = VersionRow(
+                    workflowID: workflow,
+                    name: name,
+                    status: "ACTIVE",
+                    seenAt: timeline.now().milliseconds
+                )
+                try await definitions.survey(version, basis)
             }
         } else {
-            try await noticeEverything(since: firstStart)
+            try await noticeEverything(since: firstStart, definitions)
         }
-        for run in try ledger.runsToSurvey(limit: 100_000, now: timeline.now()) {
-            try await surveyor.survey(run, choices: settings.choices)
+        _ = try await RunSurveyLoop(
+            ledger: ledger,
+            surveyor: surveyor,
+            timeline: timeline,
+            choices: { [settings] in settings.choices },
+            demanded: {}
+        ).pass()
+        let unread = try ledger.unread()
+        if run ?? workflow != nil, let trouble = unread.first(where: { !$0.isFinal }) {
+            throw LedgerError("\(trouble.subject): \(trouble.trouble)")
         }
-        var lines: [PlanLine] = []
+        // What is not known is said, and is no plan.
+        var lines = unread.map {
+            PlanLine(source: $0.subject, route: "unknown", why: $0.trouble, wantedBy: [$0.subject])
+        }
         for image in try ledger.allImages() { lines.append(try await line(image)) }
         return lines.sorted { ($0.source, $0.destination) < ($1.source, $1.destination) }
     }
 
     /// What the daemon would notice at its start: live runs, and the active versions of workflows that are in use or new.
-    private func noticeEverything(since firstStart: Date?) async throws {
+    private func noticeEverything(since firstStart: Date?, _ definitions: VersionSurveyLoop) async throws {
         let since = try ledger.firstStart(now: firstStart ?? timeline.now())
         let runs = RunWatcher(
             ledger: ledger,
@@ -75,7 +87,7 @@ extension Works {
         for workflow in try ledger.workflowsInUse(usedSince: usedSince, createdSince: since) {
             try await versions.sweep(workflow)
         }
-        _ = try await definitionSurveys {}.pass()
+        _ = try await definitions.pass()
     }
 
     private func line(_ image: ImageRecord) async throws -> PlanLine {

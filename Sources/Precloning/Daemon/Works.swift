@@ -191,6 +191,13 @@ package struct Works: Sendable {
             beat: { pulse.beat("events") },
             fellBack: { runs.bell.ring() }
         )
+        settings.onReplace {
+            // What could not be read may be read under the new configuration, and what was read may mean something else.
+            do { try ledger.retrySurveys(now: timeline.now()) } catch {
+                logger.error("What could not be read is not retried", metadata: ["error": "\(error)"])
+            }
+            for bell in [surveys.bell, definitions.bell, runs.bell, workflows.bell] { bell.ring() }
+        }
         return Daemon(
             ledger: ledger,
             dispatcher: dispatcher,

@@ -1,9 +1,8 @@
-import Crypto
 package import Definitions
 package import Foundation
-import Logging
 package import Model
-package import Record
+import Names
+import Record
 package import Remotes
 
 /// The definitions of the account's workflows on disk: each read from the service once per digest, evaluated once per
@@ -13,7 +12,7 @@ package actor DefinitionStore {
     /// when they are wanted.
     private static let keptBytes: Int64 = 2 << 30
 
-    private let ledger: Ledger
+    private let memory: any SurveyMemory
     private let folder: String
     private let healthOmics: HealthOmicsClient
     private let now: @Sendable () -> Date
@@ -22,12 +21,12 @@ package actor DefinitionStore {
 
     /// - Parameter folder: where the zips are kept; made when the first one comes.
     package init(
-        ledger: Ledger,
+        memory: any SurveyMemory,
         folder: String,
         healthOmics: HealthOmicsClient,
         now: @escaping @Sendable () -> Date
     ) {
-        self.ledger = ledger
+        self.memory = memory
         self.folder = folder
         self.healthOmics = healthOmics
         self.now = now
@@ -35,26 +34,26 @@ package actor DefinitionStore {
 
     /// What a version's definition needs for one set of parameters and profiles.
     ///
-    /// - Parameter exported: a presigned address of the definition that the caller just got, if it did.
     /// - Returns: the stored inspection's number and the inspection.
-    /// - Throws: `DefinitionError` for a definition that cannot be read; errors of the service and of the record.
+    /// - Throws: `DefinitionError` for a definition that no other try will read; `UnreadDefinition` and errors of the service
+    ///   and of the record, after which another try may.
     package func inspection(
         of version: VersionRow,
         parameters: [String: ParameterValue],
         profiles: [String],
-        engineVersion: String?,
-        exported: String? = nil
+        engineVersion: String?
     ) async throws -> (id: Int64, inspection: Inspection) {
-        guard let engine = version.engine.flatMap(WorkflowEngine.init(name:)) else {
-            throw DefinitionError(
-                "workflow \(version.label) names engine `\(version.engine ?? "none")`, which preclone does not read"
-            )
+        guard let name = version.engine else {
+            throw UnreadDefinition("HealthOmics does not say which engine workflow \(version.label) is for")
+        }
+        guard let engine = WorkflowEngine(name: name) else {
+            throw DefinitionError("workflow \(version.label) names engine `\(name)`, which preclone does not read")
         }
         let key = Self.key(of: version)
         let main = version.main ?? ""
         // A later preclone may read a definition better: what an earlier one made of it does not hold for it.
         // And what holds before any run does not hold for a run that gives nothing of what matters.
-        let form = "\(Version.current), form \(InspectionCoding.format)" + (parameters.isEmpty ? ", any run" : "")
+        let form = Self.program + (parameters.isEmpty ? Self.anyRun : "")
         let profileText = try InspectionCoding.text([profiles, engineVersion.map { [$0] } ?? [], [form]])
         let given = ParameterValue.object(parameters)
         if let stored = try stored(key, engine, main, profileText, given) { return stored }
@@ -67,7 +66,7 @@ package actor DefinitionStore {
         }
         // Another caller may have evaluated it while this one waited.
         if let stored = try stored(key, engine, main, profileText, given) { return stored }
-        let path = try await file(for: version, key: key, exported: exported)
+        let path = try await file(for: version, key: key)
         let request = DefinitionRequest(
             engine: engine,
             main: version.main,
@@ -75,8 +74,16 @@ package actor DefinitionStore {
             profiles: profiles,
             engineVersion: engineVersion
         )
-        let inspection = try await Self.evaluate(path, request)
-        let id = try ledger.storeInspection(
+        let inspection: Inspection
+        do {
+            inspection = try await Self.evaluate(path, request)
+        } catch let error as DefinitionError {
+            // It was whole when it was stored.
+            guard let damage = await Self.damage(of: { try ZipFiles(path: path) }) else { throw error }
+            try? FileManager.default.removeItem(atPath: path)
+            throw UnreadDefinition("the stored definition of workflow \(version.label): \(damage)")
+        }
+        let id = try memory.storeInspection(
             definition: key,
             engine: engine.rawValue,
             main: main,
@@ -88,6 +95,10 @@ package actor DefinitionStore {
         )
         return (id, inspection)
     }
+
+    /// What reads definitions: another one may read them otherwise.
+    static let program = "\(Version.current), form \(InspectionCoding.format)"
+    private static let anyRun = ", any run"
 
     /// Parameters that count although no definition declares them.
     private static let alwaysRelevant = ["cwl:requirements"]
@@ -101,18 +112,23 @@ package actor DefinitionStore {
         _ profiles: String,
         _ given: ParameterValue
     ) throws -> (id: Int64, inspection: Inspection)? {
-        for row in try ledger.inspections(
-            definition: key,
-            engine: engine.rawValue,
-            main: main,
-            profiles: profiles
-        )
-        where given.restricted(to: JSONColumn.strings(row.relevant) + Self.alwaysRelevant).canonicalText
-            == row.parameters
-        {
-            return (row.id, try InspectionCoding.decode(row.result))
+        let known = try memory.inspections(definition: key, engine: engine.rawValue, main: main, profiles: profiles)
+        let same = known.first {
+            given.restricted(to: JSONColumn.strings($0.relevant) + Self.alwaysRelevant).canonicalText == $0.parameters
         }
-        return nil
+        guard let same, let row = try memory.inspection(same.id) else { return nil }
+        return (row.id, try InspectionCoding.decode(row.result))
+    }
+
+    /// A stored inspection of a version's present definition by this program, whatever its parameters were; nil where it
+    /// is of another.
+    nonisolated package func inspection(_ id: Int64, of version: VersionRow) throws -> Inspection? {
+        guard let row = try memory.inspection(id), row.definition == Self.key(of: version),
+            version.engine.flatMap(WorkflowEngine.init(name:))?.rawValue == row.engine, row.main == version.main ?? "",
+            let made = try? JSONDecoder().decode([[String]].self, from: Data(row.profiles.utf8)),
+            made.last == [Self.program] || made.last == [Self.program + Self.anyRun]
+        else { return nil }
+        return try InspectionCoding.decode(row.result)
     }
 
     @concurrent
@@ -128,18 +144,18 @@ package actor DefinitionStore {
 
     // MARK: The zip
 
-    private func file(for version: VersionRow, key: String, exported: String?) async throws -> String {
-        if let stored = try ledger.definition(key) {
+    private func file(for version: VersionRow, key: String) async throws -> String {
+        if let stored = try memory.definition(key, program: Self.program) {
             if let trouble = stored.trouble { throw DefinitionError(trouble) }
             if let file = stored.file {
                 let path = "\(folder)/\(file)"
                 if FileManager.default.fileExists(atPath: path) { return path }
             }
         }
-        return try await fetch(version, key: key, exported: exported)
+        return try await fetch(version, key: key)
     }
 
-    private func fetch(_ version: VersionRow, key: String, exported: String?) async throws -> String {
+    private func fetch(_ version: VersionRow, key: String) async throws -> String {
         guard version.ownerID.isEmpty else {
             // GetWorkflow's documentation: whoever a workflow is shared with cannot export it.
             throw DefinitionError(
@@ -147,35 +163,22 @@ package actor DefinitionStore {
                     + "to that account alone; its images are learned from the tasks of finished runs"
             )
         }
-        let address: String
-        if let exported {
-            address = exported
-        } else if let fresh = try await export(version) {
-            address = fresh
-        } else {
-            let trouble =
+        guard let address = try await export(version) else {
+            throw UnreadDefinition(
                 "the service gives no definition of workflow \(version.label); its images are learned from tasks"
-            try ledger.storeDefinition(key, file: nil, bytes: nil, trouble: trouble, now: now())
-            throw DefinitionError(trouble)
+            )
         }
         let bytes: [UInt8]
         do {
             bytes = try await healthOmics.downloadDefinition(address)
-        } catch let error as AWSError where exported != nil && error.status == 403 {
-            // The presigned address ran out; one fresh one.
-            guard let fresh = try await export(version) else { throw error }
-            bytes = try await healthOmics.downloadDefinition(fresh)
         } catch let error as AWSError where error.code == "TooLarge" {
-            let trouble = "the definition of workflow \(version.label): \(error.message)"
-            try ledger.storeDefinition(key, file: nil, bytes: nil, trouble: trouble, now: now())
-            throw DefinitionError(trouble)
+            // No bytes prove it, but it is the definition's own, and asking again would move as much for nothing.
+            throw try unreadable(version, key, bytes: nil, error.message)
         }
-        do {
-            _ = try ZipFiles(bytes)
-        } catch {
-            let trouble = "the definition of workflow \(version.label): \(error)"
-            try ledger.storeDefinition(key, file: nil, bytes: bytes.count, trouble: trouble, now: now())
-            throw DefinitionError(trouble)
+        if Self.isProven(key, bytes) {
+            do { _ = try ZipFiles(bytes) } catch { throw try unreadable(version, key, bytes: bytes.count, "\(error)") }
+        } else if let damage = await Self.damage(of: { try ZipFiles(bytes) }) {
+            throw UnreadDefinition("the definition of workflow \(version.label) did not arrive whole: \(damage)")
         }
         let name = Self.fileName(key)
         try FileManager.default.createDirectory(
@@ -185,11 +188,44 @@ package actor DefinitionStore {
         )
         let path = "\(folder)/\(name)"
         try Data(bytes).write(to: URL(filePath: path), options: .atomic)
-        try ledger.storeDefinition(key, file: name, bytes: bytes.count, trouble: nil, now: now())
-        for (_, old) in try ledger.definitionsToDrop(keepingBytes: Self.keptBytes) where old != name {
+        try memory.storeDefinition(
+            key,
+            file: name,
+            bytes: bytes.count,
+            trouble: nil,
+            program: Self.program,
+            now: now()
+        )
+        for (_, old) in try memory.definitionsToDrop(keepingBytes: Self.keptBytes) where old != name {
             try? FileManager.default.removeItem(atPath: "\(folder)/\(old)")
         }
         return path
+    }
+
+    private func unreadable(_ version: VersionRow, _ key: String, bytes: Int?, _ why: String) throws -> DefinitionError
+    {
+        let trouble = "the definition of workflow \(version.label): \(why)"
+        try memory.storeDefinition(
+            key,
+            file: nil,
+            bytes: bytes,
+            trouble: trouble,
+            program: Self.program,
+            now: now()
+        )
+        return DefinitionError(trouble)
+    }
+
+    /// What is wrong with an archive as such, whatever is in it: it is none, or a file in it does not unpack.
+    @concurrent
+    private static func damage(of archive: @Sendable () throws -> ZipFiles) async -> String? {
+        do { return try archive().damage } catch { return "\(error)" }
+    }
+
+    /// Whether these are the very bytes that the service's digest is of.
+    private static func isProven(_ digest: String, _ bytes: [UInt8]) -> Bool {
+        let own = Digest.of(bytes).encoded
+        return digest.lowercased() == own || digest.lowercased() == "sha256:" + own
     }
 
     private func export(_ version: VersionRow) async throws -> String? {
@@ -210,9 +246,20 @@ package actor DefinitionStore {
     }
 
     private static func fileName(_ key: String) -> String {
-        SHA256.hash(data: Data(key.utf8)).map { byte in
-            let digits = String(byte, radix: 16)
-            return digits.count == 1 ? "0" + digits : digits
-        }.joined() + ".zip"
+        Digest.of(key.utf8).encoded + ".zip"
+    }
+}
+
+/// A definition that could not be read this time, and may be the next.
+package struct UnreadDefinition: Error, Sendable, CustomStringConvertible {
+    package var description: String
+    /// What the service answered, where it did.
+    package var cause: AWSError?
+
+    package init(_ description: String) { self.description = description }
+
+    package init(of version: VersionRow, _ cause: AWSError) {
+        description = "workflow \(version.label) cannot be read: \(cause)"
+        self.cause = cause
     }
 }

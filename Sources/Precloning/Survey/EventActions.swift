@@ -43,7 +43,15 @@ package struct EventActions: Sendable {
         case known(RunRow)
         /// The event is of an earlier run that had the same id.
         case earlier
+        /// The service was asked for it since, and did not know it.
+        case gone
     }
+
+    private static let runIsGone = "dropped: the run is gone"
+    /// So long after it was worked on an event of the same thing without a time may still lie in the queue, in seconds.
+    private static let backlog: TimeInterval = 600
+
+    private static let clocksApart: TimeInterval = 5
 
     private static let live: Set<String> = ["PENDING", "STARTING", "RUNNING"]
     private static let over: Set<String> = ["STOPPING", "COMPLETED", "DELETED", "FAILED", "CANCELLED"]
@@ -76,9 +84,12 @@ package struct EventActions: Sendable {
         switch event.subject {
         case .run(let id, let uuid): return try await run(id, uuid: uuid, event)
         case .task(let id, let uuid):
-            guard case .unknown = try standing(id, uuid: uuid, at: event.at) else { return "the run is known" }
-            return try await look(id)
-        case .workflow(let id, let version): return try await workflow(id, version: version)
+            switch try standing(id, uuid: uuid, at: event.at) {
+            case .unknown: return try await look(id)
+            case .gone: return Self.runIsGone
+            case .known, .earlier: return "the run is known"
+            }
+        case .workflow(let id, let version): return try await workflow(id, version: version, event)
         case .batch(let id): return try await batch(id, event)
         }
     }
@@ -96,6 +107,7 @@ package struct EventActions: Sendable {
     private func run(_ id: String, uuid: String?, _ event: EventMessage) async throws -> String {
         switch try standing(id, uuid: uuid, at: event.at) {
         case .earlier: return "dropped: of an earlier run with this id"
+        case .gone: return Self.runIsGone
         case .unknown:
             if Self.over.contains(event.status) { return "dropped: over before it was known" }
             return try await look(id)
@@ -109,7 +121,11 @@ package struct EventActions: Sendable {
     }
 
     private func standing(_ id: String, uuid: String?, at: Date?) throws -> RunStanding {
-        guard let row = try ledger.runs(id: id).first else { return .unknown }
+        guard let row = try ledger.runs(id: id).first else {
+            // An event without a time is of the present backlog.
+            let since = at ?? timeline.now().addingTimeInterval(-Self.backlog)
+            return try ledger.lastOutcome(of: id, since: since) == Self.runIsGone ? .gone : .unknown
+        }
         if let uuid, let own = row.uuid { return uuid == own ? .known(row) : try earlierOrUnknown(row, at) }
         if let at, let created = row.createdAt, at.milliseconds < created - 60_000 { return .earlier }
         // An event after the end of the run we know: the id may have been given again.
@@ -123,16 +139,8 @@ package struct EventActions: Sendable {
     }
 
     private func look(_ id: String) async throws -> String {
-        guard let found = try await healthOmics.getRun(id: id) else { return "dropped: the run is gone" }
-        let sighting = RunSighting(
-            id: id,
-            created: found.creationTime,
-            name: found.name,
-            status: found.status?.rawValue ?? "",
-            workflowID: found.workflowId,
-            versionName: found.workflowVersionName ?? "",
-            batchID: found.batchId
-        )
+        guard let found = try await healthOmics.getRun(id: id) else { return Self.runIsGone }
+        let sighting = RunSighting(id: id, found)
         let isNew = try ledger.saw([sighting], now: timeline.now()) > 0
         guard sighting.isLive else { return "the run is over" }
         if isNew { foundRuns() }
@@ -156,7 +164,12 @@ package struct EventActions: Sendable {
 
     // MARK: Workflows
 
-    private func workflow(_ id: String, version: String?) async throws -> String {
+    private func workflow(_ id: String, version: String?, _ event: EventMessage) async throws -> String {
+        // Of what was asked for after the event nothing is learned by asking again. AWS's clock may be ahead of ours.
+        let since = event.at?.addingTimeInterval(Self.clocksApart)
+        if let since, let last = try ledger.lastOutcome(of: event.label, since: since), last.hasSuffix(" read") {
+            return last
+        }
         let chosen = await selection()
         if try version == nil || !ledger.knowsWorkflow(id) {
             let details: WorkflowDetails
@@ -166,7 +179,6 @@ package struct EventActions: Sendable {
                 try ledger.endWorkflow(id, now: timeline.now())
                 return "the workflow is gone"
             }
-            guard chosen.selects(id: id, name: details.name) else { return "dropped: not among watch.workflows" }
             let type = details.type?.rawValue ?? "PRIVATE"
             guard type == "PRIVATE" else { return "dropped: a workflow of type \(type)" }
             let sighting = WorkflowSighting(
@@ -175,11 +187,14 @@ package struct EventActions: Sendable {
                 type: type,
                 status: details.status?.rawValue ?? "",
                 digest: details.digest,
-                created: details.creationTime
+                created: details.creationTime,
+                isExcluded: !chosen.selects(id: id, name: details.name)
             )
             try ledger.saw([sighting], now: timeline.now())
+            try read(details, of: id, "")
         }
         if let version, let gone = try await self.version(version, of: id) { return gone }
+        if try ledger.isExcluded(id) { return "dropped: not among watch.workflows" }
         foundVersions()
         return version == nil ? "workflow read" : "version read"
     }
@@ -199,11 +214,19 @@ package struct EventActions: Sendable {
                 created: details.creationTime
             )
             try ledger.saw([sighting], now: timeline.now())
+            try read(details, of: id, name)
             return nil
         } catch let error as AWSError where error.isNotFound {
             try ledger.endVersion(workflowID: id, name: name, now: timeline.now())
             return "the version is gone"
         }
+    }
+
+    /// Keeps what the service said: a registry map that was changed is told of here first.
+    private func read(_ details: WorkflowDetails, of id: String, _ name: String) throws {
+        guard var version = try ledger.version(workflowID: id, name: name) else { return }
+        try version.take(details, at: timeline.now())
+        try ledger.read(version)
     }
 }
 

@@ -79,8 +79,8 @@ package struct EventWatcher: WorkLoop {
                 waitSeconds: longestPoll,
                 visibilitySeconds: Self.hiddenFor
             )
-            if !health.hasAnswered { try ledger.eventTrouble(nil) }
             health.received()
+            try ledger.eventTrouble(health.silence())
             return messages
         } catch {
             guard !Task.isCancelled, !(error is CancellationError) else { throw CancellationError() }

@@ -39,19 +39,29 @@ package struct RunWatcher: WorkLoop {
         self.polled = polled
     }
 
+    /// So many runs that a list missed are asked for in one pass.
+    private static let askedInOnePass = 50
+    /// From so many on, a list of all runs is read first, as long as it takes fewer calls than asking.
+    private static let listFrom = 10
+
     package func pass() async throws -> Duration {
         do {
-            try await pollLive()
-            try await sweepAllIfDue()
+            let isMore = try await ledger.noting(name) {
+                let missing = try await pollLive()
+                try await sweepAllIfDue()
+                return try await settle(missing)
+            }
             polled(nil)
+            return await isMore ? .zero : interval()
         } catch {
             if !(error is CancellationError) { polled("\(error)") }
             throw error
         }
-        return await interval()
     }
 
-    private func pollLive() async throws {
+    /// - Returns: the live runs that are in no list. Nothing follows from it: a run that moved from one state to the next
+    ///   between two lists is missing from both, and a page may miss one.
+    private func pollLive() async throws -> [RunRow] {
         let started = timeline.now()
         var liveKeys: Set<String> = []
         for status in [RunStatus.pending, .starting, .running] {
@@ -62,13 +72,50 @@ package struct RunWatcher: WorkLoop {
                 if new > 0 { foundNew(new) }
             }
         }
-        // A run that moved from one state to the next between two lists may be missing from both: only a run that was
-        // known before this poll and is in no list is over, and the next poll would bring it back.
-        let ended = try ledger.endRuns(notIn: liveKeys, seenBefore: started, now: timeline.now())
-        if !ended.isEmpty {
-            Logger.current.info("Runs ended", metadata: ["runs": "\(ended.count)"])
-        }
         try ledger.sweepFinished("runs", started: started, period: await interval(), now: timeline.now())
+        return try ledger.liveRuns(notIn: liveKeys, seenBefore: started)
+    }
+
+    /// Finds out what became of runs that the lists of live ones missed.
+    ///
+    /// - Returns: whether there are more than one pass asks for, and the lists were right about those.
+    private func settle(_ missing: [RunRow]) async throws -> Bool {
+        var left = try missing.filter(isLive)
+        if left.count >= Self.listFrom {
+            try await listAll(atMost: left.count)
+            left = try left.filter(isLive)
+        }
+        for run in left.prefix(Self.askedInOnePass) {
+            guard let found = try await healthOmics.getRun(id: run.id) else {
+                try ledger.endRun(run, now: timeline.now())
+                continue
+            }
+            let sighting = RunSighting(id: run.id, found)
+            // Another run has the id by now.
+            if sighting.key != run.key { try ledger.endRun(run, now: timeline.now()) }
+            if try ledger.saw([sighting], now: timeline.now()) > 0, sighting.isLive { foundNew(1) }
+        }
+        let ended = try missing.filter { try !isLive($0) }.count
+        if ended > 0 { Logger.current.info("Runs ended", metadata: ["runs": "\(ended)"]) }
+        return try left.count > Self.askedInOnePass && !left.prefix(Self.askedInOnePass).contains(where: isLive)
+    }
+
+    private func isLive(_ run: RunRow) throws -> Bool {
+        try ledger.run(key: run.key).map { $0.endedAt == nil } ?? false
+    }
+
+    /// Reads pages of the list of all runs, which tells how a hundred ended at once.
+    private func listAll(atMost limit: Int) async throws {
+        struct Enough: Error {}
+        var pages = 0
+        do {
+            try await healthOmics.eachPageOfRuns(status: nil) { items in
+                let new = try ledger.saw(items.map(Self.sighting), now: timeline.now())
+                if new > 0 { foundNew(new) }
+                pages += 1
+                if pages >= limit { throw Enough() }
+            }
+        } catch is Enough {}
     }
 
     /// Every so often all runs of any state, for what lived and ended between two polls, and for final states.
@@ -98,111 +145,31 @@ package struct RunWatcher: WorkLoop {
     }
 }
 
-/// Works out the images of the runs that were noticed, one after the other, a batch with one call.
-package struct RunSurveyLoop: WorkLoop {
-    package let name = "surveys"
-    package let bell = Bell()
-
-    let ledger: Ledger
-    let surveyor: Surveyor
-    let timeline: Timeline
-    let choices: @Sendable () async -> Surveyor.Choices
-    /// Told when demands were written.
-    let demanded: @Sendable () -> Void
-
-    package init(
-        ledger: Ledger,
-        surveyor: Surveyor,
-        timeline: Timeline,
-        choices: @escaping @Sendable () async -> Surveyor.Choices,
-        demanded: @escaping @Sendable () -> Void
-    ) {
-        self.ledger = ledger
-        self.surveyor = surveyor
-        self.timeline = timeline
-        self.choices = choices
-        self.demanded = demanded
+extension RunSighting {
+    /// What GetRun says of a run.
+    init(id: String, _ run: Run) {
+        self.init(
+            id: id,
+            created: run.creationTime,
+            name: run.name,
+            status: run.status?.rawValue ?? "",
+            workflowID: run.workflowId,
+            versionName: run.workflowVersionName ?? "",
+            batchID: run.batchId
+        )
     }
+}
 
-    package func pass() async throws -> Duration {
-        var batches = Batches()
-        while true {
-            try Task.checkCancellation()
-            for batch in try ledger.unsurveyedBatches(besides: batches.unreadable) {
-                try await surveyBatch(batch, &batches)
-            }
-            let due = try ledger.runsToSurvey(limit: 50, now: timeline.now())
-            guard !due.isEmpty else { break }
-            for run in due {
-                guard let current = try ledger.run(key: run.key), current.surveyDueAt != nil else { continue }
-                // A batch's runs are all answered at once above; those that came since go before the others' follow-ups.
-                if current.batchID != nil, try !ledger.unsurveyedBatches(besides: batches.unreadable).isEmpty { break }
-                try await survey(current)
-            }
-        }
-        guard let next = try ledger.nextSurvey(after: timeline.now()) else { return .seconds(60) }
-        return .seconds(max(0, next.timeIntervalSince(timeline.now())))
-    }
-
-    /// The batches of one pass: what they say is asked once, however many pages their runs come in.
-    private struct Batches {
-        var read: [String: RunBatch] = [:]
-        /// Of these each run is looked at for itself.
-        var unreadable: Set<String> = []
-    }
-
-    private func surveyBatch(_ batch: String, _ batches: inout Batches) async throws {
+extension Ledger {
+    /// Does a loop's work, and keeps in the record what kept it from it, for as long as it does.
+    func noting<Value>(_ sweep: String, _ work: () async throws -> Value) async throws -> Value {
         do {
-            let runs = try ledger.unsurveyedRuns(batchID: batch)
-            guard !runs.isEmpty else { return }
-            guard let setting = try await read(batch, runs.count, &batches) else {
-                batches.unreadable.insert(batch)
-                return
-            }
-            try await surveyor.survey(batch: setting, runs: runs, choices: choices())
-            demanded()
-        } catch let error as AWSError where !error.isWorthRetrying {
-            batches.unreadable.insert(batch)
-            Logger.current.info(
-                "A batch could not be read; its runs are looked at one by one",
-                metadata: ["batch.id": "\(batch)", "error": "\(error)"]
-            )
-        }
-    }
-
-    /// What a batch says; nil where it is gone or says nothing, and for a single run, which one call of its own tells of.
-    private func read(_ batch: String, _ runs: Int, _ batches: inout Batches) async throws -> RunBatch? {
-        if let known = batches.read[batch] { return known }
-        guard runs > 1, let found = try await surveyor.healthOmics.getBatch(id: batch),
-            found.defaultRunSetting != nil
-        else { return nil }
-        batches.read[batch] = found
-        return found
-    }
-
-    private func survey(_ run: RunRow) async throws {
-        do {
-            try await surveyor.survey(run, choices: choices())
-            Logger.current.info(
-                "Run surveyed",
-                metadata: ["run.id": "\(run.id)", "workflow.id": "\(run.workflowID ?? "-")"]
-            )
-        } catch is CancellationError {
-            throw CancellationError()
+            let value = try await work()
+            try sweepTrouble(sweep, nil)
+            return value
         } catch {
-            // One run that cannot be read must not hold up the others.
-            let asked = (error as? AWSError)?.retryAfter?.seconds ?? 0
-            let pause = max(min(3600, 15 * (1 << min(run.surveyAttempts, 8))), Int(asked.rounded(.up)))
-            try ledger.surveyFailed(
-                run,
-                trouble: "\(error)",
-                due: timeline.now().addingTimeInterval(TimeInterval(pause))
-            )
-            Logger.current.warning(
-                "A run could not be surveyed",
-                metadata: ["run.id": "\(run.id)", "error": "\(error)", "retry.delay": "\(pause)s"]
-            )
+            if !(error is CancellationError) { try sweepTrouble(sweep, "\(error)") }
+            throw error
         }
-        demanded()
     }
 }

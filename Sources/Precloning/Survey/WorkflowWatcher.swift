@@ -44,34 +44,67 @@ package struct WorkflowWatcher: WorkLoop {
         self.changed = changed
     }
 
+    /// So many workflows that a list missed are asked for in one pass.
+    private static let askedInOnePass = 50
+
     package func pass() async throws -> Duration {
-        let started = timeline.now()
-        let chosen = await selection()
-        var ids: Set<String> = []
-        try await healthOmics.eachPageOfWorkflows(type: .private) { items in
-            ids.formUnion(items.map(\.id))
-            let sightings = items.filter { chosen.selects(id: $0.id, name: $0.name) }.map { item in
-                WorkflowSighting(
-                    id: item.id,
-                    name: item.name,
-                    type: item.type?.rawValue ?? "PRIVATE",
-                    status: item.status?.rawValue ?? "",
-                    digest: item.digest,
-                    created: item.creationTime
-                )
+        try await ledger.noting(name) {
+            let started = timeline.now()
+            let chosen = await selection()
+            try ledger.select(chosen)
+            var ids: Set<String> = []
+            try await healthOmics.eachPageOfWorkflows(type: .private) { items in
+                ids.formUnion(items.map(\.id))
+                try ledger.saw(items.map { WorkflowSighting($0, chosen) }, now: timeline.now())
             }
-            try ledger.saw(sightings, now: timeline.now())
+            let period = await interval()
+            try ledger.sweepFinished("workflows", started: started, period: period, now: timeline.now())
+            changed()
+            return try await settle(ledger.workflows(notIn: ids, seenBefore: started)) ? .zero : period
         }
-        try ledger.endWorkflows(notIn: ids, seenBefore: started, now: timeline.now())
-        let period = await interval()
-        try ledger.sweepFinished("workflows", started: started, period: period, now: timeline.now())
-        changed()
-        return period
+    }
+
+    /// Finds out what became of workflows that the list missed.
+    ///
+    /// - Returns: whether there are more than one pass asks for, and the list was right about those.
+    private func settle(_ missing: [String]) async throws -> Bool {
+        var isMore = missing.count > Self.askedInOnePass
+        for id in missing.prefix(Self.askedInOnePass) {
+            do {
+                _ = try await healthOmics.getWorkflow(id: id, exportDefinition: false)
+                isMore = false
+            } catch let error as AWSError where error.isNotFound {
+                try ledger.endWorkflow(id, now: timeline.now())
+            }
+        }
+        return isMore
+    }
+}
+
+extension WorkflowSighting {
+    init(_ item: WorkflowListItem, _ chosen: Configuration.Watch.Workflows) {
+        self.init(
+            id: item.id,
+            name: item.name,
+            type: item.type?.rawValue ?? "PRIVATE",
+            status: item.status?.rawValue ?? "",
+            digest: item.digest,
+            created: item.creationTime,
+            isExcluded: !chosen.selects(id: item.id, name: item.name)
+        )
+    }
+}
+
+extension Ledger {
+    /// Chooses among the workflows that are known, where `watch.workflows` is another than the last time.
+    func select(_ chosen: Configuration.Watch.Workflows) throws {
+        let text = (chosen.include.map(\.pattern) + ["!"] + chosen.exclude.map(\.pattern)).joined(separator: "\n")
+        try select(text) { chosen.selects(id: $0, name: $1) }
     }
 }
 
 /// Notices versions by a rolling sweep: one workflow's list at a time, at most `watch.versionCallsPerMinute`, those with
-/// recent runs first. Where it stood survives a restart, since each workflow's last sweep is in the record.
+/// recent runs more often. Where it stood survives a restart, since each workflow's last sweep is in the record.
 package struct VersionSweeper: WorkLoop {
     package let name = "versions"
     package let bell = Bell()
@@ -82,140 +115,78 @@ package struct VersionSweeper: WorkLoop {
     let ledger: Ledger
     let healthOmics: HealthOmicsClient
     let timeline: Timeline
-    let callsPerMinute: @Sendable () async -> Int
     let changed: @Sendable () -> Void
+    private let pacer: CallPacer
 
     package init(
         ledger: Ledger,
         healthOmics: HealthOmicsClient,
         timeline: Timeline,
-        callsPerMinute: @escaping @Sendable () async -> Int,
+        callsPerMinute: @escaping @Sendable () -> Int,
         changed: @escaping @Sendable () -> Void
     ) {
         self.ledger = ledger
         self.healthOmics = healthOmics
         self.timeline = timeline
-        self.callsPerMinute = callsPerMinute
         self.changed = changed
+        pacer = CallPacer(limit: { _ in Double(max(1, callsPerMinute())) / 60 })
     }
 
+    /// Lists one workflow's versions, when its call may be made.
     package func pass() async throws -> Duration {
-        let perMinute = max(1, await callsPerMinute())
         let now = timeline.now()
+        let recent = now.addingTimeInterval(-86_400)
         let due = try ledger.workflowsToSweep(
-            limit: 1,
             sweptBefore: now.addingTimeInterval(-Self.shortestRound.seconds),
-            recentSince: now.addingTimeInterval(-86_400)
+            recentSince: recent,
+            now: now
         )
         guard let workflow = due.first else { return .seconds(30) }
-        try await sweep(workflow)
-        let pause = Duration.milliseconds(60_000 / perMinute)
-        let workflows = try ledger.sweptWorkflowCount()
-        let round = max(Self.shortestRound, pause * workflows)
+        var pause = pacer.reserve(name, mode: .standard, at: timeline.elapsed())
+        while pause > .zero {
+            try await timeline.sleep(min(pause, .seconds(5)))
+            LoopPulse.progress()
+            pause -= .seconds(5)
+        }
+        // One that cannot be listed has had its turn, and keeps none from theirs.
+        try ledger.swept(workflow, now: timeline.now())
+        try await ledger.noting(name) { try await sweep(workflow) }
+        let turns = try Double(ledger.turnsOfSweep(recentSince: recent))
+        let round = max(Self.shortestRound, .seconds(turns / pacer.rate(of: name)))
         try ledger.sweepFinished("versions", started: now, period: round, now: timeline.now())
-        return pause
+        return due.count > 1 ? .zero : .seconds(30)
     }
 
-    /// Lists the versions of one workflow.
+    /// Lists the versions of one workflow, and asks for those that it misses.
     func sweep(_ workflow: String) async throws {
+        let items: [WorkflowVersionListItem]
         do {
-            let items = try await healthOmics.allWorkflowVersions(workflowID: workflow)
-            let sightings = items.map { item in
-                VersionSighting(
-                    workflowID: workflow,
-                    name: item.versionName,
-                    status: item.status?.rawValue ?? "",
-                    digest: item.digest,
-                    created: item.creationTime
-                )
-            }
-            try ledger.saw(sightings, sweptWorkflow: workflow, now: timeline.now())
-            if !sightings.isEmpty { changed() }
+            items = try await healthOmics.allWorkflowVersions(workflowID: workflow)
         } catch let error as AWSError where error.isNotFound {
-            try ledger.saw([VersionSighting](), sweptWorkflow: workflow, now: timeline.now())
+            // The list of workflows tells what became of it.
+            return
         }
-    }
-}
-
-/// Works out what active versions need before anybody runs them.
-package struct VersionSurveyLoop: WorkLoop {
-    package let name = "definitions"
-    package let bell = Bell()
-
-    /// So many versions in one pass that cannot be read end it.
-    private static let mostFailures = 5
-
-    let ledger: Ledger
-    let surveyor: Surveyor
-    let timeline: Timeline
-    let selection: @Sendable () async -> Configuration.Watch.Workflows
-    let choices: @Sendable () async -> Surveyor.Choices
-    let demanded: @Sendable () -> Void
-
-    package init(
-        ledger: Ledger,
-        surveyor: Surveyor,
-        timeline: Timeline,
-        selection: @escaping @Sendable () async -> Configuration.Watch.Workflows,
-        choices: @escaping @Sendable () async -> Surveyor.Choices,
-        demanded: @escaping @Sendable () -> Void
-    ) {
-        self.ledger = ledger
-        self.surveyor = surveyor
-        self.timeline = timeline
-        self.selection = selection
-        self.choices = choices
-        self.demanded = demanded
-    }
-
-    package func pass() async throws -> Duration {
-        let window = await selection().usedWithin
-        let firstStart = try ledger.firstStart(now: timeline.now())
-        var failed: Set<String> = []
-        var failure: (any Error)?
-        while true {
-            try Task.checkCancellation()
-            let due = try ledger.versionsToSurvey(
-                usedSince: timeline.now().addingTimeInterval(-window.seconds),
-                createdSince: firstStart,
-                limit: 20 + failed.count
-            ).filter { !failed.contains($0.label) }
-            guard !due.isEmpty else { break }
-            for version in due {
-                do {
-                    try await survey(version)
-                } catch is CancellationError {
-                    throw CancellationError()
-                } catch {
-                    // One that cannot be read now holds up no other; many are the service's own trouble.
-                    failed.insert(version.label)
-                    failure = error
-                    if failed.count >= Self.mostFailures { throw error }
-                    Logger.current.warning(
-                        "A workflow could not be read",
-                        metadata: ["workflow.id": "\(version.label)", "error": "\(error)"]
-                    )
-                }
-                demanded()
-            }
-        }
-        // The loop's own pause grows from failure to failure.
-        if let failure { throw failure }
-        return .seconds(300)
-    }
-
-    private func survey(_ version: VersionRow) async throws {
-        do {
-            try await surveyor.survey(version, choices: choices())
-        } catch let error as AWSError where !error.isWorthRetrying && !error.isOfCredentials {
-            var row = version
-            row.trouble = "\(error)"
-            row.surveyedDigest = row.digest ?? "?"
-            try ledger.store(row)
-            Logger.current.warning(
-                "A workflow could not be read",
-                metadata: ["workflow.id": "\(version.label)", "error": "\(error)"]
+        let sightings = items.map { item in
+            VersionSighting(
+                workflowID: workflow,
+                name: item.versionName,
+                status: item.status?.rawValue ?? "",
+                digest: item.digest,
+                created: item.creationTime
             )
         }
+        try ledger.saw(sightings, now: timeline.now())
+        for version in try ledger.versions(of: workflow, notIn: Set(items.map(\.versionName))).prefix(5) {
+            do {
+                _ = try await healthOmics.getWorkflowVersion(
+                    workflowID: workflow,
+                    versionName: version.name,
+                    exportDefinition: false
+                )
+            } catch let error as AWSError where error.isNotFound {
+                try ledger.endVersion(workflowID: workflow, name: version.name, now: timeline.now())
+            }
+        }
+        if !sightings.isEmpty { changed() }
     }
 }

@@ -87,17 +87,32 @@ extension StatusQuery {
         }
         total.waits = StatusReport.Wait.grouped(total.waits)
         total.unresolved = unresolved.count
-        total.isUnknown = standings.isEmpty && images.isEmpty && unresolved.isEmpty
+        let unread = try unreadVersions(text)
+        total.isUnknown = !unread.isEmpty || standings.isEmpty && images.isEmpty && unresolved.isEmpty
+        var sentence = total.sentence(now: now, zone: .gmt)
+        if let trouble = unread.lazy.compactMap(\.self).first { sentence += "; \(trouble)" }
         return StatusReport.Focus(
             kind: "workflow",
             subject: text,
-            sentence: total.sentence(now: now, zone: .gmt),
+            sentence: sentence,
             isReady: total.isReady,
             images: images,
             unresolved: unresolved,
             attempts: [],
             coverage: try coverage(workflow: text)
         )
+    }
+
+    /// The troubles of a workflow's active versions that were not read as they are now, nil where only nobody did yet.
+    private func unreadVersions(_ text: String) throws -> [String?] {
+        try Row.fetchAll(
+            database,
+            sql: """
+                SELECT trouble FROM version WHERE workflowID = :id AND :text IN (workflowID, workflowID || '/' || name)
+                AND status = 'ACTIVE' AND (trouble IS NOT NULL OR surveyedDigest IS NOT COALESCE(digest, '?')) ORDER BY trouble IS NULL, name
+                """,
+            arguments: ["text": text, "id": String(text.prefix { $0 != "/" })]
+        ).map { $0["trouble"] }
     }
 
     private func focus(image text: String) throws -> StatusReport.Focus {

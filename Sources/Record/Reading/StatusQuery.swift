@@ -66,8 +66,8 @@ struct StatusQuery {
     static func runStatus(_ row: Row, _ standing: StatusReport.Standing?) -> StatusReport.RunStatus {
         var standing = standing ?? StatusReport.Standing()
         let isOurs = row["workflowType"] as String? != "READY2RUN"
-        // A definition that could not be read says nothing; that nothing else is needed is not known.
-        let isUnread = isOurs && row["trouble"] as String? != nil && standing.total == 0 && standing.unresolved == 0
+        // With any trouble it is not known that nothing else is needed, whatever earlier runs were seen to use.
+        let isUnread = isOurs && row["trouble"] as String? != nil
         standing.isUnknown = row["surveyedAt"] as Milliseconds? == nil || isUnread
         let version: String = row["versionName"]
         return StatusReport.RunStatus(

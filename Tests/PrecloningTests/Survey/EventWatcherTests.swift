@@ -349,41 +349,112 @@ struct EventWatcherTests {
 
     // MARK: How often to poll
 
-    @Test("polling goes ten times slower while events are healthy, never slower than ten minutes by it")
+    @Test("polling goes ten times slower once events have proved themselves, never slower than ten minutes by it")
     func slower() async throws {
         try await Self.with { watched in
             #expect(watched.health.interval(.seconds(30)) == .seconds(30), "before the first answer of the queue")
             try await watched.pass()
+            #expect(watched.health.interval(.seconds(30)) == .seconds(30), "an answer without events proves nothing")
+            watched.works.sandbox.send(
+                #"{"detail-type":"Run Status Change","detail":{"runId":"4711","status":"PENDING"}}"#
+            )
+            try await watched.pass()
+            #expect(watched.health.interval(.seconds(30)) == .seconds(30), "nor does one of a run that nobody knows")
+            try watched.works.sandbox.startRun(workflow: watched.workflow)
+            try await watched.pass()
             #expect(watched.health.interval(.seconds(30)) == .seconds(300))
             #expect(watched.health.interval(.seconds(90)) == .seconds(600))
             #expect(watched.health.interval(.seconds(1200)) == .seconds(1200))
+            watched.works.clock.advance(by: .seconds(86_460))
+            try await watched.pass()
+            #expect(watched.health.interval(.seconds(30)) == .seconds(30), "a day without any")
         }
+    }
+
+    /// Takes what is in the queue away, as somebody else who reads it.
+    private static func swallow(_ watched: Watched) async throws {
+        let queue = watched.works.queue(watched.works.sandbox.makeQueue())
+        let messages = try await queue.receiveMessages(maximum: 10, waitSeconds: 0)
+        _ = try await queue.deleteMessages(messages.map(\.receiptHandle))
     }
 
     @Test("a poll that found a run first ends it for an hour, unless the event comes within a minute")
     func pollWasFirst() async throws {
         try await Self.with { watched in
             let works = watched.works
+            try works.sandbox.startRun(workflow: watched.workflow)
+            try await watched.pass()
+            #expect(watched.health.isHealthy)
             let id = try works.sandbox.startRun(workflow: watched.workflow)
-            // The run's own event is swallowed by somebody else.
-            let queue = works.queue(works.sandbox.makeQueue())
-            let messages = try await queue.receiveMessages(maximum: 10, waitSeconds: 0)
-            _ = try await queue.deleteMessages(messages.map(\.receiptHandle))
+            try await Self.swallow(watched)
             try await works.withTimePassing { _ = try await works.runs.pass() }
             try await watched.pass()
             #expect(watched.health.isHealthy, "the event may still come")
             works.clock.advance(by: .seconds(61))
             try await watched.pass()
             #expect(!watched.health.isHealthy)
+            #expect(try watched.daemon("eventTrouble") == nil, "best effort: one is lost now and then")
             works.sandbox.send(#"{"detail-type":"Run Status Change","detail":{"runId":"\#(id)","status":"PENDING"}}"#)
             try await watched.pass()
             #expect(watched.health.isHealthy, "late, but it came: best effort, and the order of nothing")
         }
     }
 
+    @Test("a queue that nothing feeds is told once a poll found a run, and no more when events come")
+    func silentQueue() async throws {
+        try await Self.with { watched in
+            let works = watched.works
+            try works.sandbox.startRun(workflow: watched.workflow)
+            try await Self.swallow(watched)
+            try await works.withTimePassing { _ = try await works.runs.pass() }
+            try await watched.pass()
+            #expect(try watched.daemon("eventTrouble") == nil, "the event may still come")
+            works.clock.advance(by: .seconds(61))
+            try await watched.pass()
+            #expect(try watched.daemon("eventTrouble")?.contains("no event ever came") == true)
+            try works.sandbox.startRun(workflow: watched.workflow)
+            try await watched.pass()
+            try await watched.pass()
+            #expect(try watched.daemon("eventTrouble") == nil)
+        }
+    }
+
+    @Test("a backlog of events of runs that are gone costs one call for each run, of workflows that are there likewise")
+    func backlog() async throws {
+        try await Self.with { watched in
+            let sandbox = watched.works.sandbox
+            let time = watched.works.timeline.now().addingTimeInterval(-60).formatted(.iso8601)
+            for number in 0..<120 {
+                let run = 7_000_000 + number % 6
+                let kind = number % 3 == 0 ? "Task" : "Run"
+                let at = number % 2 == 0 ? #""time":"\#(time)","# : ""
+                sandbox.send(
+                    #"{"detail-type":"\#(kind) Status Change",\#(at)"detail":{"runId":"\#(run)","status":"RUNNING"}}"#
+                )
+                sandbox.send(
+                    #"{"detail-type":"Workflow Status Change","time":"\#(time)","detail":{"workflowId":"\#(watched.workflow)","status":"ACTIVE"}}"#
+                )
+            }
+            sandbox.forgetRequests()
+            while sandbox.messageCount() > 0 { try await watched.pass() }
+            #expect(watched.works.calls("GetRun") == 6)
+            #expect(watched.works.calls("GetWorkflow") == 1)
+            #expect(watched.works.calls("ListRuns") <= 6)
+            #expect(try watched.rows().count == 240)
+            // Ids are used again after deletion: what comes later is asked for.
+            let later = watched.works.timeline.now().addingTimeInterval(60).formatted(.iso8601)
+            sandbox.send(
+                #"{"detail-type":"Run Status Change","time":"\#(later)","detail":{"runId":"7000001","status":"PENDING"}}"#
+            )
+            try await watched.pass()
+            #expect(watched.works.calls("GetRun") == 7)
+        }
+    }
+
     @Test("a queue that fails ends it at once, wakes the polls, and status says why")
     func failingQueue() async throws {
         try await Self.with { watched in
+            try watched.works.sandbox.startRun(workflow: watched.workflow)
             try await watched.pass()
             #expect(watched.health.isHealthy)
             watched.works.sandbox.add(

@@ -1,7 +1,11 @@
+import AsyncHTTPClient
 import Foundation
 import Logging
+import NIOCore
+import NIOHTTP1
 import Remotes
 import Sandbox
+import Synchronization
 import TestSupport
 
 @testable import Configuring
@@ -21,6 +25,7 @@ struct SandboxWorks: Sendable {
     let healthOmics: HealthOmicsClient
     let account: AccountFacts
     let surveyor: Surveyor
+    let lists = EmptyLists()
     /// Rung when demands were written.
     let demanded = Counter()
 
@@ -62,7 +67,8 @@ struct SandboxWorks: Sendable {
         ledger = try Ledger()
         transport = try LiveTransport()
         let calls = AWSCallState { PublishedQuota.callsPerSecond($0, $1) * quotaShare }
-        let (addresses, transport) = (sandbox.addresses, transport)
+        let addresses = sandbox.addresses
+        let transport = ForgetfulTransport(inner: self.transport, lists: lists)
         func client(_ service: String) -> AWSClient {
             Self.client(service, addresses, transport, timeline, calls)
         }
@@ -75,11 +81,11 @@ struct SandboxWorks: Sendable {
             now: timeline.now
         )
         surveyor = Surveyor(
-            ledger: ledger,
+            memory: ledger,
             healthOmics: healthOmics,
             account: account,
             definitions: DefinitionStore(
-                ledger: ledger,
+                memory: ledger,
                 folder: folder.path(percentEncoded: false),
                 healthOmics: healthOmics,
                 now: timeline.now
@@ -194,5 +200,30 @@ struct SandboxWorks: Sendable {
             choices: { Self.choices },
             demanded: { [demanded] in demanded.add() }
         )
+    }
+}
+
+/// Which lists of the service show nothing, though there is something.
+final class EmptyLists: Sendable {
+    private let paths = Mutex<Set<String>>([])
+
+    /// - Parameter paths: `/run`, `/workflow`, `/workflow/ID/version`.
+    func set(_ paths: Set<String>) { self.paths.withLock { $0 = paths } }
+
+    func contains(_ url: String) -> Bool {
+        let path = URLComponents(string: url)?.path ?? ""
+        return paths.withLock { $0.contains(path) }
+    }
+}
+
+private struct ForgetfulTransport: HTTPTransport {
+    let inner: any HTTPTransport
+    let lists: EmptyLists
+
+    func send(_ request: HTTPClientRequest, patience: Patience) async throws -> HTTPClientResponse {
+        guard request.method == .GET, lists.contains(request.url) else {
+            return try await inner.send(request, patience: patience)
+        }
+        return HTTPClientResponse(status: .ok, body: .bytes(ByteBuffer(string: #"{"items":[]}"#)))
     }
 }

@@ -1,11 +1,12 @@
 import Foundation
 import GRDB
 import Model
-import Precloning
 import Record
 import Remotes
 import Sandbox
 import TestSupport
+
+@testable import Precloning
 
 /// The loops that watch, survey and learn, against a sandbox; each pass is made by hand.
 struct SurveyBench {
@@ -60,11 +61,11 @@ struct SurveyBench {
             now: timeline.now
         )
         surveyor = Surveyor(
-            ledger: ledger,
+            memory: ledger,
             healthOmics: healthOmics,
             account: account,
             definitions: DefinitionStore(
-                ledger: ledger,
+                memory: ledger,
                 folder: folder,
                 healthOmics: healthOmics,
                 now: timeline.now
@@ -103,8 +104,17 @@ struct SurveyBench {
 
     /// Works out what any run of a version needs.
     func surveyDefaults(workflow id: String, version: String = "") async throws {
-        let row = try await surveyor.version(workflowID: id, name: version, ownerID: "")
-        try await surveyor.survey(row, choices: Self.choices)
+        let loop = VersionSurveyLoop(
+            ledger: ledger,
+            surveyor: surveyor,
+            timeline: timeline,
+            selection: { .init() },
+            choices: { Self.choices },
+            demanded: {}
+        )
+        let known = try ledger.version(workflowID: id, name: version)
+        let row = VersionRow(workflowID: id, name: version, status: "ACTIVE", seenAt: timeline.now().milliseconds)
+        try await loop.survey(known ?? row, surveyor.basis(Self.choices))
     }
 
     /// Makes passes of the learner until it has nothing left to do.
@@ -118,7 +128,7 @@ struct SurveyBench {
             choices: { Self.choices },
             learned: {}
         )
-        while try await learner.pass() <= .seconds(1) {}
+        while try await learner.pass() == .zero {}
     }
 
     /// Starts a run that is watched, does the tasks (name, image) and ends.
