@@ -124,7 +124,8 @@ extension Ledger {
                 sql: """
                     UPDATE image SET state = :state, route = COALESCE(:route, route), routeDetail = :routeDetail,
                         reason = :reason, mend = :mend, failureClass = :failureClass, rule = COALESCE(:rule, rule),
-                        sourceDigest = COALESCE(:sourceDigest, sourceDigest), ecrDigest = COALESCE(:ecrDigest, ecrDigest),
+                        sourceDigest = CASE WHEN :forgets THEN :sourceDigest
+                            ELSE COALESCE(:sourceDigest, sourceDigest) END, ecrDigest = COALESCE(:ecrDigest, ecrDigest),
                         platformDigest = COALESCE(:platformDigest, platformDigest), bytes = COALESCE(:bytes, bytes),
                         access = COALESCE(:access, access), dueAt = :due,
                         attempts = CASE WHEN :state = 'ready' THEN 0 ELSE attempts + :counted END,
@@ -134,9 +135,10 @@ extension Ledger {
                         readyAt = CASE WHEN :state = 'ready' THEN COALESCE(readyAt, :at) ELSE NULL END,
                         verifiedAt = CASE WHEN :state = 'ready' THEN :at ELSE verifiedAt END,
                         urgency = CASE WHEN :state = 'ready' THEN 3 ELSE urgency END,
-                        movedDigest = CASE WHEN :state = 'ready' AND :sourceDigest IS NOT NULL
-                            AND :sourceDigest = movedDigest THEN NULL ELSE movedDigest END,
-                        upstreamSeenAt = CASE WHEN :sourceDigest IS NOT NULL THEN :at ELSE upstreamSeenAt END,
+                        movedDigest = CASE WHEN :state = 'ready' AND COALESCE(:sourceDigest, :moved) IS NOT NULL
+                            THEN :moved ELSE movedDigest END,
+                        upstreamSeenAt = CASE WHEN COALESCE(:sourceDigest, :moved) IS NOT NULL THEN :at
+                            ELSE upstreamSeenAt END,
                         updatedAt = :at
                     WHERE id = :id
                     """,
@@ -144,7 +146,8 @@ extension Ledger {
                     "id": imageID, "state": update.state.rawValue, "route": update.route,
                     "routeDetail": update.routeDetail, "reason": update.reason, "mend": update.mend,
                     "failureClass": update.failureClass?.rawValue, "rule": update.rule,
-                    "sourceDigest": update.sourceDigest, "ecrDigest": update.ecrDigest,
+                    "sourceDigest": update.sourceDigest, "forgets": update.forgetsSource, "moved": update.movedDigest,
+                    "ecrDigest": update.ecrDigest,
                     "platformDigest": update.platformDigest, "bytes": update.bytes,
                     "access": update.access?.rawValue, "due": update.due?.milliseconds,
                     "counted": update.countsAsAttempt ? 1 : 0, "failed": update.isFailure ? 1 : 0, "at": at,

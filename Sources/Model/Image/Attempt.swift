@@ -10,6 +10,10 @@ package struct ImageUpdate: Sendable {
     package var failureClass: FailureClass?
     package var rule: String?
     package var sourceDigest: String?
+    /// What is held is not from what `sourceDigest` says: it is forgotten.
+    package var forgetsSource = false
+    /// What the source names now, where that is another image than the one held.
+    package var movedDigest: String?
     package var ecrDigest: String?
     package var platformDigest: String?
     package var bytes: Int64?

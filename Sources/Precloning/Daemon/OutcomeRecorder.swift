@@ -83,6 +83,8 @@ package struct OutcomeRecorder: Sendable {
         update.route = outcome.route
         update.routeDetail = outcome.routeDetail
         update.sourceDigest = outcome.sourceDigest?.description
+        update.forgetsSource = outcome.forgetsSource
+        update.movedDigest = outcome.movedTo?.description
         if update.rule == nil { update.rule = outcome.rule }
         try ledger.finish(image.id, update, attempt: writesAttempt ? attempt : nil, now: now)
         try noteDigests(image, outcome, now: now)
@@ -126,7 +128,7 @@ package struct OutcomeRecorder: Sendable {
     }
 
     private func noteDigests(_ image: ImageRecord, _ outcome: CloneOutcome, now: Date) throws {
-        if let digest = outcome.sourceDigest, image.source != image.destination {
+        if let digest = outcome.movedTo ?? outcome.sourceDigest, image.source != image.destination {
             try ledger.sawDigest(source: image.source, location: "upstream", digest: digest.description, now: now)
         }
         if case .ready(let holding) = outcome.end, let digest = holding.digest {
@@ -134,7 +136,7 @@ package struct OutcomeRecorder: Sendable {
                 source: image.source,
                 location: image.destination,
                 digest: digest.description,
-                note: outcome.route == "present" ? nil : "cloned",
+                note: outcome.digestNote,
                 now: now
             )
         }

@@ -14,8 +14,9 @@ package struct Verifier: WorkLoop {
     /// A live run's images are looked at again after this time, others after a day; the call budget may stretch both.
     private static let liveAge = 300.0
     private static let otherAge = 86_400.0
-    /// What a full look costs: DescribeImages, one or two BatchGetImage, BatchCheckLayerAvailability, GetRepositoryPolicy.
-    private static let callsPerLook = 5
+    /// What a look costs: DescribeImages, GetRepositoryPolicy, and once an hour BatchCheckLayerAvailability. Manifests are
+    /// kept: reading one would be a pull in ECR's eyes.
+    private static let callsPerLook = 3
     /// In a batch, so many images share one more BatchCheckLayerAvailability.
     private static let imagesPerCall = 10
     /// So many that are due are seen at once, to find those of one repository.

@@ -41,6 +41,8 @@ package final class HostGate: Sendable {
     private enum Step {
         case pass
         case sleep(Duration)
+        /// The host asked for it.
+        case rest(Duration, Refusal)
         case full
         case refuse(Refusal)
     }
@@ -70,6 +72,9 @@ package final class HostGate: Sendable {
             switch step(limit) {
             case .pass: return
             case .sleep(let duration): try await timeline.sleep(duration)
+            case .rest(let duration, let refusal):
+                guard WaitAllowance.current?.take(duration, at: timeline.elapsed()) != false else { throw refusal }
+                try await timeline.sleep(duration)
             case .full: try await waitForPlace(id, limit)
             case .refuse(let refusal): throw refusal
             }
@@ -115,12 +120,9 @@ package final class HostGate: Sendable {
             let now = timeline.now()
             if let until = state.pausedUntil, until > now {
                 let wait = until.timeIntervalSince(now)
-                if wait > limit.longestWait.seconds {
-                    return .refuse(
-                        Refusal(cause: .paused(state.pauseReason ?? "it asked to be left alone"), until: until)
-                    )
-                }
-                return .sleep(.milliseconds(Int64((wait * 1000).rounded(.up))))
+                let refusal = Refusal(cause: .paused(state.pauseReason ?? "it asked to be left alone"), until: until)
+                if wait > limit.longestWait.seconds { return .refuse(refusal) }
+                return .rest(.milliseconds(Int64((wait * 1000).rounded(.up))), refusal)
             }
             guard state.busy < limit.concurrentRequests else { return .full }
             state.window.rate = limit.requestsPerSecond
