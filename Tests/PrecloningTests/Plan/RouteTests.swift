@@ -14,7 +14,7 @@ struct RouteTests {
         suffix: "dkr.ecr.us-east-1.amazonaws.com"
     )
     private static let held = Digest.of(Array("held".utf8))
-    private static let named = Digest.of(Array("named".utf8))
+    static let named = Digest.of(Array("named".utf8))
     private static let now = Date(timeIntervalSince1970: 1_790_000_000)
     private static let later = now.addingTimeInterval(600)
     private static let rule = PullThroughCacheRule(ecrRepositoryPrefix: "quay", upstreamRegistryUrl: "quay.io")
@@ -173,10 +173,11 @@ struct RouteTests {
     @Test(
         "by tag: the comparison decides",
         arguments: [
-            (Comparison.same(named), false, false, "present"), (.same(named), true, true, "present"),
+            (Comparison.same(RouteTests.named), false, false, "present"),
+            (.same(RouteTests.named), true, true, "present"),
             (.known, false, false, "present"), (.known, true, false, "present"), (.known, true, true, "copy"),
-            (.gone, true, true, "present"), (.other(named), false, false, "present"),
-            (.other(named), true, false, "copy"), (.other(named), true, true, "copy"),
+            (.gone, true, true, "present"), (.other(RouteTests.named), false, false, "present"),
+            (.other(RouteTests.named), true, false, "copy"), (.other(RouteTests.named), true, true, "copy"),
         ] as [(Comparison, Bool, Bool, String)]
     )
     func compared(comparison: Comparison, follows: Bool, isMoved: Bool, wanted: String) throws {
