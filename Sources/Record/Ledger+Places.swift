@@ -53,6 +53,7 @@ extension Ledger {
         SELECT EXISTS (SELECT 1 FROM demand JOIN request ON request.id = CAST(demand.subject AS INTEGER)
             WHERE demand.imageID = :id AND demand.kind = 'clone' AND (demand.endedAt IS NULL OR NOT EXISTS
                 (SELECT 1 FROM demand AS other WHERE other.imageID = :id AND other.kind <> 'clone' AND other.endedAt IS NULL))
-            AND COALESCE(request.options ->> '$.targetRepository', request.options ->> '$.targetTag') IS NOT NULL)
+            AND COALESCE(json_extract(request.options, '$.targetRepository'),
+                json_extract(request.options, '$.targetTag')) IS NOT NULL)
         """
 }

@@ -10,13 +10,17 @@ extension Cloner {
     /// What was cloned from there before, or found to be the same, is not asked about again: that tags move is the
     /// refresh's to see. Unless a person asks.
     ///
+    /// - Parameters:
+    ///   - isAsked: a person asks.
+    ///   - mayRead: whether a manifest may be read, where that costs a pull; without, what is held is taken for the image.
     /// - Throws: `CloneFailure` when it cannot be told now, and never could.
     func compare(
         _ facts: inout RouteFacts,
         _ image: ImageRecord,
         _ destination: Destination,
         _ source: ImageReference,
-        isAsked: Bool
+        isAsked: Bool,
+        mayRead: Bool
     ) async throws {
         // Where the place is named by digest, the mapping says what belongs there.
         guard let held = facts.holding.digest, destination.location.digest == nil else { return }
@@ -24,17 +28,22 @@ extension Cloner {
         // What is not whole is brought anyway, unless it is somebody else's.
         guard facts.holding.isComplete || facts.claims.isExplicit || facts.claims.holder != nil else { return }
         let isKnown = facts.claims.isOwn && source.digest == nil
-        if isKnown, !facts.isMoved, !isAsked || facts.sourcePausedUntil != nil {
+        if isKnown, !facts.isMoved, !isAsked {
             facts.comparison = .known
             return
         }
-        if facts.sourcePausedUntil != nil { return }
+        // Below a rule's prefix it is ECR that fetches from there, also where we cannot ask.
+        let isTrusted = isKnown || (destination.rule != nil && source.digest == nil)
+        guard facts.sourcePausedUntil == nil, mayRead else {
+            if isTrusted || !mayRead { facts.comparison = .known }
+            return
+        }
         do {
-            facts.comparison = try await comparison(of: facts.holding, with: source, isInsistent: !isKnown)
-        } catch let error as RegistryError where isKnown {
-            facts.comparison = error.kind == .notFound ? .gone : .known
+            facts.comparison = try await comparison(of: facts.holding, with: source, isInsistent: !isTrusted)
         } catch let error as RegistryError where error.kind == .notFound || error.kind == .repositoryNotFound {
             facts.comparison = .gone
+        } catch is RegistryError where isTrusted {
+            facts.comparison = .known
         } catch let error as RegistryError {
             guard facts.holding.isComplete else { return }
             var failure = CloneFailure(error)

@@ -19,7 +19,7 @@ extension Cloner {
 
     func plan(_ image: ImageRecord) async -> Planned {
         do {
-            let found = try await facts(image, caller: "plan")
+            let found = try await facts(image, caller: Self.planner)
             let destination = found.destination
             let route = Planner.route(destination, facts: found.facts, urgency: image.urgency)
             var planned = Planned(route: route.name, rule: found.decision?.rule)

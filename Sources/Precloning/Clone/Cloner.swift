@@ -19,6 +19,8 @@ package struct Cloner: Sendable {
     /// Begun by the dispatcher when the daemon stops.
     let drain = Drain()
     private let places = PlacesInWork()
+    /// Who asks when nothing is to be done.
+    static let planner = "plan"
     /// How long an image rests whose place another one is being brought to, in seconds.
     private static let turn = 2.0
     /// How long an attempt waits for services that ask for less before it is put off: a worker is for work.
@@ -118,7 +120,15 @@ package struct Cloner: Sendable {
             decision = found
             facts.denial = found.denial
             facts.sourcePausedUntil = await registries.pause(of: source.registry)
-            try await compare(&facts, image, destination, source, isAsked: caller.hasPrefix("user "))
+            try await compare(
+                &facts,
+                image,
+                destination,
+                source,
+                isAsked: caller.hasPrefix("user "),
+                mayRead: caller != Self.planner
+                    || settings.current.registries.settings(for: source.registry).quota == nil
+            )
         }
         if let bound = settings.current.clone.maxBytesPerDay {
             facts.bytesLeftToday = bound.bytes - (try record.bytesMovedToday(now: timeline.now()))

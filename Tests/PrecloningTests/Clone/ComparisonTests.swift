@@ -258,6 +258,22 @@ struct ComparisonTests {
         }
     }
 
+    @Test("below a pull-through rule's prefix it is ECR that fetches: what it holds counts where we cannot ask")
+    func belowRule() async throws {
+        try await withBench { bench in
+            try bench.publish("a")
+            try bench.push("a", to: "quay/org/a")
+            try bench.sandbox.ecr(
+                "CreatePullThroughCacheRule",
+                ["ecrRepositoryPrefix": "quay", "upstreamRegistryUrl": "quay.io"]
+            )
+            let row = try bench.wanted("quay.io/org/a:1", at: bench.location("quay/org/a", "1"), by: "r")
+            bench.sandbox.setDown(true, registry: "quay.io")
+            let (outcome, after) = try await bench.attempt(row)
+            #expect(outcome.route == "present" && after.state == .ready && after.sourceDigest == nil)
+        }
+    }
+
     @Test("its registry rests: it waits until then")
     func resting() async throws {
         try await withBench { bench in
