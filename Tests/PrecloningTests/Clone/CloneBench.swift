@@ -3,11 +3,12 @@ import Foundation
 import GRDB
 import Model
 import Names
-import Precloning
 import Record
 import Remotes
 import Sandbox
 import Testing
+
+@testable import Precloning
 
 /// What the tests of cloning have in common: the stages that a process makes of one record, against a sandbox.
 struct CloneBench {

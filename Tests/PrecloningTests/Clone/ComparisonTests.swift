@@ -3,11 +3,13 @@ import Foundation
 import GRDB
 import Model
 import Names
-import Precloning
 import Record
 import Remotes
 import Sandbox
+import TestSupport
 import Testing
+
+@testable import Precloning
 
 /// What ECR holds is compared with what the source names before an image is called ready.
 @Suite("What is held, beside what was asked for")
@@ -20,7 +22,7 @@ struct ComparisonTests {
         }
     }
 
-    private func onTagMove(_ choice: Configuration.Clone.TagMove, _ bench: CloneBench) {
+    private func onTagMove(_ choice: Configuring.Configuration.Clone.TagMove, _ bench: CloneBench) {
         var configuration = bench.settings.current
         configuration.clone.onTagMove = choice
         bench.settings.replace(with: configuration)
@@ -95,7 +97,7 @@ struct ComparisonTests {
 
     @Test("another image where a run's belongs, put there by nobody known: left and said, or replaced")
     func another() async throws {
-        for choice in [Configuration.Clone.TagMove.report, .clone] {
+        for choice in [Configuring.Configuration.Clone.TagMove.report, .clone] {
             try await withBench { bench in
                 onTagMove(choice, bench)
                 let asked = try bench.publish("b")
@@ -138,7 +140,7 @@ struct ComparisonTests {
 
     @Test("a person's place that holds another image is a conflict, with both digests, and stays as it is")
     func explicit() async throws {
-        for choice in [Configuration.Clone.TagMove.report, .clone] {
+        for choice in [Configuring.Configuration.Clone.TagMove.report, .clone] {
             try await withBench { bench in
                 onTagMove(choice, bench)
                 let a = try bench.publish("a")
@@ -181,7 +183,7 @@ struct ComparisonTests {
 
     @Test("of two sources that are mapped to one place the one that is held is ready, the other names both")
     func twoSources() async throws {
-        for choice in [Configuration.Clone.TagMove.report, .clone] {
+        for choice in [Configuring.Configuration.Clone.TagMove.report, .clone] {
             try await withBench { bench in
                 onTagMove(choice, bench)
                 let a = try bench.publish("a")
