@@ -13,12 +13,14 @@ import Testing
 /// What looking, waiting and starting again cost at ECR and at the registries.
 @Suite("What is asked, and what is not")
 struct QuietTests {
-    /// Sleeping moves the clock; requests take no time on it.
+    /// Sleeping moves the clock; requests take no time on it, nor does a copy's own look at its progress, once a second
+    /// while they are under way.
     private static func timeline(_ clock: ManualClock) -> Timeline {
         Timeline(
             elapsed: { clock.elapsed },
             sleep: { duration in
                 try Task.checkCancellation()
+                guard duration != .seconds(1) else { return try await Timeline.system.sleep(.milliseconds(5)) }
                 clock.advance(by: duration)
                 await Task.yield()
             },
@@ -218,7 +220,12 @@ struct QuietTests {
     func silentRefusal() async throws {
         try await withBench { bench, _ in
             try bench.publish("a")
-            let row = try bench.wanted("quay.io/org/a:1", at: bench.location("x/a", "1"), by: "r")
+            try bench.publish("b")
+            // With its token at hand.
+            let first = try bench.wanted("quay.io/org/b:1", at: bench.location("x/b", "1"), by: "b")
+            #expect(try await bench.attempt(first).1.state == .ready)
+            #expect(count(bench, "ecr/GetAuthorizationToken") == 1)
+            let row = try bench.wanted("quay.io/org/a:1", at: bench.location("x/a", "1"), by: "a")
             bench.sandbox.add(
                 Fault(.error, service: "registry", operation: "HeadBlob", registry: "ecr", times: 1, status: 403)
             )
@@ -256,8 +263,6 @@ struct QuietTests {
         try await withBench { bench, clock in
             try bench.publish("a")
             let row = try bench.wanted("quay.io/org/a:1", at: bench.location("x/a", "1"), by: "r")
-            // With its token at hand.
-            _ = try await bench.registries.client(for: bench.location("x/a", "1").registry)
             bench.sandbox.add(fault)
             let begun = clock.elapsed
             let (outcome, after) = try await bench.attempt(row)
@@ -289,6 +294,8 @@ struct QuietTests {
                 ["ecrRepositoryPrefix": "quay", "upstreamRegistryUrl": "quay.io"]
             )
             let row = try bench.wanted("quay.io/org/a:1", at: bench.location("quay/org/a", "1"), by: "r")
+            // Nor do they come when they are asked for.
+            bench.sandbox.add(Fault(.error, service: "registry", operation: "GetBlob", registry: "ecr", status: 404))
             var intervals: [TimeInterval] = []
             while clock.elapsed < .seconds(590) {
                 let begun = clock.elapsed
@@ -305,6 +312,7 @@ struct QuietTests {
             }
             #expect(intervals == intervals.sorted() && intervals.allSatisfy { $0 >= 1 && $0 <= 30 }, "\(intervals)")
             #expect(count(bench, "registry:ecr/GetManifest") == 1)
+            bench.sandbox.clearFaults()
             bench.sandbox.advance(by: 700)
             let (outcome, after) = try await bench.attempt(row)
             #expect(outcome.route == "pullThrough" && after.state == .ready)
@@ -328,6 +336,7 @@ struct QuietTests {
                 ["ecrRepositoryPrefix": "quay", "upstreamRegistryUrl": "quay.io"]
             )
             let row = try bench.wanted("quay.io/org/a:1", at: bench.location("quay/org/a", "1"), by: "r")
+            bench.sandbox.add(Fault(.error, service: "registry", operation: "GetBlob", registry: "ecr", status: 404))
             var after = row
             for _ in 0..<100 where after.state != .ready {
                 let outcome: CloneOutcome
