@@ -115,16 +115,18 @@ extension Ledger {
                 sql: """
                     UPDATE image SET route = COALESCE(:route, route), routeDetail = :routeDetail,
                         rule = COALESCE(:rule, rule),
-                        sourceDigest = COALESCE(:sourceDigest, sourceDigest), ecrDigest = COALESCE(:ecrDigest, ecrDigest),
+                        sourceDigest = CASE WHEN :forgets THEN :sourceDigest
+                            ELSE COALESCE(:sourceDigest, sourceDigest) END, ecrDigest = COALESCE(:ecrDigest, ecrDigest),
                         platformDigest = COALESCE(:platformDigest, platformDigest), bytes = COALESCE(:bytes, bytes),
                         access = COALESCE(:access, access),
-                        upstreamSeenAt = CASE WHEN :sourceDigest IS NOT NULL THEN :at ELSE upstreamSeenAt END
+                        upstreamSeenAt = CASE WHEN COALESCE(:sourceDigest, :moved) IS NOT NULL THEN :at
+                            ELSE upstreamSeenAt END
                     WHERE id = :id
                     """,
                 arguments: [
                     "id": imageID, "route": found.route, "routeDetail": found.routeDetail, "rule": found.rule,
-                    "sourceDigest": found.sourceDigest, "ecrDigest": found.ecrDigest,
-                    "platformDigest": found.platformDigest, "bytes": found.bytes,
+                    "sourceDigest": found.sourceDigest, "forgets": found.forgetsSource, "moved": found.movedDigest,
+                    "ecrDigest": found.ecrDigest, "platformDigest": found.platformDigest, "bytes": found.bytes,
                     "access": found.access?.rawValue, "at": at,
                 ]
             )
@@ -137,8 +139,9 @@ extension Ledger {
                 schedule: moment.schedule,
                 mark: moment.mark
             )
-            if let digest = found.sourceDigest, digest == standing?.movedDigest, standing?.state == .ready {
-                try Self.tell(.tagUnmoved, of: imageID, in: database, now: moment.now)
+            if standing?.state == .ready, found.sourceDigest ?? found.movedDigest != nil {
+                let event = found.movedDigest.map { ImageEvent.tagMoved(to: $0, follows: false) } ?? .tagUnmoved
+                try Self.tell(event, of: imageID, in: database, now: moment.now)
             }
             try database.execute(sql: "DELETE FROM progress WHERE imageID = ?", arguments: [imageID])
             guard let attempt else { return standing }

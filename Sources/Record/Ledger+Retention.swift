@@ -24,6 +24,7 @@ extension Ledger {
                 )
                 if database.changesCount >= batch { isMore = true }
             }
+            if try Self.pruneManifests(database, to: Self.keptManifestBytes, batch: batch) { isMore = true }
             return isMore
         }
     }
@@ -69,6 +70,7 @@ extension Ledger {
             RetentionRule(table: "request", condition: "endedAt < ?", cutoff: events),
             RetentionRule(table: "pull", condition: "at < ?", cutoff: windows),
             RetentionRule(table: "ruleUse", condition: "at < ?", cutoff: windows),
+            RetentionRule(table: "manifest", condition: "usedAt < ?", cutoff: attempts),
             RetentionRule(table: "upload", condition: "updatedAt < ?", cutoff: uploads),
         ]
     }

@@ -25,8 +25,28 @@ enum LedgerSchema {
         }
         migrator.registerMigration("5: the life of an image") { try $0.execute(sql: life) }
         migrator.registerMigration("6: what surveys were decided by") { try $0.execute(sql: surveys) }
+        migrator.registerMigration("7: manifests, and digests that were never compared") {
+            try $0.execute(sql: manifests)
+        }
         return migrator
     }
+
+    private static let manifests = """
+        CREATE TABLE manifest (
+            digest TEXT PRIMARY KEY,
+            mediaType TEXT NOT NULL,
+            size INTEGER NOT NULL,
+            usedAt INTEGER NOT NULL,              -- to the day
+            content BLOB NOT NULL
+        ) STRICT;
+        CREATE INDEX manifestByUse ON manifest (usedAt, size);
+
+        -- What a refresh saw upstream was taken for the source of what was found in ECR. It is compared again.
+        UPDATE image SET sourceDigest = NULL, upstreamSeenAt = NULL
+            WHERE sourceDigest IS NOT NULL AND source <> destination AND instr(source, '@') = 0 AND NOT EXISTS
+                (SELECT 1 FROM digest WHERE digest.source = image.source AND digest.location = image.destination
+                    AND digest.digest = image.ecrDigest AND digest.note = 'cloned');
+        """
 
     private static let images = """
         CREATE TABLE image (

@@ -147,18 +147,24 @@ package struct SimulatedDaemon: Sendable {
             ),
             parts: LayerParts { ECRLayerParts(ecr: ecr, registryID: $0.account, host: $0.registry) },
             journal: LedgerUploadJournal(ledger: ledger, timeline: timeline),
+            manifests: LedgerManifests(ledger: ledger, timeline: timeline),
             ledger: ledger,
             timeline: timeline
         )
         let cloner = Cloner(
             account: account,
-            view: ECRView(ecr: ecr, circumstances: account.policyCircumstances) { location, descriptor in
+            view: ECRView(
+                ecr: ecr,
+                circumstances: account.policyCircumstances,
+                manifests: LedgerManifests(ledger: ledger, timeline: timeline),
+                elapsed: timeline.elapsed
+            ) { location, descriptor in
                 try await registries.client(for: location.registry).readBlob(location.repository, descriptor)
             },
             preparation: RepositoryPreparation(ecr: ecr, circumstances: account.policyCircumstances),
             registries: registries,
             pullThrough: PullThroughTrigger(registries: registries, timeline: timeline),
-            ledger: ledger,
+            record: ledger,
             settings: settings,
             policy: PolicyGate(settings: settings, ledger: ledger, now: now),
             timeline: timeline

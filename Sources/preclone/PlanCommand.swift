@@ -25,7 +25,8 @@ struct PlanCommand: AsyncParsableCommand {
     func run() async throws {
         var configuration = try configurationFile.load()
         // A record that cannot be read is no hindrance: then the watching would begin now.
-        let firstStart = try? RecordReader(path: configuration.record.path).firstStart()
+        let known = try? RecordReader(path: configuration.record.path)
+        let firstStart = try? known?.firstStart()
         let folder = FileManager.default.temporaryDirectory.appending(path: "preclone-plan-\(UUID().uuidString)")
         defer { try? FileManager.default.removeItem(at: folder) }
         configuration.record.path = folder.appending(path: "record.sqlite").path
@@ -37,8 +38,11 @@ struct PlanCommand: AsyncParsableCommand {
         let workflow = workflow
         let lines = try await Composition.with(configuration) { composition in
             try await withLogger(logger) { _ in
-                // Worked out on a record in memory, from the services alone: nothing is written anywhere.
-                let works = try composition.works(on: Ledger())
+                // Worked out on a record in memory: nothing is written anywhere.
+                let ledger = try Ledger()
+                // As before, a record that cannot be read is no hindrance.
+                if let known { try? ledger.learn(from: known) }
+                let works = try composition.works(on: ledger)
                 return try await works.plan(run: run, workflow: workflow, firstStart: firstStart)
             }
         }
@@ -59,10 +63,18 @@ struct PlanCommand: AsyncParsableCommand {
                     StyledText(line.source), StyledText(line.route),
                     StyledText(line.destination.isEmpty ? "-" : line.destination),
                     StyledText(line.bytes.map { "\($0)" } ?? "-"), StyledText(line.rule ?? "-"),
-                    StyledText(line.why ?? "-"),
+                    StyledText(Self.why(line)),
                 ])
             }
             Terminal.print(table.rendered(for: .current()))
         }
+    }
+
+    private static func why(_ line: PlanLine) -> String {
+        var parts: [String] = []
+        if let until = line.until { parts.append("until \(until.formatted(.iso8601))") }
+        if let why = line.why { parts.append(why) }
+        if let then = line.then { parts.append("then \(then)") }
+        return parts.isEmpty ? "-" : parts.joined(separator: "; ")
     }
 }

@@ -20,8 +20,14 @@ package struct CloneOutcome: Sendable {
     /// Why this route, where that is not plain: "the rule could not serve it: …; copied".
     package var note: String?
     package var rule: String?
-    /// What the source's tag pointed to.
+    /// What the source named when what is held was taken from it, or was found to be the same. Nil when that is not known.
     package var sourceDigest: Digest?
+    /// What the source names now, where the image that is held is another and stays.
+    package var movedTo: Digest?
+    /// What is held is not what the source was known to name: that is not said any more.
+    package var forgetsSource = false
+    /// How it is known that what is held is the source's image: `DigestNote`. Nil: as before.
+    package var digestNote: String?
     package var bytesMoved: Int64 = 0
     package var repositoryCreated = false
     package var started: Date

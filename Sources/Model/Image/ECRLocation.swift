@@ -25,6 +25,13 @@ package struct ECRLocation: Hashable, Sendable, CustomStringConvertible {
         return text
     }
 
+    /// What is written when the image is stored: the tag, or the digest where there is none.
+    package var place: String {
+        var place = self
+        if tag != nil { place.digest = nil }
+        return place.description
+    }
+
     /// The location that a reference names, or nil when its registry is no private ECR.
     ///
     /// Source: the registry URL forms of the Amazon ECR user guide ("Private registry") and of its endpoints for FIPS

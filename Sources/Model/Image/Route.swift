@@ -34,8 +34,15 @@ package struct RouteFacts: Sendable {
     package var sourcePausedUntil: (Date, why: String)?
     /// What policy says by the image's name.
     package var denial: Refusal?
-    /// Upstream's tag has moved since the clone, and `clone.onTagMove` says to follow it.
-    package var followsMovedTag = false
+    /// How what is held compares with what the source names; nil where there is nothing to compare, or it cannot be told
+    /// before `sourcePausedUntil`.
+    package var comparison: Comparison?
+    package var claims = PlaceClaims()
+    /// Upstream's tag has moved since the clone, and is followed.
+    package var isMoved = false
+    /// Whether what the source names now takes the place of another image: `clone.onTagMove`, where ECR does not follow by
+    /// itself.
+    package var follows = false
     /// Bytes that may still be moved today; nil: no bound.
     package var bytesLeftToday: Int64?
     package var midnight: Date
@@ -43,5 +50,13 @@ package struct RouteFacts: Sendable {
     package init(holding: ECRHolding, midnight: Date) {
         self.holding = holding
         self.midnight = midnight
+    }
+
+    /// As they will be when what is waited for is over.
+    package var unhindered: RouteFacts {
+        var facts = self
+        facts.sourcePausedUntil = nil
+        facts.bytesLeftToday = nil
+        return facts
     }
 }

@@ -2,7 +2,6 @@ import Foundation
 import Logging
 import Model
 import Names
-import Record
 import Remotes
 import Synchronization
 
@@ -18,6 +17,9 @@ struct CloneAttempt {
     var note: String?
     var rule: String?
     var sourceDigest: Digest?
+    var movedTo: Digest?
+    var forgetsSource = false
+    var digestNote: String?
     var bytesMoved: Int64 = 0
     var wasHeld = false
     var isHeldByRate = false
@@ -38,6 +40,9 @@ struct CloneAttempt {
         outcome.note = note
         outcome.rule = rule
         outcome.sourceDigest = sourceDigest
+        outcome.movedTo = movedTo
+        outcome.forgetsSource = forgetsSource
+        outcome.digestNote = digestNote
         outcome.bytesMoved = bytesMoved
         outcome.wasHeld = wasHeld
         outcome.isHeldByRate = isHeldByRate
@@ -55,6 +60,22 @@ struct CloneAttempt {
         case .later, .refused, .stopped: false
         }
     }
+}
+
+/// The places that images are being brought to, one at a time to each.
+final class PlacesInWork: Sendable {
+    private let sources = Mutex([String: String]())
+
+    /// Takes a place; or says which source has it.
+    func enter(_ place: String, _ source: String) -> String? {
+        sources.withLock { sources in
+            if let other = sources[place] { return other }
+            sources[place] = source
+            return nil
+        }
+    }
+
+    func leave(_ place: String) { sources.withLock { $0[place] = nil } }
 }
 
 /// Whether this attempt made the repository, which then must not outlive a failure empty.
@@ -76,13 +97,13 @@ final class CopyProgressWriter: Sendable {
     }
 
     private let state = Mutex(State())
-    private let ledger: Ledger
+    private let record: any CloneRecord
     private let imageID: Int64
     private let timeline: Timeline
     private let started: Date
 
-    init(ledger: Ledger, imageID: Int64, timeline: Timeline) {
-        self.ledger = ledger
+    init(record: any CloneRecord, imageID: Int64, timeline: Timeline) {
+        self.record = record
         self.imageID = imageID
         self.timeline = timeline
         started = timeline.now()
@@ -110,7 +131,7 @@ final class CopyProgressWriter: Sendable {
         guard writes else { return }
         let perSecond = rate.map { Int64(max(0, $0)) }
         // Progress is a convenience: a record that cannot be written is reported by what matters, the outcome.
-        try? ledger.progress(
+        try? record.progress(
             imageID,
             done: done,
             total: total,

@@ -9,8 +9,11 @@ extension Cloner {
     /// asked only where a rule depends on it and no copy reads the manifest anyway.
     func facts(of source: ImageReference) async throws -> ImageFacts {
         let client = try await registries.client(for: source.registry)
-        let reference: ManifestReference = source.digest.map { .digest($0) } ?? .tag(source.tag ?? "latest")
-        var document = try await client.getManifest(source.repository, reference, budget: registries.budget)
+        var named = source.digest
+        if named == nil {
+            named = try await client.headManifest(source.repository, .tag(source.tag ?? "latest"))?.digest
+        }
+        var document = try await registries.manifest(of: source, named)
         var platforms: [Platform] = []
         if case .index(let index) = document.content {
             platforms = index.images.compactMap(\.platform)
@@ -18,11 +21,7 @@ extension Cloner {
             guard let child else {
                 return ImageFacts(size: 0, layers: 0, created: nil, platforms: platforms.map(\.description))
             }
-            document = try await client.getManifest(
-                source.repository,
-                .digest(child.digest),
-                budget: registries.budget
-            )
+            document = try await registries.manifest(of: source, child.digest)
         }
         guard case .image(let manifest) = document.content else {
             throw RegistryError(.unsupported, host: source.registry, detail: "\(source) is an index of indexes")

@@ -1,7 +1,6 @@
 import Configuring
 import Model
 import Names
-import Record
 import Remotes
 
 extension Cloner {
@@ -17,7 +16,7 @@ extension Cloner {
         let manifest = try await ours.getManifest(repository, .digest(old))
         let requestID = try await ours.putManifest(repository, .tag(String(kept)), manifest)
         let now = timeline.now()
-        try ledger.sawDigest(
+        try record.sawDigest(
             source: attempt.image.source,
             location: attempt.image.destination,
             digest: old.description,
@@ -30,6 +29,6 @@ extension Cloner {
         entry.after = old.description
         entry.requestID = requestID
         entry.detail = "kept as \(kept)"
-        try ledger.audit(entry)
+        try record.audit(entry)
     }
 }

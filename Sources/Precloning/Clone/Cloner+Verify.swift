@@ -21,7 +21,7 @@ extension Cloner {
             let wanted = zip(destinations, images).map {
                 ECRView.Wanted($0.location, known: Self.platformDigest(of: $1))
             }
-            let holdings = try await view.look(at: wanted)
+            let holdings = try await view.look(at: wanted, depth: .changes)
             var looks: [Look] = []
             for (index, holding) in holdings.enumerated() {
                 looks.append(await judge(holding, of: images[index], at: destinations[index]))

@@ -3,7 +3,6 @@ import Foundation
 import Logging
 package import Model
 import Names
-package import Record
 package import Remotes
 
 /// The third stage: one image, from its row to an outcome. Never throws; "ready" means verified in ECR.
@@ -13,12 +12,19 @@ package struct Cloner: Sendable {
     let preparation: RepositoryPreparation
     let registries: RegistryClients
     let pullThrough: PullThroughTrigger
-    let ledger: Ledger
+    let record: any CloneRecord
     let settings: Settings
     let policy: PolicyGate
     let timeline: Timeline
     /// Begun by the dispatcher when the daemon stops.
     let drain = Drain()
+    private let places = PlacesInWork()
+    /// Who asks when nothing is to be done.
+    static let planner = "plan"
+    /// How long an image rests whose place another one is being brought to, in seconds.
+    private static let turn = 2.0
+    /// How long an attempt waits for services that ask for less before it is put off: a worker is for work.
+    private static let patience = Duration.seconds(30)
 
     package init(
         account: AccountFacts,
@@ -26,7 +32,7 @@ package struct Cloner: Sendable {
         preparation: RepositoryPreparation,
         registries: RegistryClients,
         pullThrough: PullThroughTrigger,
-        ledger: Ledger,
+        record: any CloneRecord,
         settings: Settings,
         policy: PolicyGate,
         timeline: Timeline
@@ -36,7 +42,7 @@ package struct Cloner: Sendable {
         self.preparation = preparation
         self.registries = registries
         self.pullThrough = pullThrough
-        self.ledger = ledger
+        self.record = record
         self.settings = settings
         self.policy = policy
         self.timeline = timeline
@@ -45,8 +51,18 @@ package struct Cloner: Sendable {
     /// Brings one image to its destination and says how that ended.
     package func clone(_ image: ImageRecord, caller: String = "daemon") async -> CloneOutcome {
         var attempt = CloneAttempt(image: image, caller: caller, started: timeline.now())
+        let place = (try? ImageReference(image.destination)).flatMap { ECRLocation($0) }?.place ?? image.destination
+        // What one of them puts there, the other has to see.
+        if let other = places.enter(place, image.source) {
+            attempt.end = .later(
+                until: timeline.now().addingTimeInterval(Self.turn),
+                why: "\(other) is on its way to the same place"
+            )
+            return attempt.outcome
+        }
+        defer { places.leave(place) }
         do {
-            try await run(&attempt)
+            try await WaitAllowance.$current.withValue(WaitAllowance(Self.patience)) { try await run(&attempt) }
         } catch let refusal as Refusal {
             attempt.end = .refused(refusal)
         } catch is ImageCopy.StoppedBetweenBlobs {
@@ -55,7 +71,7 @@ package struct Cloner: Sendable {
             attempt.end = .later(until: reached.until, why: reached.why)
             attempt.isHeldByRate = true
         } catch {
-            attempt.end = Task.isCancelled ? .stopped : .failed(CloneFailure(error))
+            attempt.end = Task.isCancelled ? .stopped : end(by: error, attempt)
         }
         policy.end(attempt.ticket, wasUsed: attempt.wasTried)
         // What the facts decided is the last word.
@@ -64,19 +80,29 @@ package struct Cloner: Sendable {
         return attempt.outcome
     }
 
-    // MARK: One attempt
-
-    /// The route of an image now, from what ECR, policy and the source's host say.
-    func route(
-        _ image: ImageRecord,
-        caller: String
-    ) async throws -> (destination: Destination, route: Route, rule: String?) {
-        let found = try await facts(image, caller: caller)
-        let route = Planner.route(found.destination, facts: found.facts, urgency: image.urgency)
-        return (found.destination, route, found.decision?.rule)
+    /// ECR that asks for less is no failure of the image: it is put off, to a time of its own so that not all come back
+    /// together.
+    private func end(by error: any Error, _ attempt: CloneAttempt) -> CloneOutcome.End {
+        let failure = CloneFailure(error)
+        let registry = (try? ImageReference(attempt.image.destination))?.registry
+        let action: String? =
+            switch error {
+            case let error as AWSError where error.operation.hasPrefix("ecr:"): String(error.operation.dropFirst(4))
+            case let error as RegistryError where error.host == registry: "requests to its registry"
+            default: nil
+            }
+        guard failure.failureClass == .throttled, let action else { return .failed(failure) }
+        let wait = max(failure.retryAfter?.seconds ?? 0, 15 + 45 * timeline.random())
+        let until = timeline.now().addingTimeInterval(wait)
+        let why = "ECR throttles \(action)"
+        if let registry { try? record.pause(host: registry, credential: "", until: until, reason: why) }
+        return .later(until: until, why: why)
     }
 
-    private func facts(
+    // MARK: One attempt
+
+    /// The place of an image, and what ECR, policy and the source's host say of it now.
+    func facts(
         _ image: ImageRecord,
         caller: String
     ) async throws -> (destination: Destination, facts: RouteFacts, decision: PolicyGate.Decision?) {
@@ -84,8 +110,8 @@ package struct Cloner: Sendable {
         let holding = try await view.look(at: destination.location, known: Self.platformDigest(of: image))
         var facts = RouteFacts(holding: holding, midnight: Self.midnight(after: timeline.now()))
         // Below a pull-through prefix ECR follows by itself.
-        facts.followsMovedTag =
-            image.movedDigest != nil && destination.rule == nil && settings.current.clone.onTagMove != .report
+        facts.follows = destination.isOurs && destination.rule == nil && settings.current.clone.onTagMove != .report
+        facts.isMoved = facts.follows && image.movedDigest != nil
         if let rule = destination.rule, destination.isOurs, destination.source != nil, !holding.isComplete {
             facts.ruleFault = await account.fault(of: rule, makesRepository: holding.presence == .noRepository)
         }
@@ -95,9 +121,18 @@ package struct Cloner: Sendable {
             decision = found
             facts.denial = found.denial
             facts.sourcePausedUntil = await registries.pause(of: source.registry)
+            try await compare(
+                &facts,
+                image,
+                destination,
+                source,
+                isAsked: caller.hasPrefix("user "),
+                mayRead: caller != Self.planner
+                    || settings.current.registries.settings(for: source.registry).quota == nil
+            )
         }
         if let bound = settings.current.clone.maxBytesPerDay {
-            facts.bytesLeftToday = bound.bytes - (try ledger.bytesMovedToday(now: timeline.now()))
+            facts.bytesLeftToday = bound.bytes - (try record.bytesMovedToday(now: timeline.now()))
         }
         return (destination, facts, decision)
     }
@@ -117,6 +152,11 @@ package struct Cloner: Sendable {
         }
         switch route {
         case .present:
+            if let rule = destination.rule, pullThrough.isImporting(destination.location) {
+                attempt.route = Route.pullThrough(rule).name
+                return try await pull(&attempt, destination, rule, over: found.facts.holding)
+            }
+            note(&attempt, found.facts, destination)
             try await finish(&attempt, destination, found.facts.holding)
         case .refused(let refusal):
             attempt.end = .refused(refusal)
@@ -126,7 +166,7 @@ package struct Cloner: Sendable {
             try await pull(&attempt, destination, rule, over: found.facts.holding)
         case .copy(let takesWhole, let why):
             if destination.rule != nil { attempt.note = "copied, since \(why)" }
-            if found.facts.followsMovedTag { try await keepOldDigest(found.facts.holding, destination, attempt) }
+            if found.facts.holding.isComplete { try await keepOldDigest(found.facts.holding, destination, attempt) }
             try await copy(&attempt, destination, takesWhole: takesWhole, over: found.facts.holding)
         }
     }
@@ -165,11 +205,22 @@ package struct Cloner: Sendable {
         over before: ECRHolding
     ) async throws {
         guard let source = destination.source else { return }
-        switch try await pullThrough.pull(destination, source: source, view: view) {
-        case .held(let digest, let upstream, let requestID):
-            attempt.sourceDigest = upstream ?? digest
-            try auditImport(attempt, of: digest, by: rule, over: before, requestID: requestID)
+        let pulled = try await pullThrough.pull(destination, source: source, view: view)
+        if let digest = pulled.asked {
+            try auditImport(attempt, of: digest, by: rule, over: before, requestID: pulled.requestID)
+        }
+        switch pulled.result {
+        case .importing(let missing, let again):
+            attempt.end = .later(
+                until: timeline.now().addingTimeInterval(again.seconds),
+                why: "waits for ECR's import: \(missing) of its layers are not there yet"
+            )
+        case .held(let digest, let upstream):
+            // ECR takes objects whole: what it holds is what upstream's tag was at when ECR asked.
+            attempt.sourceDigest = digest
+            attempt.digestNote = DigestNote.cloned
             if let upstream, upstream != digest {
+                attempt.movedTo = upstream
                 attempt.note =
                     "ECR's cache holds \(digest.short), upstream's tag is at \(upstream.short); "
                     + "ECR refreshes it within 24 h of a pull"
@@ -234,7 +285,7 @@ package struct Cloner: Sendable {
         over holding: ECRHolding
     ) async throws {
         guard let source = destination.source else { return }
-        let progress = CopyProgressWriter(ledger: ledger, imageID: attempt.image.id, timeline: timeline)
+        let progress = CopyProgressWriter(record: record, imageID: attempt.image.id, timeline: timeline)
         let created = attempt.created
         let caller = attempt.caller
         let image = attempt.image
@@ -276,6 +327,7 @@ package struct Cloner: Sendable {
             attempt.note = (attempt.note.map { $0 + "; " } ?? "") + "upstream's tag moved to \(moved.short) meanwhile"
         }
         attempt.sourceDigest = result.sourceDigest
+        attempt.digestNote = DigestNote.cloned
         if !result.wasPresent {
             let pushed = RepositoryPreparation.Change(
                 action: .imagePushed,
@@ -326,7 +378,7 @@ package struct Cloner: Sendable {
         guard !attempt.isReady, let location = attempt.location else { return }
         if case .stopped = attempt.end { return }
         guard attempt.created.isCreated || attempt.wasTried,
-            (try? ledger.isOursAndUnused(location, besides: attempt.image.id)) == true
+            (try? record.isOursAndUnused(location, besides: attempt.image.id)) == true
         else { return }
         let change = await preparation.removeIfEmpty(location)
         try? audit(change, attempt.image, caller: attempt.caller)
@@ -349,8 +401,11 @@ package struct Cloner: Sendable {
         entry.detail =
             "ECR fetched it by pull-through cache rule \(rule.ecrRepositoryPrefix)"
             + (before.presence == .noRepository ? ", and made the repository" : "")
-        try ledger.audit(entry)
+        try record.audit(entry)
     }
+
+    /// Whether ECR is importing an image that is looked at again soon.
+    package var awaitsImports: Bool { pullThrough.awaitsImports }
 
     func audit(_ change: RepositoryPreparation.Change?, _ image: ImageRecord, caller: String) throws {
         guard let change else { return }
@@ -360,7 +415,7 @@ package struct Cloner: Sendable {
         entry.before = change.before
         entry.after = change.after
         entry.requestID = change.requestID
-        try ledger.audit(entry)
+        try record.audit(entry)
     }
 
     private static func midnight(after date: Date) -> Date {

@@ -9,6 +9,8 @@ package actor ECRCredentials: RegistryCredentialSource {
     private static let refreshAhead: TimeInterval = 3600
     /// How long a token is used of which the end is unknown, or past already when it is given.
     private static let undated: TimeInterval = 900
+    /// No token holds longer, whatever our clock makes of its end. Source: ECR API reference, GetAuthorizationToken.
+    private static let lifetime: TimeInterval = 43_200
 
     private struct Held {
         var authorization: ECRAuthorization
@@ -82,6 +84,8 @@ package actor ECRCredentials: RegistryCredentialSource {
             let fresh = try await client(region).getAuthorizationToken()
             let at = now()
             var end = fresh.expires ?? at
+            // A clock that is behind makes it longer than it is.
+            end = min(end, at.addingTimeInterval(Self.lifetime))
             if end <= at { end = at.addingTimeInterval(Self.undated) }
             // A token for less than four hours is renewed at three quarters of its time.
             let ahead = min(Self.refreshAhead, end.timeIntervalSince(at) / 4)

@@ -1,3 +1,4 @@
+import Foundation
 package import Model
 package import Names
 package import Remotes
@@ -21,19 +22,38 @@ package struct ECRView: Sendable {
         }
     }
 
+    /// How closely is looked.
+    package enum Depth: Sendable {
+        /// Whether every blob is there.
+        case whole
+        /// What was found whole within the last hour is taken to be so, as long as it is the same push of the same digest.
+        case changes
+    }
+
     let ecr: ECRClient
     private let circumstances: PolicyReading.Circumstances
+    private let manifests: (any ManifestStore)?
+    private let elapsed: @Sendable () -> Duration
     private let readBlob: BlobReader
     private let platforms = SeenPlatforms()
+    private let whole = WholeImages()
 
-    /// - Parameter circumstances: in whose account HealthOmics reads.
+    /// - Parameters:
+    ///   - circumstances: in whose account HealthOmics reads.
+    ///   - manifests: those that were read before: for ECR each reading is a pull of the image, by which its lifecycle rules
+    ///     decide what is still in use.
+    ///   - elapsed: as `Timeline.elapsed`.
     package init(
         ecr: ECRClient,
         circumstances: @escaping PolicyReading.Circumstances = { PolicyCircumstances() },
+        manifests: (any ManifestStore)? = nil,
+        elapsed: @escaping @Sendable () -> Duration = Timeline.system.elapsed,
         readBlob: @escaping BlobReader
     ) {
         self.ecr = ecr
         self.circumstances = circumstances
+        self.manifests = manifests
+        self.elapsed = elapsed
         self.readBlob = readBlob
     }
 
@@ -46,29 +66,47 @@ package struct ECRView: Sendable {
     ///
     /// - Parameter wanted: at least one; all in the first one's repository.
     /// - Returns: what is held of each, in their order.
-    package func look(at wanted: [Wanted]) async throws -> [ECRHolding] {
+    package func look(at wanted: [Wanted], depth: Depth = .whole) async throws -> [ECRHolding] {
         let place = wanted[0].location
-        var holdings = try await images(wanted.map(\.location))
+        let found = try await images(wanted.map(\.location))
+        var holdings = found.map(\.holding)
         let held = holdings.indices.filter { holdings[$0].presence == .held && holdings[$0].digest != nil }
         guard !held.isEmpty else { return holdings }
         let tops = try await manifests(Set(held.compactMap { holdings[$0].digest }), in: place)
-        let children = try await manifests(
-            Set(tops.values.compactMap(Self.amd64Child)),
-            in: place
-        )
+        let children = try await manifests(Set(tops.documents.values.compactMap(Self.amd64Child)), in: place)
         var images: [Int: Manifest] = [:]
         for index in held {
-            images[index] = Self.note(tops: tops, children: children, in: &holdings[index])
+            images[index] = Self.note(tops: tops.documents, children: children.documents, in: &holdings[index])
         }
-        let there = try await available(Set(images.values.flatMap { $0.blobs.map(\.digest) }), in: place)
+        let keys = held.reduce(into: [:]) { keys, index in
+            keys[index] = holdings[index].digest.map { WholeImages.Key(place, $0, found[index].pushedAt) }
+        }
+        let looked = held.filter { index in
+            depth == .whole || !(keys[index].map { whole.contains($0, at: elapsed()) } ?? false)
+        }
+        let there = try await available(
+            Set(looked.compactMap { images[$0] }.flatMap { $0.blobs.map(\.digest) }),
+            in: place
+        )
+        let missing = try await absent(
+            Set(looked.compactMap { holdings[$0].childDigest }).subtracting(children.read),
+            in: place
+        )
         let verdict = try await access(to: place)
         for index in held {
             holdings[index].access = verdict.access
             holdings[index].accessReason = verdict.reason
             guard let image = images[index] else { continue }
             holdings[index].bytes = image.blobs.reduce(0) { $0 + $1.size }
-            holdings[index].missingBlobs = Set(image.blobs.map(\.digest)).filter { !there.contains($0) }
+            if looked.contains(index) {
+                holdings[index].missingBlobs = Set(image.blobs.map(\.digest)).filter { !there.contains($0) }
+                if let child = holdings[index].childDigest, missing.contains(child) {
+                    holdings[index].missingBlobs.append(child)
+                }
+            }
             try await tellPlatform(of: image, &holdings[index], wanted[index], there)
+            guard depth == .changes, looked.contains(index), let key = keys[index] else { continue }
+            whole.note(key, isWhole: holdings[index].isComplete, at: elapsed())
         }
         return holdings
     }
@@ -139,8 +177,14 @@ package struct ECRView: Sendable {
         return platform
     }
 
+    /// What the description of an image says.
+    private struct Found {
+        var holding: ECRHolding
+        var pushedAt: Date?
+    }
+
     /// Whether each tag or digest is there and active, and which digest it has.
-    private func images(_ locations: [ECRLocation]) async throws -> [ECRHolding] {
+    private func images(_ locations: [ECRLocation]) async throws -> [Found] {
         let ids = locations.map { location in
             ImageIdentifier(
                 imageDigest: location.digest?.description,
@@ -155,9 +199,9 @@ package struct ECRView: Sendable {
                 imageIds: ids
             )
         } catch let error as AWSError where error.code == "RepositoryNotFoundException" {
-            return ids.map { _ in ECRHolding(.noRepository) }
+            return ids.map { _ in Found(holding: ECRHolding(.noRepository)) }
         } catch let error as AWSError where error.code == "ImageNotFoundException" {
-            guard locations.count > 1 else { return [ECRHolding(.noImage)] }
+            guard locations.count > 1 else { return [Found(holding: ECRHolding(.noImage))] }
             // One that is missing fails the call for all: it is looked for by halves.
             let middle = locations.count / 2
             return try await images(Array(locations[..<middle])) + images(Array(locations[middle...]))
@@ -169,11 +213,43 @@ package struct ECRView: Sendable {
                 }
                     ?? false
             }
-            return detail.map(ECRHolding.init) ?? ECRHolding(.noImage)
+            return Found(
+                holding: detail.map(ECRHolding.init) ?? ECRHolding(.noImage),
+                pushedAt: detail?.imagePushedAt
+            )
         }
     }
 
-    private func manifests(_ digests: Set<Digest>, in place: ECRLocation) async throws -> [Digest: ManifestDocument] {
+    /// Which of these manifests the repository does not have.
+    private func absent(_ digests: Set<Digest>, in place: ECRLocation) async throws -> Set<Digest> {
+        guard !digests.isEmpty else { return [] }
+        var location = place
+        location.tag = nil
+        let sorted = digests.sorted { $0.description < $1.description }
+        let found = try await images(
+            sorted.map { digest in
+                location.digest = digest
+                return location
+            }
+        )
+        return Set(zip(sorted, found).filter { $1.holding.presence != .held }.map(\.0))
+    }
+
+    /// The manifests of these digests, and which of them ECR was asked for.
+    private func manifests(
+        _ digests: Set<Digest>,
+        in place: ECRLocation
+    ) async throws -> (documents: [Digest: ManifestDocument], read: Set<Digest>) {
+        var documents: [Digest: ManifestDocument] = [:]
+        for digest in digests {
+            if let kept = await manifests?.load(digest) { documents[digest] = kept }
+        }
+        let fresh = try await read(digests.filter { documents[$0] == nil }, in: place)
+        for document in fresh.values { await manifests?.keep(document) }
+        return (documents.merging(fresh) { $1 }, Set(fresh.keys))
+    }
+
+    private func read(_ digests: Set<Digest>, in place: ECRLocation) async throws -> [Digest: ManifestDocument] {
         guard !digests.isEmpty else { return [:] }
         let answer = try await ecr.batchGetImage(
             repositoryName: place.repository,
@@ -231,6 +307,37 @@ package struct ECRView: Sendable {
     }
 }
 
+/// Images that were found whole, and when.
+private final class WholeImages: Sendable {
+    struct Key: Hashable {
+        var repository: String
+        var digest: Digest
+        var pushedAt: Date?
+
+        init(_ place: ECRLocation, _ digest: Digest, _ pushedAt: Date?) {
+            repository = "\(place.registry)/\(place.repository)"
+            self.digest = digest
+            self.pushedAt = pushedAt
+        }
+    }
+
+    private static let capacity = 50_000
+    private static let lifetime = Duration.seconds(3600)
+    private let state = Mutex([Key: Duration]())
+
+    func contains(_ key: Key, at now: Duration) -> Bool {
+        state.withLock { state in state[key].map { now - $0 < Self.lifetime } ?? false }
+    }
+
+    func note(_ key: Key, isWhole: Bool, at now: Duration) {
+        state.withLock { state in
+            if state.count >= Self.capacity { state = state.filter { now - $0.value < Self.lifetime } }
+            if state.count >= Self.capacity { state = [:] }
+            state[key] = isWhole ? now : nil
+        }
+    }
+}
+
 /// The platforms of configurations that were read; their digests say that they do not change.
 private final class SeenPlatforms: Sendable {
     private static let capacity = 10_000
@@ -247,6 +354,9 @@ private final class SeenPlatforms: Sendable {
 }
 
 extension ECRHolding {
+    /// The linux/amd64 child, where an index is held.
+    fileprivate var childDigest: Digest? { platformDigest == digest ? nil : platformDigest }
+
     init(_ detail: ImageDetail) {
         let isActive = detail.imageStatus == nil || detail.imageStatus == .active
         self.init(isActive ? .held : .archived)

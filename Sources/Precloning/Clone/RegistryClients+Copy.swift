@@ -71,6 +71,25 @@ extension RegistryClients {
 }
 
 extension RegistryClients {
+    /// A manifest of an image, by the digest that its tag was seen to name, else as the image names it. What was read
+    /// before is not asked for again; else it is counted as a pull.
+    ///
+    /// - Throws: `RegistryError`, `CancellationError`.
+    func manifest(of image: ImageReference, _ digest: Digest? = nil) async throws -> ManifestDocument {
+        let source = try await source(image)
+        return try await source.manifest(digest.map { .digest($0) } ?? source.reference)
+    }
+
+    private func source(_ image: ImageReference) async throws -> ImageCopy.Source {
+        ImageCopy.Source(
+            client: try await client(for: image.registry),
+            repository: image.repository,
+            reference: image.digest.map { .digest($0) } ?? .tag(image.tag ?? "latest"),
+            budget: budget,
+            manifests: manifests
+        )
+    }
+
     /// A copy under these clients' limits, quotas and credentials, that waits to be run.
     ///
     /// - Parameter platforms: nil takes the object whole.
@@ -107,12 +126,7 @@ extension RegistryClients {
         progress: TransferProgress
     ) async throws -> ImageCopy {
         ImageCopy(
-            source: ImageCopy.Source(
-                client: try await client(for: source.registry),
-                repository: source.repository,
-                reference: source.digest.map { .digest($0) } ?? .tag(source.tag ?? "latest"),
-                budget: budget
-            ),
+            source: try await self.source(source),
             destination: ImageCopy.Destination(
                 client: try await client(for: registry),
                 repository: repository,

@@ -31,6 +31,7 @@ package final class RegistryClients: Sendable {
     let budget: (any PullBudget)?
     let parts: LayerParts?
     let journal: (any UploadJournal)?
+    let manifests: (any ManifestStore)?
     /// One for all images, so that a shared layer is moved once.
     let share: LayerShare
     private let ledger: Ledger
@@ -41,6 +42,7 @@ package final class RegistryClients: Sendable {
     ///   - ecr: tokens for every private ECR of the Region.
     ///   - upstream: credentials of all other registries.
     ///   - parts: how very large layers go to ECR; nil: like all others.
+    ///   - manifests: those that were read before; nil: each is asked for again.
     package init(
         settings: Settings,
         transport: @escaping @Sendable (RegistryEndpoint) throws -> any HTTPTransport,
@@ -50,6 +52,7 @@ package final class RegistryClients: Sendable {
         budget: (any PullBudget)?,
         parts: LayerParts?,
         journal: (any UploadJournal)?,
+        manifests: (any ManifestStore)? = nil,
         ledger: Ledger,
         timeline: Timeline
     ) {
@@ -61,6 +64,7 @@ package final class RegistryClients: Sendable {
         self.budget = budget
         self.parts = parts
         self.journal = journal
+        self.manifests = manifests
         share = LayerShare(
             slots: NamedSlots { host in
                 max(1, settings.current.registries.settings(for: host).concurrentRequests)

@@ -75,7 +75,8 @@ package struct Dispatcher: Sendable {
                         group.addTask { await self.work(image) }
                     }
                     begun += taken
-                    if untilIdle, taken == 0, working.count == 0 { return }
+                    // What ECR imports for us is under way like what a worker has.
+                    if untilIdle, taken == 0, working.count == 0, !cloner.awaitsImports { return }
                     await bell.wait(atMost: try untilNextDue(), on: timeline)
                 } catch  where !untilIdle && RecordTrouble(error) != nil {
                     // A full disk, say: what is being copied goes on, and nothing new begins before it is mended.

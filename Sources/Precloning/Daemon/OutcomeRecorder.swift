@@ -40,6 +40,8 @@ package struct OutcomeRecorder: Sendable {
         found.routeDetail = outcome.routeDetail
         found.sourceDigest = outcome.sourceDigest?.description
         found.rule = outcome.rule
+        found.forgetsSource = outcome.forgetsSource
+        found.movedDigest = outcome.movedTo?.description
         var attempt = AttemptRow(started: outcome.started, route: outcome.route, result: "failed")
         attempt.bytesMoved = outcome.bytesMoved
         attempt.sourceDigest = found.sourceDigest
@@ -97,7 +99,7 @@ package struct OutcomeRecorder: Sendable {
     }
 
     private func noteDigests(_ image: ImageRecord, _ outcome: CloneOutcome, now: Date) throws {
-        if let digest = outcome.sourceDigest, image.source != image.destination {
+        if let digest = outcome.movedTo ?? outcome.sourceDigest, image.source != image.destination {
             try ledger.sawDigest(source: image.source, location: "upstream", digest: digest.description, now: now)
         }
         if case .ready(let holding) = outcome.end, let digest = holding.digest {
@@ -105,7 +107,7 @@ package struct OutcomeRecorder: Sendable {
                 source: image.source,
                 location: image.destination,
                 digest: digest.description,
-                note: outcome.route == "present" ? nil : "cloned",
+                note: outcome.digestNote,
                 now: now
             )
         }

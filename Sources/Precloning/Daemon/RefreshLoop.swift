@@ -2,7 +2,7 @@ import Configuring
 import Foundation
 import Logging
 package import Model
-import Names
+package import Names
 package import Record
 package import Remotes
 
@@ -21,6 +21,8 @@ package struct RefreshLoop: WorkLoop {
     let timeline: Timeline
     /// Whether an image's place lies below a pull-through prefix, by the rules that are there now.
     let isBelowRule: @Sendable (ImageRecord) async throws -> Bool
+    /// Whether what is held of an image is what upstream names by this digest; nil where that cannot be told.
+    let holds: @Sendable (ImageRecord, Digest, ImageReference) async -> Bool?
     /// Told when an image is due again.
     let reopened: @Sendable () -> Void
 
@@ -30,6 +32,7 @@ package struct RefreshLoop: WorkLoop {
         settings: Settings,
         timeline: Timeline,
         isBelowRule: @escaping @Sendable (ImageRecord) async throws -> Bool,
+        holds: @escaping @Sendable (ImageRecord, Digest, ImageReference) async -> Bool?,
         reopened: @escaping @Sendable () -> Void
     ) {
         self.ledger = ledger
@@ -37,6 +40,7 @@ package struct RefreshLoop: WorkLoop {
         self.settings = settings
         self.timeline = timeline
         self.isBelowRule = isBelowRule
+        self.holds = holds
         self.reopened = reopened
     }
 
@@ -70,10 +74,12 @@ package struct RefreshLoop: WorkLoop {
             try await !isBelowRule(image)
         else { return try ledger.sawUpstreamUnchanged(image.id, digest: nil, now: now) }
         let client = try await registries.client(for: source.registry)
-        guard let found = try await client.headManifest(source.repository, .tag(tag))?.digest?.description else {
+        guard let named = try await client.headManifest(source.repository, .tag(tag))?.digest else {
             return try ledger.sawUpstreamUnchanged(image.id, digest: nil, now: now)
         }
-        guard let cloned = image.sourceDigest, cloned != found else {
+        let found = named.description
+        guard let cloned = image.sourceDigest else { return try await compare(image, named, source, now: now) }
+        guard cloned != found else {
             try ledger.sawDigest(source: image.source, location: "upstream", digest: found, now: now)
             return try ledger.sawUpstreamUnchanged(image.id, digest: found, now: now)
         }
@@ -93,5 +99,17 @@ package struct RefreshLoop: WorkLoop {
             metadata: ["image.ref": "\(image.source)", "image.digest": "\(found)", "choice": "\(choice.rawValue)"]
         )
         if choice != .report { reopened() }
+    }
+
+    /// An image that was found in ECR, and could not be compared with its source then or was found to be another.
+    private func compare(_ image: ImageRecord, _ named: Digest, _ source: ImageReference, now: Date) async throws {
+        let found = named.description
+        try ledger.sawDigest(source: image.source, location: "upstream", digest: found, now: now)
+        let isHeld = image.movedDigest == found ? nil : await holds(image, named, source)
+        try ledger.sawUpstreamUnchanged(image.id, digest: isHeld == true ? found : nil, now: now)
+        guard isHeld == false else { return }
+        // What follows from that is decided where images are cloned.
+        try ledger.reopen(image.id, reason: "what ECR holds is not what \(image.source) names now", now: now)
+        reopened()
     }
 }

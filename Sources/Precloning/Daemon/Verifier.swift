@@ -14,8 +14,11 @@ package struct Verifier: WorkLoop {
     /// A live run's images are looked at again after this time, others after a day; the call budget may stretch both.
     private static let liveAge = 300.0
     private static let otherAge = 86_400.0
-    /// What a full look costs: DescribeImages, one or two BatchGetImage, BatchCheckLayerAvailability, GetRepositoryPolicy.
-    private static let callsPerLook = 5
+    /// What a look costs: DescribeImages, GetRepositoryPolicy, and once an hour BatchCheckLayerAvailability. Manifests are
+    /// kept: reading one would be a pull in ECR's eyes.
+    private static let callsPerLook = 3
+    /// The part of its time before which an image is not looked at even in company.
+    private static let slack = 0.5
     /// In a batch, so many images share one more BatchCheckLayerAvailability.
     private static let imagesPerCall = 10
     /// So many that are due are seen at once, to find those of one repository.
@@ -46,23 +49,15 @@ package struct Verifier: WorkLoop {
         self.reopened = reopened
     }
 
-    private func due() throws -> [ImageRecord] {
-        let now = timeline.now()
-        return try ledger.toVerify(
-            limit: Self.window,
-            liveOlderThan: now.addingTimeInterval(-Self.liveAge),
-            othersOlderThan: now.addingTimeInterval(-Self.otherAge)
-        ).filter { !isPostponed($0.id) }
-    }
-
     package func hasMore() throws -> Bool { try !due().isEmpty }
 
     package func pass() async throws -> Duration {
-        let due = try due()
-        guard let first = due.first else { return .seconds(15) }
-        // Images of one repository cost about as many calls as one of them.
+        guard let first = try due().first else { return .seconds(15) }
+        // Images of one repository cost about as many calls as one of them: those that are due soon come along.
         let repository = Self.repository(of: first)
-        let batch = Array(due.filter { Self.repository(of: $0) == repository }.prefix(ECRClient.batchSize))
+        let batch = Array(
+            try due(slack: Self.slack).filter { Self.repository(of: $0) == repository }.prefix(ECRClient.batchSize)
+        )
         var pause = Duration.milliseconds(
             60_000 * (Self.callsPerLook + batch.count / Self.imagesPerCall) / max(1, await callsPerMinute())
         )
@@ -89,6 +84,15 @@ package struct Verifier: WorkLoop {
         // An image that a run has just come to need is looked at without waiting for the budget.
         if first.verifiedAt == nil, pause < .seconds(30) { return .zero }
         return pause
+    }
+
+    private func due(slack: Double = 0) throws -> [ImageRecord] {
+        let now = timeline.now()
+        return try ledger.toVerify(
+            limit: Self.window,
+            liveOlderThan: now.addingTimeInterval(-Self.liveAge * (1 - slack)),
+            othersOlderThan: now.addingTimeInterval(-Self.otherAge * (1 - slack))
+        ).filter { !isPostponed($0.id) }
     }
 
     private static func repository(of image: ImageRecord) -> Substring {

@@ -14,13 +14,16 @@ package struct PlanLine: Codable, Sendable, Equatable {
     package var bytes: Int64?
     package var rule: String?
     package var why: String?
+    /// Of `later`: until when, as far as that is known, and the route it would take then.
+    package var until: Date?
+    package var then: String?
     /// Who wants it.
     package var wantedBy: [String]
 }
 
 extension Works {
     /// What would be done for a run, a workflow, or everything that is wanted now. Writes only to this value's own
-    /// record, which the caller made for it.
+    /// record, which the caller made for it, and which may hold what the daemon knows of hosts and places.
     ///
     /// - Parameter firstStart: since when the daemon watches this account, so that workflows made since count as for it;
     ///   nil where none ever ran.
@@ -49,6 +52,7 @@ extension Works {
         } else {
             try await noticeEverything(since: firstStart, definitions)
         }
+        try ledger.endLearned(besides: run == nil ? workflow : "")
         _ = try await RunSurveyLoop(
             ledger: ledger,
             surveyor: surveyor,
@@ -64,7 +68,11 @@ extension Works {
         var lines = unread.map {
             PlanLine(source: $0.subject, route: "unknown", why: $0.trouble, wantedBy: [$0.subject])
         }
-        for image in try ledger.allImages() { lines.append(try await line(image)) }
+        for image in try ledger.allImages() {
+            let line = try await line(image)
+            // The others are there for what is known of their places.
+            if !line.wantedBy.isEmpty { lines.append(line) }
+        }
         return lines.sorted { ($0.source, $0.destination) < ($1.source, $1.destination) }
     }
 
@@ -106,6 +114,8 @@ extension Works {
         line.rule = planned.rule
         line.why = planned.why
         line.bytes = planned.bytes
+        line.until = planned.until
+        line.then = planned.then
         return line
     }
 }

@@ -171,6 +171,7 @@ package struct Works: Sendable {
             settings: settings,
             timeline: timeline,
             isBelowRule: { [cloner] in try await cloner.destination(of: $0).rule != nil },
+            holds: { [cloner] in await cloner.holds($1, $0, $2) },
             reopened: demanded
         )
         let events = EventWatcher(

@@ -42,6 +42,8 @@ package final class HostGate: Sendable {
     private enum Step {
         case pass
         case sleep(Duration)
+        /// The host asked for it.
+        case rest(Duration, Refusal)
         case full
         case refuse(Refusal)
     }
@@ -71,6 +73,9 @@ package final class HostGate: Sendable {
             switch step(limit) {
             case .pass: return
             case .sleep(let duration): try await timeline.sleep(duration)
+            case .rest(let duration, let refusal):
+                guard WaitAllowance.current?.take(duration, at: timeline.elapsed()) != false else { throw refusal }
+                try await timeline.sleep(duration)
             case .full: try await waitForPlace(id, limit)
             case .refuse(let refusal): throw refusal
             }
@@ -116,15 +121,12 @@ package final class HostGate: Sendable {
             let now = timeline.now()
             if let until = state.pausedUntil, until > timeline.elapsed() {
                 let wait = until - timeline.elapsed()
-                if wait > limit.longestWait {
-                    return .refuse(
-                        Refusal(
-                            cause: .paused(state.pauseReason ?? "it asked to be left alone"),
-                            until: now.addingTimeInterval(wait.seconds)
-                        )
-                    )
-                }
-                return .sleep(wait)
+                let refusal = Refusal(
+                    cause: .paused(state.pauseReason ?? "it asked to be left alone"),
+                    until: now.addingTimeInterval(wait.seconds)
+                )
+                if wait > limit.longestWait { return .refuse(refusal) }
+                return .rest(wait, refusal)
             }
             guard state.busy < limit.concurrentRequests else { return .full }
             state.window.rate = limit.requestsPerSecond

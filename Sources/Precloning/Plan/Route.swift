@@ -10,7 +10,7 @@ extension Planner {
         facts: RouteFacts,
         urgency: Urgency
     ) -> Route {
-        if facts.holding.isComplete, holdsExpected(destination, facts) { return .present }
+        if let settled = settled(destination, facts) { return settled }
         if let denial = facts.denial { return .refused(denial) }
         guard destination.isOurs else { return .refused(foreign(destination, facts)) }
         guard let source = destination.source else { return .refused(orphan(destination, facts)) }
@@ -29,13 +29,61 @@ extension Planner {
         return .pullThrough(rule)
     }
 
-    /// Whether what is held is what a task should get: the pinned digest, or anything of an unpinned tag (drift is
-    /// looked at by the refresh, not by cloning again) until the refresh has seen it move.
-    private static func holdsExpected(_ destination: Destination, _ facts: RouteFacts) -> Bool {
-        guard let pinned = destination.location.digest ?? destination.source?.digest else {
-            return !facts.followsMovedTag
+    /// The route where what is held decides it; nil: the image is to be brought.
+    private static func settled(_ destination: Destination, _ facts: RouteFacts) -> Route? {
+        if let conflict = conflict(destination, facts) { return .refused(conflict) }
+        guard facts.holding.isComplete else { return nil }
+        if let pinned = destination.location.digest ?? destination.source?.digest {
+            return facts.holding.digest == pinned ? .present : nil
         }
-        return facts.holding.digest == pinned
+        switch facts.comparison {
+        case .same, .gone: return .present
+        case .known: return facts.isMoved ? nil : .present
+        case .other: return facts.follows ? nil : .present
+        case nil:
+            // Nothing but ECR knows it.
+            guard let source = destination.source else { return .present }
+            guard let (until, why) = facts.sourcePausedUntil else { return nil }
+            return .later(
+                until: until,
+                why: "\(destination.location) is there; whether it is \(source) can't be asked: \(why)"
+            )
+        }
+    }
+
+    /// Why what is held stays although it is not the image: it is another's, or a person named the place, and does not get
+    /// the other image for this one.
+    private static func conflict(_ destination: Destination, _ facts: RouteFacts) -> Refusal? {
+        let claims = facts.claims
+        // What was taken from the same source before is an older one of it, and no other's.
+        guard case .other(let named) = facts.comparison, !claims.isOwn, let source = destination.source,
+            let held = facts.holding.digest
+        else { return nil }
+        let location = destination.location
+        let isAt = "\(location) holds \(held)"
+        let wanted = "\(source) is \(named)"
+        if let holder = claims.holder, claims.isExplicit || claims.isHolderWanted || !facts.follows {
+            return Refusal(
+                .conflict,
+                reason: "\(isAt), which is \(holder); \(wanted)",
+                mend: claims.isExplicit ? explicitMend(location) : "map \(holder) and \(source) to two places"
+            )
+        }
+        if claims.isExplicit {
+            return Refusal(.conflict, reason: "\(isAt); \(wanted)", mend: explicitMend(location))
+        }
+        if let rival = claims.rivals.first, !facts.follows {
+            return Refusal(
+                .conflict,
+                reason: "\(isAt); \(wanted), and \(rival) is wanted there too",
+                mend: "map \(rival) and \(source) to two places"
+            )
+        }
+        return nil
+    }
+
+    private static func explicitMend(_ location: ECRLocation) -> String {
+        "name another --target-repository or --target-tag, or delete the image in \(location.repository) first"
     }
 
     private static func foreign(_ destination: Destination, _ facts: RouteFacts) -> Refusal {

@@ -105,6 +105,19 @@ package struct AWSClient: Sendable {
             let offset = skew.offset
             if let pacer {
                 let wait = pacer.reserve(operation, mode: mode, at: timeline.elapsed())
+                // Owed since the service asked for less; with nobody asking for that, it is only our own share.
+                if wait > .zero, pacer.isSlowed(operation),
+                    WaitAllowance.current?.take(wait, at: timeline.elapsed()) == false
+                {
+                    pacer.giveBack(operation)
+                    throw AWSError(
+                        operation: name,
+                        code: "Throttled",
+                        message: "it was throttled, and is called less often since",
+                        kind: .throttled,
+                        retryAfter: wait
+                    )
+                }
                 if wait > .zero { try await timeline.sleep(wait) }
             }
             do {
@@ -141,6 +154,9 @@ package struct AWSClient: Sendable {
             }
             spent = cost
             let delay = Self.delay(after: failure, attempt: attempt, random: timeline.random())
+            if failure.kind == .throttled, WaitAllowance.current?.take(delay, at: timeline.elapsed()) == false {
+                throw failure
+            }
             Logger.current.debug(
                 "A call will be repeated",
                 metadata: ["aws.operation": "\(name)", "retry.attempt": "\(attempt)", "error": "\(failure)"]

@@ -44,6 +44,14 @@ package final class CallPacer: Sendable {
     /// Calls a second that the operation gets now.
     package func rate(of operation: String) -> Double { withPace(operation) { $0.rate } }
 
+    /// Whether the operation is called less often since it was throttled.
+    package func isSlowed(_ operation: String) -> Bool {
+        withPace(operation) { $0.rate < $0.target } || adaptive.withLock { $0.rate != nil }
+    }
+
+    /// A call whose place was taken is not made after all.
+    package func giveBack(_ operation: String) { withPace(operation) { $0.giveBack() } }
+
     private func withPace<Value: Sendable>(_ operation: String, _ body: (inout CallPace) -> Value) -> Value {
         paces.withLock { paces in
             let target = max(limit(operation), 0.001)
@@ -87,6 +95,8 @@ package struct CallPace: Sendable, Hashable {
         tokens -= 1
         return tokens >= 0 ? .zero : .milliseconds(Int64((-tokens / rate * 1000).rounded(.up)))
     }
+
+    package mutating func giveBack() { tokens = min(tokens + 1, max(rate, 1)) }
 
     /// Half the pace, not below a twentieth of the target; one burst of throttled answers counts once a second.
     package mutating func slowDown(at now: Duration) {

@@ -21,7 +21,7 @@ struct CopyPlan: Sendable {
     static func make(for copy: ImageCopy, resolved: Digest?) async throws -> CopyPlan {
         let source = copy.source
         let reference = resolved.map(ManifestReference.digest) ?? source.reference
-        let top = try await source.client.getManifest(source.repository, reference, budget: source.budget)
+        let top = try await source.manifest(reference)
         var plan = CopyPlan(
             root: top,
             children: [],
@@ -100,12 +100,7 @@ struct CopyPlan: Sendable {
     ) async throws -> ManifestDocument {
         let source = copy.source
         do {
-            return try await source.client.getManifest(
-                source.repository,
-                .digest(descriptor.digest),
-                budget: source.budget,
-                descriptor: descriptor
-            )
+            return try await source.manifest(.digest(descriptor.digest), descriptor)
         } catch let error as RegistryError where error.kind == .incomplete {
             let platform = descriptor.platform.map { " for \($0)" } ?? ""
             throw RegistryError(

@@ -8,6 +8,8 @@ struct CopyStage: Sendable {
     /// Set when the last blob is there.
     let blobsDone = Signal()
     private let opening = Once()
+    /// Blobs that did not have to be moved.
+    private let there = StandingParts()
 
     private var destination: ImageCopy.Destination { copy.destination }
     private var registry: String { destination.client.endpoint.name }
@@ -19,6 +21,9 @@ struct CopyStage: Sendable {
         self.copy = copy
         self.plan = plan
     }
+
+    /// Whether the last manifest was there already.
+    var wasStored: Bool { there.contains([plan.root.digest]) }
 
     /// - Returns: the id of the request that stored the last manifest, where the registry names one.
     func run() async throws -> String? {
@@ -247,6 +252,7 @@ struct CopyStage: Sendable {
     }
 
     private func skip(_ blob: Descriptor) {
+        there.note(blob.digest)
         progress.update {
             $0.bytesSkipped += blob.size
             $0.bytesDone += blob.size
@@ -275,9 +281,37 @@ struct CopyStage: Sendable {
         return try await store(plan.root, reference)
     }
 
+    /// Stores a manifest, unless an attempt that was broken off has stored it: one all of whose parts were there already is
+    /// looked for first.
     @discardableResult
     private func store(_ document: ManifestDocument, _ reference: ManifestReference) async throws -> String? {
-        try await destination.client.putManifest(repository, reference, document)
+        let mayBeThere = destination.standing != .damaged && there.contains(document.parts)
+        if mayBeThere,
+            try await destination.client.headManifest(repository, reference)?.digest == document.digest
+        {
+            there.note(document.digest)
+            return nil
+        }
+        return try await destination.client.putManifest(repository, reference, document)
+    }
+}
+
+/// Blobs and manifests that did not have to be sent.
+private final class StandingParts: Sendable {
+    private let digests = Mutex(Set<Digest>())
+
+    func note(_ digest: Digest) { digests.withLock { _ = $0.insert(digest) } }
+
+    func contains(_ parts: Set<Digest>) -> Bool { digests.withLock { parts.isSubset(of: $0) } }
+}
+
+extension ManifestDocument {
+    /// What has to be stored before it.
+    fileprivate var parts: Set<Digest> {
+        switch content {
+        case .image(let manifest): Set(manifest.blobs.map(\.digest))
+        case .index(let index): Set(index.manifests.map(\.digest))
+        }
     }
 }
 

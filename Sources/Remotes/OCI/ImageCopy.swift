@@ -11,17 +11,21 @@ package struct ImageCopy: Sendable {
         package var reference: ManifestReference
         /// Counts manifest GETs; nil: nothing is counted.
         package var budget: (any PullBudget)?
+        /// Manifests that were read before.
+        package var manifests: (any ManifestStore)?
 
         package init(
             client: RegistryClient,
             repository: String,
             reference: ManifestReference,
-            budget: (any PullBudget)? = nil
+            budget: (any PullBudget)? = nil,
+            manifests: (any ManifestStore)? = nil
         ) {
             self.client = client
             self.repository = repository
             self.reference = reference
             self.budget = budget
+            self.manifests = manifests
         }
     }
 
@@ -176,7 +180,7 @@ package struct ImageCopy: Sendable {
             }
             throw error
         }
-        var result = outcome(plan.sourceDigest, plan.root.digest, plan: plan, present: false)
+        var result = outcome(plan.sourceDigest, plan.root.digest, plan: plan, present: stage.wasStored)
         result.tagMovedTo = await moved
         result.requestID = requestID
         return result

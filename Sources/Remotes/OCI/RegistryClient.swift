@@ -140,6 +140,9 @@ extension RegistryClient {
                         random: timeline.random()
                     )
                 else { throw seen }
+                if failure.kind == .throttled, WaitAllowance.current?.take(wait, at: timeline.elapsed()) == false {
+                    throw seen
+                }
                 try await timeline.sleep(wait)
                 attempt += 1
             }

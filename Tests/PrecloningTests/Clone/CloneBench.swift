@@ -3,11 +3,12 @@ import Foundation
 import GRDB
 import Model
 import Names
-import Precloning
 import Record
 import Remotes
 import Sandbox
 import Testing
+
+@testable import Precloning
 
 /// What the tests of cloning have in common: the stages that a process makes of one record, against a sandbox.
 struct CloneBench {
@@ -66,6 +67,7 @@ struct CloneBench {
                 ECRLayerParts(ecr: ecr, registryID: location.account, host: location.registry)
             },
             journal: LedgerUploadJournal(ledger: ledger, timeline: timeline),
+            manifests: LedgerManifests(ledger: ledger, timeline: timeline),
             ledger: ledger,
             timeline: timeline
         )
@@ -78,13 +80,17 @@ struct CloneBench {
                 suffix: home.suffix,
                 now: timeline.now
             ),
-            view: ECRView(ecr: ecr) { location, descriptor in
+            view: ECRView(
+                ecr: ecr,
+                manifests: LedgerManifests(ledger: ledger, timeline: timeline),
+                elapsed: timeline.elapsed
+            ) { location, descriptor in
                 try await registries.client(for: location.registry).readBlob(location.repository, descriptor)
             },
             preparation: RepositoryPreparation(ecr: ecr),
             registries: registries,
             pullThrough: PullThroughTrigger(registries: registries, timeline: timeline),
-            ledger: ledger,
+            record: ledger,
             settings: settings,
             policy: PolicyGate(settings: settings, ledger: ledger, now: timeline.now),
             timeline: timeline
@@ -104,6 +110,52 @@ struct CloneBench {
             return database.lastInsertedRowID
         }
         return try #require(try ledger.image(id: id))
+    }
+
+    /// A row that a live run wants.
+    func wanted(_ source: String, at location: ECRLocation, by run: String) throws -> ImageRecord {
+        let reference = try ImageReference(source)
+        let demand = PlannedDemand(
+            source: reference.description,
+            destination: location.description,
+            registry: reference.registry,
+            mention: source,
+            certainty: "certain"
+        )
+        let ids = try ledger.want(.run(key: run), [demand], now: timeline.now())
+        return try #require(try ids.first.flatMap { try ledger.image(id: $0) })
+    }
+
+    /// One attempt, recorded as the daemon does it, and where the image stands then.
+    func attempt(_ image: ImageRecord, caller: String = "daemon") async throws -> (CloneOutcome, ImageRecord) {
+        let now = try #require(try ledger.image(id: image.id))
+        let outcome = await cloner.clone(now, caller: caller)
+        try await record(now, outcome)
+        return (outcome, try #require(try ledger.image(id: image.id)))
+    }
+
+    private func record(_ image: ImageRecord, _ outcome: CloneOutcome) async throws {
+        let recorder = OutcomeRecorder(ledger: ledger, timeline: timeline, retry: { settings.retrySchedule })
+        try await recorder.record(image, outcome)
+    }
+
+    /// Somebody else pushes an image.
+    @discardableResult
+    func push(_ name: String, to repository: String, tag: String = "1") throws -> MadeImage {
+        try sandbox.putPrivateImage(ImageRecipe(name), repository: repository, tags: [tag])
+    }
+
+    /// Puts an image upstream: `quay.io/org/NAME:TAG`.
+    @discardableResult
+    func publish(_ name: String, as repository: String? = nil, platforms: [String] = ["linux/amd64"]) throws
+        -> MadeImage
+    {
+        try sandbox.putImage(
+            ImageRecipe(name, platforms: platforms),
+            registry: "quay.io",
+            repository: repository ?? "org/\(name)",
+            tags: ["1"]
+        )
     }
 
     func location(_ repository: String, _ tag: String) -> ECRLocation {

@@ -1,8 +1,12 @@
 import Foundation
+import GRDB
 import Model
 import Precloning
+import Record
 import Sandbox
 import Testing
+
+@testable import preclone
 
 /// `run --once`, `plan`, and the two routes, as processes.
 @Suite("run --once and plan, end to end")
@@ -59,6 +63,66 @@ struct OnceAndPlanTests {
             #expect(made == [])
             #expect(world.sandbox.privateRepositories == repositories)
             #expect(!FileManager.default.fileExists(atPath: world.record))
+        }
+    }
+
+    @Test(
+        "plan tells what waits, until when and what is done then, by what the daemon's record knows; and what was learned"
+    )
+    func planOfWhatWaits() async throws {
+        try await RunningSandbox.with { world in
+            try world.put("ghcr.io/org/rests:1")
+            try world.put("quay.io/org/learned:1")
+            let run = try world.startRun("one", of: ["ghcr.io/org/rests:1"])
+            try RunCommand.makeFolder(world.record)
+            let ledger = try Ledger(path: world.record)
+            let until = Date(timeIntervalSince1970: Date().addingTimeInterval(3600).timeIntervalSince1970.rounded())
+            try ledger.pause(host: "ghcr.io", until: until, reason: "it asked to be left alone")
+            var learned = PlannedDemand(
+                source: "quay.io/org/learned:1",
+                destination: "\(world.sandbox.addresses.ecrName)/quay/org/learned:1",
+                registry: "quay.io",
+                mention: "quay.io/org/learned:1",
+                certainty: "certain"
+            )
+            learned.reason = "seen in a task"
+            try ledger.want(.learned(workflowID: "1234567", name: ""), [learned], now: Date())
+            try ledger.database.close()
+            let decoder = JSONDecoder()
+            decoder.dateDecodingStrategy = .iso8601
+            func plan(_ arguments: String...) async throws -> [PlanLine] {
+                let answer = try await world.start(["plan", "--format", "json"] + arguments).end()
+                #expect(answer.code == 0, "\(answer.standardError)")
+                return try decoder.decode(Plan.self, from: Data(answer.standardOutput.utf8)).images
+            }
+            let all = try await plan()
+            #expect(all.map(\.source) == ["ghcr.io/org/rests:1", "quay.io/org/learned:1"])
+            #expect(all.map(\.route) == ["later", "copy"])
+            #expect(all.map(\.then) == ["copy", nil])
+            #expect(all[0].until == until)
+            #expect(all[0].why?.contains("left alone") == true)
+            #expect(try await plan("--run", run).map(\.source) == ["ghcr.io/org/rests:1"])
+        }
+    }
+
+    @Test("plan of a spent quota says until when, and spends nothing")
+    func planOfSpentQuota() async throws {
+        let keys: [String: SandboxJSON] = [
+            "registries": ["docker.io": ["quota": ["pulls": 1, "per": "6h", "keep": 0]]]
+        ]
+        try await RunningSandbox.with(keys: keys) { world in
+            try world.put("docker.io/org/first:1")
+            try world.put("docker.io/org/second:1")
+            #expect(try await world.run("clone", "docker.io/org/first:1").code == 0)
+            let run = try world.startRun("one", of: ["docker.io/org/second:1"])
+            let pulls = world.count("GetManifest", registry: "registry-1.docker.io")
+            let answer = try await world.run("plan", "--run", run, "--format", "json")
+            let decoder = JSONDecoder()
+            decoder.dateDecodingStrategy = .iso8601
+            let line = try #require(try decoder.decode(Plan.self, from: Data(answer.standardOutput.utf8)).images.first)
+            #expect(line.route == "later" && line.then == "copy", "\(line)")
+            #expect(try #require(line.until) > Date())
+            #expect(world.count("GetManifest", registry: "registry-1.docker.io") == pulls)
         }
     }
 

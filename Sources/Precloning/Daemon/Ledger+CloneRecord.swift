@@ -1,0 +1,3 @@
+package import Record
+
+extension Ledger: CloneRecord {}
