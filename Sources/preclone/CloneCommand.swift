@@ -138,9 +138,9 @@ struct CloneCommand: AsyncParsableCommand {
                 var schemaVersion = 1
                 var results: [CloneResult]
             }
-            Terminal.print(try JSONOutput.text(Output(results: results)))
+            try Terminal.print(JSONOutput.text(Output(results: results)))
         case .text:
-            for result in results { Terminal.print(Self.line(result)) }
+            for result in results { try Terminal.print(Self.line(result)) }
         }
         if results.contains(where: { $0.state == .blocked }) { throw Ending.someNotReady.code }
         if results.contains(where: { $0.state != .ready }) { throw Ending.temporary.code }

@@ -47,7 +47,7 @@ struct StatusCommand: AsyncParsableCommand {
         let path = try config.recordPath()
         guard watch else {
             let report = try read(path)
-            Terminal.print(try text(report))
+            try Terminal.print(text(report))
             if report.exitCode != 0 { throw ExitCode(report.exitCode) }
             return
         }
@@ -59,15 +59,15 @@ struct StatusCommand: AsyncParsableCommand {
                 try show(text(try read(path)))
             } catch let error as LedgerError {
                 // A record that is locked or just being replaced comes back.
-                show("error: " + PrintableText.stripped(error.description))
+                try show("error: " + PrintableText.stripped(error.description))
             }
         }
     }
 
-    private func show(_ text: String) {
-        guard let height = Terminal.current().height, format.format == .table else { return Terminal.print(text) }
+    private func show(_ text: String) throws {
+        guard let height = Terminal.current().height, format.format == .table else { return try Terminal.print(text) }
         let lines = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
-        FileHandle.standardOutput.write(Data(Terminal.screen(lines, height: height).utf8))
+        try Terminal.write(Terminal.screen(lines, height: height))
     }
 
     private func read(_ path: String) throws -> StatusReport {
