@@ -36,8 +36,18 @@ enum LedgerSchema {
         migrator.registerMigration("4: how often is swept") {
             try $0.execute(sql: "ALTER TABLE sweep ADD COLUMN period INTEGER")
         }
+        migrator.registerMigration("5: signs of life and troubles") { try $0.execute(sql: troubles) }
         return migrator
     }
+
+    private static let troubles = """
+        ALTER TABLE daemon ADD COLUMN aliveAt INTEGER; -- when the process said last that it lives, whatever its loops do
+        CREATE TABLE trouble (
+            part TEXT PRIMARY KEY,                -- a loop, or what it depends on: 'credentials', 'ECR' …
+            what TEXT NOT NULL,
+            since INTEGER NOT NULL
+        ) STRICT;
+        """
 
     private static let images = """
         CREATE TABLE image (

@@ -107,6 +107,7 @@ struct CloneCommand: AsyncParsableCommand {
 
     /// Beside a daemon: waits for its answers.
     private func follow(_ ledger: Ledger, _ ids: [Int64], record: String) async throws {
+        var worry: String?
         while try ids.contains(where: { try ledger.request(id: $0)?.state != "done" }) {
             guard RecordLock.holder(record: record) != nil else {
                 throw CommandFailure(
@@ -116,6 +117,10 @@ struct CloneCommand: AsyncParsableCommand {
                 )
             }
             try await Task.sleep(for: .milliseconds(300))
+            let found = RecordCondition.worry(of: record, ledger, now: Date())
+            // Said again when it is another one, and not for each second that it grows older.
+            if let found, worry == nil { Terminal.note("it may take long: \(found)") }
+            worry = found
             showProgress(ledger, ids)
         }
     }

@@ -275,7 +275,8 @@ struct LogSinkTests {
 
     @Test("lines that could not be written are counted, and the count is written before the next", arguments: [0, 9])
     func lost(written: Int) {
-        let (isFull, text) = (Mutex(false), Mutex(""))
+        let isFull = Mutex(false)
+        let text = Mutex("")
         let sink = LineLogSink(form: .priority) { line in
             if isFull.withLock({ $0 }) {
                 text.withLock { $0 += line.prefix(written) }
