@@ -27,7 +27,7 @@ package final class RecordFiles: Sendable {
     /// - Parameter path: of a record that is open in this process, or is about to be.
     package init(path: String) {
         self.path = path
-        held = ["", "-wal", "-shm"].map { name in (name, open(path + name, O_PATH_ | O_CLOEXEC)) }
+        held = ["", "-wal", "-shm"].map { name in (name, open(path + name, pathAlone | O_CLOEXEC)) }
     }
 
     deinit {
@@ -63,7 +63,7 @@ package final class RecordFiles: Sendable {
         var disk = statvfs()
         let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
         guard statvfs(folder, &disk) == 0 else { return nil }
-        if disk.f_flag & UInt(ST_RDONLY_) != 0 { return "the disk of \(folder) is mounted read-only" }
+        if disk.f_flag & UInt(mountedReadOnly) != 0 { return "the disk of \(folder) is mounted read-only" }
         let free = UInt64(disk.f_bavail) * UInt64(disk.f_frsize)
         // No page of the record and its log of changes would have room.
         guard disk.f_blocks > 0, free < 64 << 10 else { return nil }
@@ -72,8 +72,8 @@ package final class RecordFiles: Sendable {
 }
 
 /// `O_PATH`, which the C library shows to GNU sources alone.
-private let O_PATH_: CInt = 0o10000000
-private let ST_RDONLY_: CInt = 1
+private let pathAlone: CInt = 0o10000000
+private let mountedReadOnly: CInt = 1
 
 extension Ledger {
     /// What is wrong with the record's file as it lies on the disk: cut off, or written over. Nil where it is whole as far

@@ -72,7 +72,7 @@ package final class RecordLock: Sendable {
 
     /// What the holder of a record's lock said last of the record; nil where nobody holds it, or there is nothing.
     package static func trouble(record path: String) -> String? {
-        guard let lines = lines(record: path), lines.count > 1 else { return nil }
+        guard let lines = Self.lines(record: path), lines.count > 1 else { return nil }
         return lines[1]
     }
 

@@ -196,9 +196,7 @@ struct Composition {
         return AWSClient(
             endpoint: AWSClient.Endpoint(service: name, signingName: name, url: place.endpoint(of: service)),
             region: place.signingRegion(of: service),
-            transport: failures[service.rawValue].map {
-                ServiceTransport(transport, service: name, failures: $0, troubles: troubles, timeline: timeline)
-            } ?? transport,
+            transport: watched(service, as: name),
             credentials: { [credentials, troubles] refresh in
                 do {
                     let found = try await credentials.credentials(refresh: refresh)
@@ -217,6 +215,11 @@ struct Composition {
             quota: calls.quota(of: name),
             pacer: calls.pacer(of: name)
         )
+    }
+
+    private func watched(_ service: AWSSettings.Service, as name: String) -> any HTTPTransport {
+        guard let count = failures[service.rawValue] else { return transport }
+        return ServiceTransport(transport, service: name, failures: count, troubles: troubles, timeline: timeline)
     }
 
     var healthOmics: HealthOmicsClient {

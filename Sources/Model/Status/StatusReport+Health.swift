@@ -1,4 +1,4 @@
-import Foundation
+package import Foundation
 
 extension StatusReport {
     /// So soon after a start it is not told as a fault that nobody has answered yet.

@@ -47,8 +47,8 @@ package final class HealthLoop: WorkLoop {
         do {
             try files?.check(ledger)
             try ledger.alive(now: timeline.now())
-            try troubles.write(elapsed: timeline.elapsed()) { try ledger.trouble(of: $0, $1, now: timeline.now()) }
             say(nil)
+            try troubles.write(elapsed: timeline.elapsed()) { try ledger.trouble(of: $0, $1, now: timeline.now()) }
         } catch let error as RecordFiles.Lost {
             // The log is still there for who has it open.
             if error.isLogAlone { try? ledger.saveLog() }

@@ -149,7 +149,7 @@ struct StatusQuery {
                 GROUP BY demand.subject ORDER BY demand.subject
                 """
         )
-        let stuck = rows.filter { $0["isSure"] as Bool || $0["images"] as Int >= $0["total"] as Int }
+        let stuck = rows.filter { row in (row["isSure"] as Bool) || (row["images"] as Int) >= (row["total"] as Int) }
         guard let first = stuck.first else { return nil }
         return StatusReport.StuckWorkflows(total: stuck.count, first: first["subject"], images: first["images"])
     }

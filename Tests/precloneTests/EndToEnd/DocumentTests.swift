@@ -51,8 +51,12 @@ struct DocumentTests {
                 try Data(text.utf8).write(to: folder.appending(path: name))
             }
             let inspect = try await document("inspect", folder.path, "--engine", "WDL")
-            #expect(keys(inspect) == ["schemaVersion", "images", "unresolved", "notes", "relevantParameters"])
-            #expect(keys(first(inspect["images"])) == ["image", "certainty", "reason", "places", "tasks"])
+            #expect(
+                keys(inspect).isSuperset(of: ["schemaVersion", "images", "unresolved", "notes", "relevantParameters"])
+            )
+            #expect(
+                keys(first(inspect["images"])).isSuperset(of: ["image", "certainty", "reason", "places", "tasks"])
+            )
         }
     }
 }

@@ -80,7 +80,7 @@ struct OutputTests {
             #expect(daemon.isRunning)
             // No line went to a file that took the place of the stream.
             let lock = try String(contentsOfFile: world.record + ".lock", encoding: .utf8)
-            #expect(lock == "preclone run, process \(daemon.id)\n")
+            #expect(lock.trimmingCharacters(in: .newlines) == "preclone run, process \(daemon.id)")
             daemon.signal(SIGTERM)
             #expect(await daemon.end().code == 0)
         }

@@ -20,10 +20,10 @@ struct RecordLossTests {
     func lost(kind: String) async throws {
         let image = "quay.io/org/tool:1"
         try await RunningSandbox.with { world in
-            try world.put(image, size: 1 << 20)
+            try world.put(image, size: 4 << 20)
             let daemon = try world.start("run")
             try await world.until("idle") { try await world.status().report.health.state == .idle }
-            world.sandbox.add(Fault(.slow, operation: "GetBlob", registry: "quay.io", bytes: 1 << 17))
+            world.sandbox.add(Fault(.slow, operation: "GetBlob", registry: "quay.io", bytes: 1 << 16))
             try world.startRun("one", of: [image])
             try await world.until([image: "cloning"])
             let file = URL(filePath: world.record)
@@ -83,7 +83,9 @@ struct RecordLossTests {
             }
             try queue.close()
             let status = try await world.run("status")
-            #expect(status.standardOutput.hasPrefix("degraded: process \(daemon.id) is there but has given no sign of life"))
+            #expect(
+                status.standardOutput.hasPrefix("degraded: process \(daemon.id) is there but has given no sign of life")
+            )
             #expect(status.code == 4)
             let clone = try world.start("clone", "quay.io/org/tool:1")
             try await world.until("word of it") {
@@ -119,7 +121,8 @@ struct RecordLossTests {
             try FileManager.default.removeItem(at: keys)
             try await world.until("word of it") {
                 let answer = try await world.run("status")
-                return answer.standardOutput.hasPrefix("degraded: AWS credentials: cannot be renewed: ") && answer.code == 4
+                return answer.standardOutput.hasPrefix("degraded: AWS credentials: cannot be renewed: ")
+                    && answer.code == 4
             }
             daemon.signal(SIGTERM)
             #expect(await daemon.end().code == 0)
