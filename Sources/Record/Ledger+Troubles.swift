@@ -1,6 +1,6 @@
 package import Foundation
 import GRDB
-import Model
+package import Model
 
 extension Ledger {
     /// What keeps a part of the daemon from its work; since when is kept while it lasts.

@@ -1,5 +1,5 @@
 package import Foundation
-package import Model
+import Model
 
 /// What can be seen of a record from outside, also where it can be neither read nor written.
 package enum RecordCondition {

@@ -1,7 +1,7 @@
 import Foundation
 import GRDB
 import GRDBSQLite
-package import Model
+import Model
 
 #if canImport(Glibc)
 import Glibc

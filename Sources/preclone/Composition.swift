@@ -219,7 +219,10 @@ struct Composition {
 
     private func watched(_ service: AWSSettings.Service, as name: String) -> any HTTPTransport {
         guard let count = failures[service.rawValue] else { return transport }
-        return ServiceTransport(transport, service: name, failures: count, troubles: troubles, timeline: timeline)
+        return ServiceTransport(transport, failures: count) { [troubles, timeline] what in
+            // Where nothing more is asked of it, it is told for a while.
+            troubles.tell(name, what, until: timeline.elapsed() + .seconds(300))
+        }
     }
 
     var healthOmics: HealthOmicsClient {

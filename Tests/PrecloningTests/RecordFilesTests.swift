@@ -9,6 +9,10 @@ import Testing
 @testable import Precloning
 @testable import Record
 
+#if canImport(Glibc)
+import Glibc
+#endif
+
 /// The record's files while they are open: whether what happens to them is noticed.
 @Suite("The record's files while it is open")
 struct RecordFilesTests {

@@ -1,4 +1,3 @@
-import Model
 import Synchronization
 
 /// What keeps the daemon from what it depends on, as it is now: told by whoever meets it, on whatever task, and written

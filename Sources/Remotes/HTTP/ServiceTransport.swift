@@ -1,20 +1,14 @@
-package import AsyncHTTPClient
 import NIOHTTP1
-package import Remotes
 import Synchronization
 
-/// Tells when a service of AWS answers nobody, by standing in front of the transport of its client.
+/// Tells when a service of AWS answers nobody, by standing in front of the transport of its clients.
 package struct ServiceTransport: HTTPTransport {
     /// So many failures in a row are no accident of one request.
     private static let enough = 3
-    /// For so long it is told after the last failure, where nothing more is asked of the service.
-    private static let lasting = Duration.seconds(300)
 
     private let inner: any HTTPTransport
-    private let service: String
-    private let troubles: Troubles
-    private let timeline: Timeline
     private let failures: FailureCount
+    private let tell: @Sendable (_ trouble: String?) -> Void
 
     /// Failed requests in a row, shared by the clients of one service.
     package final class FailureCount: Sendable {
@@ -38,19 +32,15 @@ package struct ServiceTransport: HTTPTransport {
         }
     }
 
-    /// - Parameter service: its name as people know it.
+    /// - Parameter tell: told at each failure what the service does, once there are several in a row; nil: it answers again.
     package init(
         _ inner: any HTTPTransport,
-        service: String,
         failures: FailureCount,
-        troubles: Troubles,
-        timeline: Timeline
+        tell: @escaping @Sendable (String?) -> Void
     ) {
         self.inner = inner
-        self.service = service
         self.failures = failures
-        self.troubles = troubles
-        self.timeline = timeline
+        self.tell = tell
     }
 
     package func send(_ request: HTTPClientRequest, patience: Patience) async throws -> HTTPClientResponse {
@@ -59,7 +49,7 @@ package struct ServiceTransport: HTTPTransport {
             if response.status.code >= 500 {
                 failed("HTTP \(response.status.code)")
             } else if failures.reset() >= Self.enough {
-                troubles.tell(service, nil)
+                tell(nil)
             }
             return response
         } catch {
@@ -69,7 +59,6 @@ package struct ServiceTransport: HTTPTransport {
     }
 
     private func failed(_ why: String) {
-        guard failures.add() >= Self.enough else { return }
-        troubles.tell(service, "does not answer: \(why)", until: timeline.elapsed() + Self.lasting)
+        if failures.add() >= Self.enough { tell("does not answer: \(why)") }
     }
 }
