@@ -26,10 +26,12 @@ extension Ledger {
                     INSERT INTO daemon (id, pid, version, mode, startedAt, beatAt) VALUES (1, ?, ?, ?, ?, ?)
                     ON CONFLICT (id) DO UPDATE SET pid = excluded.pid, version = excluded.version, mode = excluded.mode,
                         startedAt = excluded.startedAt, beatAt = excluded.beatAt, stoppedAt = NULL,
-                        configTrouble = NULL, configTroubleAt = NULL, eventTrouble = NULL, tokenExpiresAt = NULL
+                        configTrouble = NULL, configTroubleAt = NULL, eventTrouble = NULL, tokenExpiresAt = NULL,
+                        lastPollTrouble = NULL, aliveAt = NULL
                     """,
                 arguments: [worker.pid, worker.version, worker.mode, now.milliseconds, now.milliseconds]
             )
+            try $0.execute(sql: "DELETE FROM trouble")
         }
     }
 

@@ -10,11 +10,15 @@ import Model
 package struct Ledger: Sendable {
     package let database: any DatabaseWriter
 
+    /// The size that the write-ahead log is cut to once nobody reads what it holds; SQLite copies it into the record after
+    /// 1000 pages, or 4 MB.
+    private static let longestLog = 4 << 20
+
     /// Opens or creates the record at a path, and brings it to this program's version.
     ///
     /// - Throws: `LedgerError` for a record of a newer version, a damaged or unreadable file, or a full disk.
     package init(path: String) throws {
-        try Self.refuseNewer(path: path)
+        try Self.refuseOthers(path: path)
         var configuration = GRDB.Configuration()
         configuration.busyMode = .timeout(10)
         configuration.label = "record"
@@ -22,6 +26,8 @@ package struct Ledger: Sendable {
             try database.execute(sql: "PRAGMA synchronous = NORMAL")
             // Has an effect only before the first table is made: freed pages can then be given back bit by bit.
             if !database.configuration.readonly { try database.execute(sql: "PRAGMA auto_vacuum = INCREMENTAL") }
+            // While somebody reads, the log of changes only grows; the next writer after that gives its room back.
+            try database.execute(sql: "PRAGMA journal_size_limit = \(Self.longestLog)")
         }
         SharedFile.make(path)
         do {
@@ -41,7 +47,7 @@ package struct Ledger: Sendable {
     /// A record on a database that is open already.
     package init(writer: any DatabaseWriter) throws {
         database = writer
-        try LedgerSchema.migrator.migrate(writer)
+        try LedgerSchema.migrate(writer)
     }
 
     /// WAL files are kept after the last connection closes, so that readers without write permission can still read.
@@ -52,7 +58,9 @@ package struct Ledger: Sendable {
         guard code == SQLITE_OK else { throw DatabaseError(resultCode: ResultCode(rawValue: code)) }
     }
 
-    private static func refuseNewer(path: String) throws {
+    /// Refuses a record of a newer program, and one that an older program works on now: it would find its tables changed
+    /// under it.
+    private static func refuseOthers(path: String) throws {
         guard FileManager.default.fileExists(atPath: path) else { return }
         do {
             var configuration = GRDB.Configuration()
@@ -61,6 +69,14 @@ package struct Ledger: Sendable {
             let found = try queue.read { try Int.fetchOne($0, sql: "PRAGMA user_version") ?? 0 }
             try queue.close()
             if found > LedgerSchema.version { throw newer(found, path: path) }
+            if found < LedgerSchema.version, found > 0, let holder = RecordLock.holder(record: path),
+                RecordLock.isHeld(record: path, by: getpid()) != true
+            {
+                throw LedgerError(
+                    "\(path) is worked on by an older preclone (\(holder)); restart it "
+                        + "(`systemctl restart preclone`), which brings the record up to date"
+                )
+            }
         } catch let error as DatabaseError
             where error.resultCode == .SQLITE_NOTADB || error.resultCode == .SQLITE_CORRUPT
         {

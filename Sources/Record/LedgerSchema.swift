@@ -1,11 +1,27 @@
 import GRDB
 
-/// The tables of the record and its stable views. Migrations are named and never edited once released.
+/// The tables of the record. Migrations are named and never edited once released; the views are made anew by each version.
 ///
 /// Times are milliseconds since 1970 (UTC); the views show them as ISO 8601.
 enum LedgerSchema {
-    /// The version that this program writes; a record of a higher one is refused.
-    static let version = 1
+    /// The version that this program writes, which rises with every migration; a record of a higher one is refused.
+    static let version = migrator.migrations.count
+
+    /// Brings a record to this program's version, its views too.
+    static func migrate(_ writer: any DatabaseWriter) throws {
+        let isCurrent = try writer.read { database in
+            try migrator.hasCompletedMigrations(database) && viewsAreCurrent(database)
+                && Int.fetchOne(database, sql: "PRAGMA user_version") == version
+        }
+        guard !isCurrent else { return }
+        // Views stand in the way of changes to the tables below them.
+        try writer.write(dropViews)
+        try migrator.migrate(writer)
+        try writer.write { database in
+            try makeViews(database)
+            try database.execute(sql: "PRAGMA user_version = \(version)")
+        }
+    }
 
     static var migrator: DatabaseMigrator {
         var migrator = DatabaseMigrator()
@@ -14,10 +30,7 @@ enum LedgerSchema {
             try database.execute(sql: workflows)
             try database.execute(sql: manners)
             try database.execute(sql: service)
-            try database.execute(sql: views)
-            try database.execute(sql: "PRAGMA user_version = \(version)")
         }
-        // An older program does not miss what this adds, so the version stays.
         migrator.registerMigration("2: what events told") { try $0.execute(sql: eventColumns) }
         migrator.registerMigration("3: back-off and growth") { try $0.execute(sql: growth) }
         migrator.registerMigration("4: how often is swept") {
@@ -28,6 +41,7 @@ enum LedgerSchema {
         migrator.registerMigration("7: manifests, and digests that were never compared") {
             try $0.execute(sql: manifests)
         }
+        migrator.registerMigration("8: signs of life and troubles") { try $0.execute(sql: troubles) }
         return migrator
     }
 
@@ -46,6 +60,15 @@ enum LedgerSchema {
             WHERE sourceDigest IS NOT NULL AND source <> destination AND instr(source, '@') = 0 AND NOT EXISTS
                 (SELECT 1 FROM digest WHERE digest.source = image.source AND digest.location = image.destination
                     AND digest.digest = image.ecrDigest AND digest.note = 'cloned');
+        """
+
+    private static let troubles = """
+        ALTER TABLE daemon ADD COLUMN aliveAt INTEGER; -- when the process said last that it lives, whatever its loops do
+        CREATE TABLE trouble (
+            part TEXT PRIMARY KEY,                -- a loop, or what it depends on: 'credentials', 'ECR' …
+            what TEXT NOT NULL,
+            since INTEGER NOT NULL
+        ) STRICT;
         """
 
     private static let images = """

@@ -26,6 +26,7 @@ package final class RecordLock: Sendable {
     }
 
     private let descriptor: Mutex<CInt>
+    private let holder: String
 
     /// Takes the lock without waiting.
     ///
@@ -42,25 +43,51 @@ package final class RecordLock: Sendable {
         }
         guard Self.writeLock(opened, Self.take) != nil else {
             let reason = errno
-            let holder = Self.contents(of: opened)
+            let holder = Self.contents(of: opened).first ?? ""
             close(opened)
             if reason == EAGAIN || reason == EACCES { throw Held(holder: holder, path: path) }
             throw LedgerError("\(file): \(String(cString: strerror(reason)))")
         }
-        let text = Array("\(holder), process \(getpid())\n".utf8)
-        _ = ftruncate(opened, 0)
-        _ = text.withUnsafeBytes { pwrite(opened, $0.baseAddress, $0.count, 0) }
+        self.holder = "\(holder), process \(getpid())"
         descriptor = Mutex(opened)
+        say(nil)
+    }
+
+    /// The file's length: what is said later takes no room that a full disk would not have.
+    private static let length = 1024
+
+    /// Says in the file, behind the holder's name, what keeps the holder from using the record: this is read where the
+    /// record itself can neither be written nor read.
+    ///
+    /// - Parameter trouble: nil: nothing.
+    package func say(_ trouble: String?) {
+        descriptor.withLock { descriptor in
+            guard descriptor >= 0 else { return }
+            let words = trouble.map { String($0.split(whereSeparator: \.isNewline).joined(separator: " ")) } ?? ""
+            var text = Array("\(holder)\n\(words)\n".utf8.prefix(Self.length - 1))
+            text += [UInt8](repeating: UInt8(ascii: "\n"), count: Self.length - text.count)
+            _ = text.withUnsafeBytes { pwrite(descriptor, $0.baseAddress, $0.count, 0) }
+        }
+    }
+
+    /// What the holder of a record's lock said last of the record; nil where nobody holds it, or there is nothing.
+    package static func trouble(record path: String) -> String? {
+        guard let lines = Self.lines(record: path), lines.count > 1 else { return nil }
+        return lines[1]
     }
 
     /// Who holds the lock of a record; nil when nobody does.
     package static func holder(record path: String) -> String? {
+        lines(record: path).map { $0.first ?? "another process" }
+    }
+
+    /// The lines of the file of a lock that is held; nil where it is not.
+    private static func lines(record path: String) -> [String]? {
         let opened = open(path + ".lock", O_RDONLY | O_CLOEXEC)
         guard opened >= 0 else { return nil }
         defer { close(opened) }
         guard writeLock(opened, ask) == F_WRLCK else { return nil }
-        let text = contents(of: opened)
-        return text.isEmpty ? "another process" : text
+        return contents(of: opened)
     }
 
     /// Whether the process with this id holds the lock; nil where this user may not look.
@@ -84,11 +111,11 @@ package final class RecordLock: Sendable {
         return CInt(range.l_type)
     }
 
-    private static func contents(of descriptor: CInt) -> String {
-        var bytes = [UInt8](repeating: 0, count: 256)
+    private static func contents(of descriptor: CInt) -> [String] {
+        var bytes = [UInt8](repeating: 0, count: length)
         let count = bytes.withUnsafeMutableBytes { pread(descriptor, $0.baseAddress, $0.count, 0) }
-        guard count > 0 else { return "" }
-        return String(decoding: bytes.prefix(count), as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
+        guard count > 0 else { return [] }
+        return String(decoding: bytes.prefix(count), as: UTF8.self).split(whereSeparator: \.isNewline).map(String.init)
     }
 
     /// Gives the lock back; also done by the end of the process.

@@ -51,19 +51,19 @@ struct AuditCommand: ParsableCommand {
             let part = try reader.audit(since: start, after: after)
             next = part.next
             if format == .jsonl {
-                for entry in part.entries { Terminal.print(try ReportJSON.text(entry, pretty: false)) }
+                for entry in part.entries { try Terminal.print(ReportJSON.text(entry, pretty: false)) }
             } else {
                 entries += part.entries
             }
         }
         switch format {
         case .jsonl: break
-        case .json: Terminal.print(try ReportJSON.text(Document(entries: entries)))
-        case .table: printTable(entries)
+        case .json: try Terminal.print(ReportJSON.text(Document(entries: entries)))
+        case .table: try printTable(entries)
         }
     }
 
-    private func printTable(_ entries: [AuditEntry]) {
+    private func printTable(_ entries: [AuditEntry]) throws {
         var table = TextTable(columns: [
             .init(title: "TIME"), .init(title: "CALLER", cut: .end), .init(title: "ACTION"),
             .init(title: "IMAGE", cut: .middle), .init(title: "RULE", cut: .end), .init(title: "CHANGE", cut: .end),
@@ -79,6 +79,6 @@ struct AuditCommand: ParsableCommand {
                 ].map { StyledText($0) }
             )
         }
-        FileHandle.standardOutput.write(Data(table.rendered(for: .current()).utf8))
+        try Terminal.write(table.rendered(for: .current()))
     }
 }

@@ -20,7 +20,7 @@ struct CheckCommand: AsyncParsableCommand {
 
     func run() async throws {
         let configuration = try configurationFile.load()
-        Terminal.print(configuration.json(resolvingRegistries: true))
+        try Terminal.print(configuration.json(resolvingRegistries: true))
         try await Composition.with(configuration) { composition in
             let identity: STSClient.Identity
             do {
@@ -29,12 +29,12 @@ struct CheckCommand: AsyncParsableCommand {
                 throw CommandFailure("\(error)", hint: Self.hint(error))
             }
             let provider = try await composition.credentials.credentials()?.provider ?? "-"
-            Terminal.print("")
+            try Terminal.print("")
             for (name, value) in [
                 ("account", identity.account), ("identity", identity.arn), ("credentials", "from \(provider)"),
                 ("region", composition.aws.region),
             ] {
-                Terminal.print(StyledText("\(name): \(value)").text)
+                try Terminal.print(StyledText("\(name): \(value)").text)
             }
             let partition = identity.arn.split(separator: ":").dropFirst().first.map(String.init) ?? "aws"
             let findings = try await composition.permissions.findings(
@@ -65,8 +65,8 @@ struct CheckCommand: AsyncParsableCommand {
                 }
             table.add([StyledText(finding.action), verdict, StyledText(without)])
         }
-        Terminal.print("")
-        FileHandle.standardOutput.write(Data(table.rendered(for: .current()).utf8))
+        try Terminal.print("")
+        try Terminal.write(table.rendered(for: .current()))
         let missing = findings.filter { $0.isNeeded && $0.verdict == .denied }.map(\.action)
         if !missing.isEmpty {
             throw CommandFailure(

@@ -113,9 +113,14 @@ struct CloneCommand: AsyncParsableCommand {
 
     /// Beside another worker: waits for its answers, or for its end.
     private func follow(_ ledger: Ledger, _ ids: [Int64], record: String) async throws {
+        var worry: String?
         while try ids.contains(where: { try ledger.request(id: $0)?.state != "done" }) {
             guard RecordLock.holder(record: record) != nil else { return }
             try await Task.sleep(for: .milliseconds(300))
+            let found = RecordCondition.worry(of: record, ledger, now: Date())
+            // Said again when it is another one, and not for each second that it grows older.
+            if let found, worry == nil { Terminal.note("it may take long: \(found)") }
+            worry = found
             showProgress(ledger, ids)
         }
     }
@@ -138,9 +143,9 @@ struct CloneCommand: AsyncParsableCommand {
                 var schemaVersion = 1
                 var results: [CloneResult]
             }
-            Terminal.print(try JSONOutput.text(Output(results: results)))
+            try Terminal.print(JSONOutput.text(Output(results: results)))
         case .text:
-            for result in results { Terminal.print(Self.line(result)) }
+            for result in results { try Terminal.print(Self.line(result)) }
         }
         if results.contains(where: { $0.state == .blocked }) { throw Ending.someNotReady.code }
         if results.contains(where: { $0.state != .ready }) { throw Ending.temporary.code }

@@ -18,6 +18,12 @@ struct Composition {
     /// The same for exported definitions.
     private let definitionTransport: CountingTransport
     let requests = RequestMetrics()
+    /// What keeps us from the services, for whoever works for long.
+    let troubles = Troubles()
+    /// Failed requests in a row, by service.
+    private let failures = Dictionary(
+        uniqueKeysWithValues: AWSSettings.Service.allCases.map { ($0.rawValue, ServiceTransport.FailureCount()) }
+    )
     let metadataTransport: LiveTransport
     let aws: AWSSettings
     let profileName: String?
@@ -190,8 +196,18 @@ struct Composition {
         return AWSClient(
             endpoint: AWSClient.Endpoint(service: name, signingName: name, url: place.endpoint(of: service)),
             region: place.signingRegion(of: service),
-            transport: transport,
-            credentials: { [credentials] refresh in try await credentials.credentials(refresh: refresh) },
+            transport: watched(service, as: name),
+            credentials: { [credentials, troubles] refresh in
+                do {
+                    let found = try await credentials.credentials(refresh: refresh)
+                    let trouble = await credentials.refreshTrouble.map { "cannot be renewed: \($0)" }
+                    troubles.tell("credentials", found == nil ? "no provider has any" : trouble)
+                    return found
+                } catch {
+                    if !(error is CancellationError) { troubles.tell("credentials", "\(error)") }
+                    throw error
+                }
+            },
             timeline: timeline,
             attempts: aws.maxAttempts ?? 5,
             mode: aws.retryMode,
@@ -199,6 +215,14 @@ struct Composition {
             quota: calls.quota(of: name),
             pacer: calls.pacer(of: name)
         )
+    }
+
+    private func watched(_ service: AWSSettings.Service, as name: String) -> any HTTPTransport {
+        guard let count = failures[service.rawValue] else { return transport }
+        return ServiceTransport(transport, failures: count) { [troubles, timeline] what in
+            // Where nothing more is asked of it, it is told for a while.
+            troubles.tell(name, what, until: timeline.elapsed() + .seconds(300))
+        }
     }
 
     var healthOmics: HealthOmicsClient {
@@ -373,7 +397,9 @@ struct Composition {
             registries: registries,
             cloner: cloner,
             surveyor: surveyor,
-            events: { settings.current.watch.events.queueUrl.map(queue) }
+            events: { settings.current.watch.events.queueUrl.map(queue) },
+            troubles: troubles,
+            files: RecordFiles(path: settings.current.record.path)
         )
     }
 

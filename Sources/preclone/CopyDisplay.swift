@@ -31,7 +31,7 @@ final class CopyDisplay: Sendable {
         _ names: [String],
         timeline: Timeline = .system,
         terminal: Terminal? = Terminal.interactive,
-        write: @escaping @Sendable (String) -> Void = { FileHandle.standardError.write(Data($0.utf8)) }
+        write: @escaping @Sendable (String) -> Void = { Terminal.remark($0) }
     ) {
         self.names = names
         self.timeline = timeline

@@ -103,7 +103,7 @@ struct Announcer: Service {
                 try? ledger.identity(account: home.account, region: home.region)
                 identified = true
             }
-            let line = (try? statusLine()) ?? last
+            let line = statusLine()
             if line != last {
                 notifier.status(line)
                 last = line
@@ -112,19 +112,24 @@ struct Announcer: Service {
         }
     }
 
-    /// Such as `18 images ready, 1 copying; the last poll failed: …`.
-    private func statusLine() throws -> String {
-        let counts = try ledger.counts()
-        let words = [
-            ("ready", "ready"), ("cloning", "copying"), ("pending", "queued"), ("retrying", "retrying"),
-            ("blocked", "blocked"),
-        ].compactMap { key, word in counts[key].flatMap { $0 > 0 ? ($0, word) : nil } }
-        var parts = words.enumerated().map { position, entry in
-            position == 0 ? "\(Phrase.count(entry.0, "image")) \(entry.1)" : "\(Phrase.grouped(entry.0)) \(entry.1)"
+    /// Such as `18 images ready, 1 copying; the last poll failed: …`; what is wrong with the record before all else.
+    private func statusLine() -> String {
+        if let trouble = works.troubles.now["record"] { return "cannot use the record: \(trouble)" }
+        do {
+            let counts = try ledger.counts()
+            let words = [
+                ("ready", "ready"), ("cloning", "copying"), ("pending", "queued"), ("retrying", "retrying"),
+                ("blocked", "blocked"),
+            ].compactMap { key, word in counts[key].flatMap { $0 > 0 ? ($0, word) : nil } }
+            var parts = words.enumerated().map { position, entry in
+                position == 0 ? "\(Phrase.count(entry.0, "image")) \(entry.1)" : "\(Phrase.grouped(entry.0)) \(entry.1)"
+            }
+            parts = [parts.isEmpty ? "watching HealthOmics in \(region)" : parts.joined(separator: ", ")]
+            parts += try ledger.troubles()
+            return parts.joined(separator: "; ")
+        } catch {
+            return "cannot use the record: \(error)"
         }
-        parts = [parts.isEmpty ? "watching HealthOmics in \(region)" : parts.joined(separator: ", ")]
-        parts += try ledger.troubles()
-        return parts.joined(separator: "; ")
     }
 }
 

@@ -21,16 +21,18 @@ struct DemoCommand: AsyncParsableCommand {
         let folder = FileManager.default.temporaryDirectory.appending(path: "preclone-demo-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
-        Terminal.print("Starting a sandbox: HealthOmics, ECR and five registries on loopback, with three workflows.")
+        try Terminal.print(
+            "Starting a sandbox: HealthOmics, ECR and five registries on loopback, with three workflows."
+        )
         let sandbox = try DemoProcess(try Self.sandboxProgram(), ["--demo"], environment: Self.bare(folder))
         defer { sandbox.stop() }
         let world = try DemoWorldReport(line: try sandbox.firstLine())
         let config = folder.appending(path: "config.json")
         try world.configuration(record: folder.appending(path: "record/record.sqlite").path).write(to: config)
         for workflow in world.workflows {
-            Terminal.print("  workflow \(workflow.id)  \(workflow.engine)  \(workflow.name)")
+            try Terminal.print("  workflow \(workflow.id)  \(workflow.engine)  \(workflow.name)")
         }
-        Terminal.print("Runs \(world.runs.joined(separator: ", ")) were started. The daemon begins to watch.\n")
+        try Terminal.print("Runs \(world.runs.joined(separator: ", ")) were started. The daemon begins to watch.\n")
         let environment = Self.bare(folder).merging(world.environment) { _, new in new }
         let log = folder.appending(path: "daemon.log")
         let daemon = try DemoProcess(
@@ -39,9 +41,10 @@ struct DemoCommand: AsyncParsableCommand {
             environment: environment,
             errors: log
         )
+        defer { daemon.stop() }
         let record = folder.appending(path: "record/record.sqlite").path
         let isExpected = try await follow(record, world, daemon)
-        Terminal.print("")
+        try Terminal.print("")
         let status = try DemoProcess(
             Self.ownProgram(),
             ["status", "--config", config.path],
@@ -50,7 +53,7 @@ struct DemoCommand: AsyncParsableCommand {
         )
         status.wait()
         daemon.stop()
-        if let images = try? RecordReader(path: record).glimpses() { Self.show(images) }
+        if let images = try? RecordReader(path: record).glimpses() { try Self.show(images) }
         guard isExpected else {
             let tail = (try? String(contentsOf: log, encoding: .utf8)) ?? ""
             throw CommandFailure(
@@ -58,7 +61,7 @@ struct DemoCommand: AsyncParsableCommand {
                 hint: "run it again; if it stays, report it with these lines"
             )
         }
-        Terminal.print("\nThe end is the expected one: what could be cloned is ready, and what could not says why.")
+        try Terminal.print("\nThe end is the expected one: what could be cloned is ready, and what could not says why.")
     }
 
     /// Shows each image as it changes, until none moves any more.
@@ -73,7 +76,7 @@ struct DemoCommand: AsyncParsableCommand {
                 let line = image.line
                 if shown[image.key] != line {
                     shown[image.key] = line
-                    Terminal.print("  " + PrintableText.stripped(line))
+                    try Terminal.print("  " + PrintableText.stripped(line))
                 }
             }
             if world.isReached(by: images) { return true }
@@ -82,7 +85,7 @@ struct DemoCommand: AsyncParsableCommand {
     }
 
     /// What came of each image, for which runs.
-    private static func show(_ images: [ImageGlimpse]) {
+    private static func show(_ images: [ImageGlimpse]) throws {
         var table = TextTable(columns: [
             .init(title: "IMAGE", cut: .middle), .init(title: "STATE"), .init(title: "ROUTE"), .init(title: "DIGEST"),
             .init(title: "RUNS", cut: .end),
@@ -94,7 +97,7 @@ struct DemoCommand: AsyncParsableCommand {
                 StyledText(image.runs.joined(separator: " ")),
             ])
         }
-        Terminal.print("\n" + table.rendered(for: .current()).trimmingCharacters(in: .newlines))
+        try Terminal.print("\n" + table.rendered(for: .current()).trimmingCharacters(in: .newlines))
     }
 
     /// The environment of the demo's processes: nothing of the user's AWS or proxy settings.

@@ -27,11 +27,11 @@ struct HistoryCommand: ParsableCommand {
         let reader = try RecordReader(path: config.recordPath())
         let histories = try TagHistory.read(image, from: reader)
         switch format.format {
-        case .json: Terminal.print(try ReportJSON.text(Document(histories: histories)))
+        case .json: try Terminal.print(ReportJSON.text(Document(histories: histories)))
         case .table:
             let now = Date()
             let parts = histories.map { $0.lines(now: now, style: .current).joined(separator: "\n") }
-            Terminal.print(parts.joined(separator: "\n\n"))
+            try Terminal.print(parts.joined(separator: "\n\n"))
         }
     }
 }

@@ -72,8 +72,8 @@ struct InspectCommand: AsyncParsableCommand {
                 }
             }
         )
-        FileHandle.standardOutput.write(Data(text.standardOutput.utf8))
-        FileHandle.standardError.write(Data(text.standardError.utf8))
+        try Terminal.write(text.standardOutput)
+        try StandardStream.error.write(text.standardError)
         if strict, !inspection.unresolved.isEmpty { throw Ending.someNotReady.code }
     }
 }

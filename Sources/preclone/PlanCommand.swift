@@ -52,7 +52,7 @@ struct PlanCommand: AsyncParsableCommand {
                 var schemaVersion = 1
                 var images: [PlanLine]
             }
-            Terminal.print(try JSONOutput.text(Output(images: lines)))
+            try Terminal.print(JSONOutput.text(Output(images: lines)))
         case .table:
             var table = TextTable(columns: [
                 .init(title: "IMAGE", cut: .middle), .init(title: "ROUTE"), .init(title: "DESTINATION", cut: .middle),
@@ -66,7 +66,7 @@ struct PlanCommand: AsyncParsableCommand {
                     StyledText(Self.why(line)),
                 ])
             }
-            Terminal.print(table.rendered(for: .current()))
+            try Terminal.print(table.rendered(for: .current()))
         }
     }
 

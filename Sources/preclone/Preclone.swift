@@ -19,6 +19,7 @@ struct Preclone: AsyncParsableCommand {
     )
 
     static func main() async {
+        StandardStream.prepare()
         Foundation.exit(await run(Array(CommandLine.arguments.dropFirst())).rawValue)
     }
 
@@ -33,12 +34,17 @@ struct Preclone: AsyncParsableCommand {
             }
             return .done
         } catch {
-            return report(error)
+            do {
+                return try report(error)
+            } catch {
+                return (try? report(error)) ?? .failed
+            }
         }
     }
 
-    private static func report(_ error: any Error) -> Ending {
+    private static func report(_ error: any Error) throws -> Ending {
         switch error {
+        case let failure as StandardStream.WriteFailure where failure.isClosedPipe: StandardStream.endByClosedPipe()
         case let failure as CommandFailure:
             Terminal.complain(failure.message, hint: failure.hint)
             return failure.ending
@@ -53,10 +59,10 @@ struct Preclone: AsyncParsableCommand {
         switch exitCode(for: error) {
         case .success:
             // Help and version were asked for.
-            Terminal.print(fullMessage(for: error))
+            try Terminal.print(fullMessage(for: error))
             return .done
         case .validationFailure:
-            FileHandle.standardError.write(Data((fullMessage(for: error) + "\n").utf8))
+            Terminal.remark(fullMessage(for: error) + "\n")
             return .usage
         default:
             Terminal.complain("\(error)")

@@ -31,9 +31,9 @@ struct RetryCommand: ParsableCommand {
         let ledger = try Ledger(path: path)
         let retried = try ledger.retry(all ? nil : images, caller: "user \(NSUserName())", now: Date())
         for image in retried.prefix(100) {
-            Terminal.print(StyledText("due now: \(image.source) (was \(image.state))").text)
+            try Terminal.print(StyledText("due now: \(image.source) (was \(image.state))").text)
         }
-        if retried.count > 100 { Terminal.print("… and \(retried.count - 100) more") }
-        if retried.isEmpty { Terminal.print("nothing to do: no such image is blocked or waits") }
+        if retried.count > 100 { try Terminal.print("… and \(retried.count - 100) more") }
+        if retried.isEmpty { try Terminal.print("nothing to do: no such image is blocked or waits") }
     }
 }

@@ -59,7 +59,7 @@ struct RunCommand: AsyncParsableCommand {
                 if once {
                     try await runOnce(works, composition, logger)
                 } else {
-                    try await serve(works, composition, threshold, logger)
+                    try await serve(works, composition, threshold, logger, lock)
                 }
             }
         }
@@ -137,7 +137,8 @@ struct RunCommand: AsyncParsableCommand {
         _ works: Works,
         _ composition: Composition,
         _ threshold: LogThreshold,
-        _ logger: Logger
+        _ logger: Logger,
+        _ lock: RecordLock
     ) async throws {
         let hangups = await UnixSignalsSequence(trapping: .sighup)
         let notifier = SystemdNotifier(environment: composition.environment)
@@ -149,7 +150,7 @@ struct RunCommand: AsyncParsableCommand {
             }
             notifier.alive()
         }
-        let daemon = works.daemon(pulse: pulse, logger: logger)
+        let daemon = works.daemon(pulse: pulse, logger: logger, record: { lock.say($0) })
         let reloader = Reloader(
             hangups: hangups,
             path: configurationFile.path,

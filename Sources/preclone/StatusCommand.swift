@@ -47,7 +47,7 @@ struct StatusCommand: AsyncParsableCommand {
         let path = try config.recordPath()
         guard watch else {
             let report = try read(path)
-            Terminal.print(try text(report))
+            try Terminal.print(text(report))
             if report.exitCode != 0 { throw ExitCode(report.exitCode) }
             return
         }
@@ -59,18 +59,19 @@ struct StatusCommand: AsyncParsableCommand {
                 try show(text(try read(path)))
             } catch let error as LedgerError {
                 // A record that is locked or just being replaced comes back.
-                show("error: " + PrintableText.stripped(error.description))
+                try show("error: " + PrintableText.stripped(error.description))
             }
         }
     }
 
-    private func show(_ text: String) {
-        guard let height = Terminal.current().height, format.format == .table else { return Terminal.print(text) }
+    private func show(_ text: String) throws {
+        guard let height = Terminal.current().height, format.format == .table else { return try Terminal.print(text) }
         let lines = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
-        FileHandle.standardOutput.write(Data(Terminal.screen(lines, height: height).utf8))
+        try Terminal.write(Terminal.screen(lines, height: height))
     }
 
     private func read(_ path: String) throws -> StatusReport {
+        if let gone = RecordCondition.isGone(path) { return try without(gone) }
         let isMissing = RecordReader.isMissing(path)
         if isMissing, format.format == .table {
             throw CommandFailure(
@@ -79,13 +80,27 @@ struct StatusCommand: AsyncParsableCommand {
                 ending: .notRunning
             )
         }
-        return try StatusReport.read(
-            // Programs get a document in any case.
-            from: isMissing ? RecordReader(Ledger()) : RecordReader(path: path),
-            filter: isMissing ? nil : filter,
-            now: Date(),
-            isAlive: { RecordLock.isHeld(record: path, by: $0) ?? WorkerProcess.isAlive($0) }
-        )
+        let condition = RecordCondition.troubles(of: path)
+        do {
+            return try StatusReport.read(
+                // Programs get a document in any case.
+                from: isMissing ? RecordReader(Ledger()) : RecordReader(path: path),
+                filter: isMissing ? nil : filter,
+                now: Date(),
+                isAlive: { RecordLock.isHeld(record: path, by: $0) ?? WorkerProcess.isAlive($0) },
+                condition: condition
+            )
+        } catch let error as LedgerError where RecordLock.trouble(record: path) != nil {
+            return try without((condition + [error.description]).joined(separator: "; "))
+        }
+    }
+
+    /// The report where somebody works on a record that is not there, or cannot be read.
+    private func without(_ trouble: String) throws -> StatusReport {
+        var report = try StatusReport.read(from: RecordReader(Ledger()), now: Date(), isAlive: { _ in false })
+        report.daemon.life = .running
+        report.health = Health(state: .degraded, reasons: [trouble])
+        return report
     }
 
     private func text(_ report: StatusReport) throws -> String {

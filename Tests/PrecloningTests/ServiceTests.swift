@@ -273,6 +273,32 @@ struct LogSinkTests {
         )
     }
 
+    @Test("lines that could not be written are counted, and the count is written before the next", arguments: [0, 9])
+    func lost(written: Int) {
+        let isFull = Mutex(false)
+        let text = Mutex("")
+        let sink = LineLogSink(form: .priority) { line in
+            if isFull.withLock({ $0 }) {
+                text.withLock { $0 += line.prefix(written) }
+                throw StandardStream.WriteFailure(stream: .error, code: 28, written: written)
+            }
+            text.withLock { $0 += line }
+        }
+        sink.write(entry)
+        isFull.withLock { $0 = true }
+        sink.write(entry)
+        sink.write(entry)
+        isFull.withLock { $0 = false }
+        sink.write(entry)
+        sink.write(entry)
+        let line = LineLogSink.line(entry, form: .priority)
+        let cut = String(line.prefix(written))
+        #expect(
+            text.withLock { $0 } == line + cut + cut + (written > 0 ? "\n" : "")
+                + "<4>Lines of this log could not be written lines=2\n" + line + line
+        )
+    }
+
     @Test(
         "facts become journal fields",
         arguments: [("image.ref", "IMAGE_REF"), ("aws.request_id", "AWS_REQUEST_ID"), ("_x", "F__X"), ("1st", "F_1ST")]

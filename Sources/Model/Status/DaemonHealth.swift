@@ -18,6 +18,11 @@ package struct DaemonRow: Codable, Sendable, Equatable {
     package var configTrouble: String?
     package var configTroubleAt: Milliseconds?
     package var tokenExpiresAt: Milliseconds?
+    /// When the process said last that it lives; nil for one that only beats.
+    package var aliveAt: Milliseconds?
+
+    /// How often the process says that it lives.
+    package static let lifeSign: Duration = .seconds(5)
 
     package init(
         pid: Int32,
@@ -34,7 +39,8 @@ package struct DaemonRow: Codable, Sendable, Equatable {
         eventTrouble: String? = nil,
         configTrouble: String? = nil,
         configTroubleAt: Milliseconds? = nil,
-        tokenExpiresAt: Milliseconds? = nil
+        tokenExpiresAt: Milliseconds? = nil,
+        aliveAt: Milliseconds? = nil
     ) {
         self.pid = pid
         self.version = version
@@ -51,6 +57,15 @@ package struct DaemonRow: Codable, Sendable, Equatable {
         self.configTrouble = configTrouble
         self.configTroubleAt = configTroubleAt
         self.tokenExpiresAt = tokenExpiresAt
+        self.aliveAt = aliveAt
+    }
+
+    /// For how long a process that is there has said nothing, where that is more than three of its signs; nil: it speaks.
+    package func silence(now: Date) -> TimeInterval? {
+        // A sign from the future is a clock that was set back, not silence.
+        guard stoppedAt == nil, let aliveAt else { return nil }
+        let silent = now.milliseconds - aliveAt
+        return silent > 3 * Self.lifeSign.milliseconds ? Double(silent) / 1000 : nil
     }
 
     /// What is wrong with the daemon's own work, in words.
@@ -91,7 +106,8 @@ package enum DaemonLife: String, Codable, Sendable, Hashable {
             self = .dead
         } else {
             // A beat from the future is a clock that was set back, not silence.
-            self = now.milliseconds - row.beatAt > Self.patience.milliseconds ? .stuck : .running
+            let silent = max(now.milliseconds - row.beatAt, Milliseconds((row.silence(now: now) ?? 0) * 1000))
+            self = silent > Self.patience.milliseconds ? .stuck : .running
         }
     }
 }

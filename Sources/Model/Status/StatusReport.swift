@@ -14,6 +14,8 @@ package struct StatusReport: Codable, Sendable, Equatable {
     package var focus: Focus?
     /// Live runs, those that wait first.
     package var runs: Part<RunStatus>
+    /// All live runs, also those that are not shown.
+    package var runCounts: RunCounts?
     package var copying: Part<ImageStatus>
     package var waiting: Part<ImageStatus>
     package var blocked: Part<ImageStatus>
@@ -86,6 +88,10 @@ package struct StatusReport: Codable, Sendable, Equatable {
         package var configurationTroubleAt: Date?
         /// What is listed again and again, and how often; none before it was once.
         package var sweeps: [Sweep]?
+        /// When the process said last that it lives, whatever its loops do.
+        package var aliveAt: Date?
+        /// What keeps it from its work.
+        package var troubles: [Trouble]?
 
         package init(
             life: DaemonLife,
@@ -319,6 +325,8 @@ package struct StatusReport: Codable, Sendable, Equatable {
         package var certainty: String?
         /// Queued, and nothing is asked of its registry before then.
         package var registryRestsUntil: Date?
+        /// True for an image that is cloned although no mapping leads there: whoever wants it cannot pull it from this place.
+        package var isOutOfReach: Bool?
 
         package init(
             source: String,

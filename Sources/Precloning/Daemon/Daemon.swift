@@ -17,6 +17,10 @@ package struct Daemon: Service {
     let pulse: LoopPulse
     let timeline: Timeline
     let logger: Logger
+    let troubles: Troubles
+    /// What made the record unusable; set once.
+    let loss: RecordLoss
+    let files: RecordFiles?
 
     package init(
         ledger: Ledger,
@@ -25,7 +29,10 @@ package struct Daemon: Service {
         roundLoops: [any WorkLoop],
         pulse: LoopPulse,
         timeline: Timeline,
-        logger: Logger
+        logger: Logger,
+        troubles: Troubles,
+        loss: RecordLoss,
+        files: RecordFiles?
     ) {
         self.ledger = ledger
         self.dispatcher = dispatcher
@@ -34,9 +41,14 @@ package struct Daemon: Service {
         self.pulse = pulse
         self.timeline = timeline
         self.logger = logger
+        self.troubles = troubles
+        self.loss = loss
+        self.files = files
     }
 
     /// Runs until graceful shutdown; then the dispatcher drains, the other loops stop at once.
+    ///
+    /// - Throws: `RecordFiles.Lost` where the record was removed or spoilt meanwhile: what was being copied has ended.
     package func run() async throws {
         let recovered = try ledger.recoverInterrupted(now: timeline.now())
         try ledger.reconfigured(mark: dispatcher.mark(), now: timeline.now())
@@ -44,15 +56,18 @@ package struct Daemon: Service {
             logger.notice("Clones of the last process go on", metadata: ["images": "\(recovered)"])
         }
         let stop = StopFlag()
-        let runner = LoopRunner(timeline: timeline, pulse: pulse, logger: logger)
+        let runner = LoopRunner(timeline: timeline, pulse: pulse, logger: logger) { [troubles] in
+            troubles.tell($0, $1)
+        }
         try await withGracefulShutdownHandler {
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for loop in loops {
                     group.addTask { await cancelWhenGracefulShutdownOrStopped { await runner.run(loop) } }
                 }
                 group.addTask {
-                    try await dispatcher.run(stopping: { stop.isSet })
+                    try await dispatcher.run(stopping: { [loss] in stop.isSet || loss.error != nil })
                     stop.set()
+                    if let error = loss.error { throw error }
                 }
                 try await group.waitForAll()
             }
@@ -89,6 +104,7 @@ package struct Daemon: Service {
             }
             begun = try await dispatcher.run(untilIdle: true)
             pulse.ended("dispatcher")
+            try files?.check(ledger)
         } while try begun > 0 && roundLoops.contains { try !failed.contains($0.name) && $0.hasMore() }
         try ledger.workerStopped(now: timeline.now())
         if let trouble { throw trouble }
@@ -100,11 +116,22 @@ extension Daemon {
     private func exhaust(_ loop: any WorkLoop) async throws {
         while true {
             let wait = try await pulse.passing(loop.name) { try await loop.pass() }
-            guard try loop.hasMore() else { return }
+            guard try wait <= .zero || loop.hasMore() else { return }
             pulse.beat(loop.name)
             try await timeline.sleep(wait)
         }
     }
+}
+
+/// Why the record can be used no longer.
+package final class RecordLoss: Sendable {
+    private let value = Mutex<RecordFiles.Lost?>(nil)
+
+    package init() {}
+
+    package var error: RecordFiles.Lost? { value.withLock { $0 } }
+
+    func set(_ error: RecordFiles.Lost) { value.withLock { $0 = $0 ?? error } }
 }
 
 /// Set once, when no new work may begin.

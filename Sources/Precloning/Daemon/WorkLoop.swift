@@ -29,11 +29,19 @@ package struct LoopRunner: Sendable {
     let timeline: Timeline
     let pulse: LoopPulse
     let logger: Logger
+    /// Told what kept a loop from its work; nil: it did its work.
+    let tell: @Sendable (_ loop: String, _ trouble: String?) -> Void
 
-    package init(timeline: Timeline, pulse: LoopPulse, logger: Logger) {
+    package init(
+        timeline: Timeline,
+        pulse: LoopPulse,
+        logger: Logger,
+        tell: @escaping @Sendable (String, String?) -> Void = { _, _ in }
+    ) {
         self.timeline = timeline
         self.pulse = pulse
         self.logger = logger
+        self.tell = tell
     }
 
     package func run(_ loop: any WorkLoop) async {
@@ -46,11 +54,13 @@ package struct LoopRunner: Sendable {
             do {
                 wait = try await pulse.passing(loop.name) { try await loop.pass() }
                 failures = 0
+                tell(loop.name, nil)
             } catch is CancellationError {
                 return
             } catch {
                 if Task.isCancelled { return }
                 failures += 1
+                tell(loop.name, "\(error)")
                 // What a service asks for is kept, also where it is longer than the pauses of our own.
                 let asked = (error as? AWSError)?.retryAfter ?? .zero
                 wait = max(asked, min(Self.longestPause, .seconds(1 << min(failures, 6))))

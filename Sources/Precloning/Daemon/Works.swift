@@ -17,6 +17,10 @@ package struct Works: Sendable {
     package let surveyor: Surveyor
     /// The queue of events that the configuration in force names.
     package let events: @Sendable () -> SQSClient?
+    /// What keeps the daemon from what it depends on.
+    package let troubles: Troubles
+    /// The record's files; nil where it has none, or nobody looks after them.
+    package let files: RecordFiles?
 
     package init(
         ledger: Ledger,
@@ -27,7 +31,9 @@ package struct Works: Sendable {
         registries: RegistryClients,
         cloner: Cloner,
         surveyor: Surveyor,
-        events: @escaping @Sendable () -> SQSClient? = { nil }
+        events: @escaping @Sendable () -> SQSClient? = { nil },
+        troubles: Troubles = Troubles(),
+        files: RecordFiles? = nil
     ) {
         self.ledger = ledger
         self.settings = settings
@@ -38,6 +44,8 @@ package struct Works: Sendable {
         self.cloner = cloner
         self.surveyor = surveyor
         self.events = events
+        self.troubles = troubles
+        self.files = files
     }
 
     /// The desk that `preclone clone` uses when it works alone.
@@ -89,8 +97,14 @@ package struct Works: Sendable {
 
     /// The daemon of these parts.
     ///
-    /// - Parameter pulse: where the loops give signs of life; it feeds the watchdog and the heartbeat.
-    package func daemon(pulse: LoopPulse, logger: Logger) -> Daemon {
+    /// - Parameters:
+    ///   - pulse: where the loops give signs of life; it feeds the watchdog and the heartbeat.
+    ///   - record: told what is wrong with the record, in a place that needs none; nil: nothing.
+    package func daemon(
+        pulse: LoopPulse,
+        logger: Logger,
+        record: @escaping @Sendable (String?) -> Void = { _ in }
+    ) -> Daemon {
         let settings = settings
         let ledger = ledger
         let timeline = timeline
@@ -132,12 +146,12 @@ package struct Works: Sendable {
             }
         )
         let definitions = definitionSurveys(demanded: demanded)
-        let health = EventHealth(ledger: ledger, now: timeline.now)
+        let eventHealth = EventHealth(ledger: ledger, now: timeline.now)
         let runs = RunWatcher(
             ledger: ledger,
             healthOmics: healthOmics,
             timeline: timeline,
-            interval: { health.interval(settings.current.watch.pollInterval) },
+            interval: { eventHealth.interval(settings.current.watch.pollInterval) },
             sweepInterval: { settings.current.watch.runSweepInterval },
             foundNew: { _ in surveys.bell.ring() },
             polled: { trouble in try? ledger.polled(trouble: trouble, now: timeline.now()) }
@@ -186,7 +200,7 @@ package struct Works: Sendable {
                 foundRuns: { surveys.bell.ring() },
                 foundVersions: { definitions.bell.ring() }
             ),
-            health: health,
+            health: eventHealth,
             timeline: timeline,
             longestPoll: Int(pulse.stride.seconds),
             beat: { pulse.beat("events") },
@@ -199,11 +213,24 @@ package struct Works: Sendable {
             }
             for bell in [surveys.bell, definitions.bell, runs.bell, workflows.bell] { bell.ring() }
         }
+        let loss = RecordLoss()
+        let health = HealthLoop(
+            ledger: ledger,
+            files: files,
+            troubles: troubles,
+            timeline: timeline,
+            overdue: { pulse.overdue },
+            record: record,
+            lost: { error in
+                loss.set(error)
+                dispatcher.bell.ring()
+            }
+        )
         return Daemon(
             ledger: ledger,
             dispatcher: dispatcher,
             loops: [
-                runs, events, surveys, workflows, versions, definitions, verifier, learner, requests, refresh,
+                health, runs, events, surveys, workflows, versions, definitions, verifier, learner, requests, refresh,
                 retention,
             ],
             // Without events: a round lists everything anyway.
@@ -212,7 +239,10 @@ package struct Works: Sendable {
             ],
             pulse: pulse,
             timeline: timeline,
-            logger: logger
+            logger: logger,
+            troubles: troubles,
+            loss: loss,
+            files: files
         )
     }
 }

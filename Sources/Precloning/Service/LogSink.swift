@@ -117,6 +117,17 @@ package struct SinkLogHandler: LogHandler {
     }
 }
 
+/// What of a log was not written.
+private final class LostLines: Sendable {
+    struct Count {
+        var lines = 0
+        /// A line was written in part.
+        var isTorn = false
+    }
+
+    let count = Mutex(Count())
+}
+
 /// Lines for people, machines or journald's reading of stderr, written to a file descriptor in one piece each.
 package struct LineLogSink: LogSink {
     /// The form of a line.
@@ -130,18 +141,39 @@ package struct LineLogSink: LogSink {
     }
 
     private let form: Form
-    private let write: @Sendable (String) -> Void
+    private let write: @Sendable (String) throws -> Void
+    private let lost = LostLines()
 
-    package init(form: Form, write: @escaping @Sendable (String) -> Void = LineLogSink.standardError) {
+    package init(
+        form: Form,
+        write: @escaping @Sendable (String) throws -> Void = { try StandardStream.error.write($0) }
+    ) {
         self.form = form
         self.write = write
     }
 
-    package static let standardError: @Sendable (String) -> Void = { line in
-        FileHandle.standardError.write(Data(line.utf8))
+    /// A line that cannot be written, because the disk of the log is full or its reader has gone, is counted; the first
+    /// that can be is preceded by how many were lost.
+    package func write(_ entry: LogEntry) {
+        lost.count.withLock { lost in
+            var text = Self.line(entry, form: form)
+            if lost.lines > 0 {
+                var word = entry
+                word.level = .warning
+                word.message = "Lines of this log could not be written"
+                word.metadata = [("lines", String(lost.lines))]
+                // What was cut off in its middle is ended first.
+                text = (lost.isTorn ? "\n" : "") + Self.line(word, form: form) + text
+            }
+            do {
+                try write(text)
+                lost = LostLines.Count()
+            } catch {
+                lost.lines += 1
+                if let failure = error as? StandardStream.WriteFailure, failure.written > 0 { lost.isTorn = true }
+            }
+        }
     }
-
-    package func write(_ entry: LogEntry) { write(Self.line(entry, form: form)) }
 
     static func line(_ entry: LogEntry, form: Form) -> String {
         switch form {

@@ -254,6 +254,12 @@ package struct StatusText: Sendable {
             lines.append("")
             let certainty = image.certainty.flatMap { $0 == "certain" ? nil : ", \($0)" } ?? ""
             lines.append("  " + style.fitted("\(image.state)\(certainty)  \(image.source)", indent: 2))
+            if image.isOutOfReach == true {
+                lines += style.wrapped(
+                    "cloned where no mapping leads: it cannot be pulled from there by this name",
+                    indent: 4
+                )
+            }
             if !image.destination.isEmpty {
                 let route = [image.route, image.routeDetail].compactMap(\.self).joined(separator: " ")
                 lines.append(
@@ -309,7 +315,7 @@ extension StatusReport.Focus {
     var standing: StatusReport.Standing? {
         guard kind != "image" || images.count > 1 else { return nil }
         var standing = StatusReport.Standing()
-        for image in images where image.certainty != "inactive" { standing.add(image) }
+        for image in images where image.counts { standing.add(image) }
         standing.unresolved = unresolved.count
         standing.waits = StatusReport.Wait.grouped(standing.waits)
         return standing

@@ -82,7 +82,7 @@ extension StatusQuery {
         let images = try focusImages(kinds: ["version", "learned"], subject: text, isLive: true)
         let unresolved = try focusUnresolved(kinds: ["version"], subject: text, isLive: true)
         // An image that several versions need is counted once.
-        for image in images where image.certainty != "inactive" {
+        for image in images where image.counts {
             total.add(image)
         }
         total.waits = StatusReport.Wait.grouped(total.waits)
@@ -168,6 +168,11 @@ extension StatusQuery {
                 image.certainty = certainty
                 all.append(image)
             }
+        }
+        // An image that no mapping reaches says so; a second place that it is cloned to is no help to whoever wants it.
+        let unreachable = Set(all.filter { $0.destination.isEmpty }.map(\.source))
+        for index in all.indices where !all[index].destination.isEmpty && unreachable.contains(all[index].source) {
+            all[index].isOutOfReach = true
         }
         let order = ["blocked": 0, "retrying": 1, "cloning": 2, "pending": 3, "ready": 4]
         return all.sorted {

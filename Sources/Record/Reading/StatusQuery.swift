@@ -45,7 +45,7 @@ struct StatusQuery {
     // MARK: Runs
 
     /// Live runs with the standing of their images; those that wait first, then by age.
-    func runs() throws -> StatusReport.Part<StatusReport.RunStatus> {
+    func runs() throws -> (part: StatusReport.Part<StatusReport.RunStatus>, counts: StatusReport.RunCounts) {
         let standings = try standings(
             demand: "demand.kind = 'run' AND demand.endedAt IS NULL",
             unresolved: "kind = 'run' AND endedAt IS NULL"
@@ -60,7 +60,7 @@ struct StatusQuery {
         )
         let all = rows.map { row in Self.runStatus(row, standings[row["key"] as String]) }
         let sorted = all.filter { !$0.standing.isReady } + all.filter(\.standing.isReady)
-        return .init(total: all.count, shown: Array(sorted.prefix(extent.runs)))
+        return (.init(total: all.count, shown: Array(sorted.prefix(extent.runs))), StatusReport.RunCounts(all))
     }
 
     static func runStatus(_ row: Row, _ standing: StatusReport.Standing?) -> StatusReport.RunStatus {
@@ -95,7 +95,7 @@ struct StatusQuery {
                 SELECT demand.subject, image.state, image.registry, image.failureClass, COUNT(*) AS images,
                     MAX(image.dueAt) AS until
                 FROM demand JOIN image ON image.id = demand.imageID
-                WHERE \(demand) AND demand.certainty <> 'inactive'
+                WHERE \(demand) AND demand.certainty <> 'inactive' AND NOT (\(Self.isOutOfReach))
                 GROUP BY demand.subject, image.state, image.registry, image.failureClass
                 """,
             arguments: arguments
@@ -119,6 +119,60 @@ struct StatusQuery {
         )
         for row in mentions { standings[row["subject"], default: .init()].unresolved = row["mentions"] }
         return standings
+    }
+
+    /// An image that no mapping reaches may be cloned all the same (`clone.unmapped`): then it has a second row, with a
+    /// place where whoever wants it cannot pull it. Only the first row, which is blocked, says how it stands for them.
+    static let isOutOfReach = """
+        image.destination <> '' AND EXISTS (SELECT 1 FROM image AS bare JOIN demand AS same ON same.imageID = bare.id
+            WHERE bare.source = image.source AND bare.destination = '' AND same.kind = demand.kind
+            AND same.subject = demand.subject AND (same.endedAt IS NULL) = (demand.endedAt IS NULL))
+        """
+
+    // MARK: Workflows
+
+    /// Versions that runs would stand still of if they began now: an image that is certain to be used is blocked, or every
+    /// image is.
+    ///
+    /// It grows with what is blocked, not with what is wanted.
+    func stuckWorkflows() throws -> StatusReport.StuckWorkflows? {
+        let rows = try Row.fetchAll(
+            database,
+            sql: """
+                SELECT demand.subject, COUNT(DISTINCT image.id) AS images, MAX(demand.certainty = 'certain') AS isSure,
+                    (SELECT COUNT(DISTINCT other.imageID) FROM demand AS other WHERE other.kind IN ('version', 'learned')
+                        AND other.subject = demand.subject AND other.endedAt IS NULL
+                        AND other.certainty <> 'inactive') AS total
+                FROM image CROSS JOIN demand ON demand.imageID = image.id
+                WHERE image.state = 'blocked' AND demand.kind IN ('version', 'learned') AND demand.endedAt IS NULL
+                    AND demand.certainty <> 'inactive'
+                GROUP BY demand.subject ORDER BY demand.subject
+                """
+        )
+        let stuck = rows.filter { row in (row["isSure"] as Bool) || (row["images"] as Int) >= (row["total"] as Int) }
+        guard let first = stuck.first else { return nil }
+        return StatusReport.StuckWorkflows(total: stuck.count, first: first["subject"], images: first["images"])
+    }
+
+    // MARK: Troubles
+
+    /// What the daemon said of itself, with what single lists met on their way.
+    func troubles() throws -> [StatusReport.Trouble] {
+        try Row.fetchAll(
+            database,
+            sql: """
+                SELECT part, what, since FROM trouble
+                UNION ALL SELECT name, trouble, startedAt FROM sweep WHERE trouble IS NOT NULL
+                    AND name NOT IN (SELECT part FROM trouble)
+                ORDER BY part
+                """
+        ).map { row in
+            StatusReport.Trouble(
+                part: row["part"],
+                what: row["what"],
+                since: (row["since"] as Milliseconds?).map(Date.init(milliseconds:))
+            )
+        }
     }
 
     // MARK: Images
@@ -291,6 +345,9 @@ extension StatusReport.Standing {
 }
 
 extension StatusReport.ImageStatus {
+    /// Whether the standing of whoever wants it counts it.
+    package var counts: Bool { certainty != "inactive" && isOutOfReach != true }
+
     init(_ row: Row) {
         self.init(
             source: row["source"],

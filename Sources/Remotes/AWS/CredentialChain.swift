@@ -16,6 +16,8 @@ package actor CredentialChain {
     /// Grows with every set of credentials found.
     private var generation = 0
     private var pausedUntil: Duration?
+    /// Why the last refresh failed, while those from before still hold; nil: it did not.
+    package private(set) var refreshTrouble: String?
     /// Callers that wait for the one that fetches; nil: nobody fetches.
     private var waiters: [CheckedContinuation<Void, Never>]?
 
@@ -85,6 +87,7 @@ package actor CredentialChain {
                 held = found
                 generation += 1
                 pausedUntil = nil
+                refreshTrouble = nil
             } else if let held, isOver(held) {
                 // Where they came from gives none any more: what has ended helps nobody.
                 throw AWSError(
@@ -93,10 +96,13 @@ package actor CredentialChain {
                     message: "those from \(held.provider) have ended, and no provider gives others",
                     kind: .noCredentials
                 )
+            } else if held != nil {
+                refreshTrouble = "no provider has any now"
             }
             return held
         } catch {
             pausedUntil = timeline.elapsed() + Self.pause
+            refreshTrouble = "\(error)"
             if let held, !isOver(held) { return held }
             throw error
         }

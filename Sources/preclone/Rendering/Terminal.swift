@@ -50,9 +50,10 @@ struct Terminal: Sendable, Hashable {
     }
 
     /// A line on standard output.
-    static func print(_ text: String) {
-        FileHandle.standardOutput.write(Data((text + "\n").utf8))
-    }
+    static func print(_ text: String) throws(StandardStream.WriteFailure) { try write(text + "\n") }
+
+    /// Text on standard output as it is.
+    static func write(_ text: String) throws(StandardStream.WriteFailure) { try StandardStream.output.write(text) }
 
     /// Whether standard error is a person's terminal, where a line may be drawn again.
     static var isInteractive: Bool { isatty(STDERR_FILENO) == 1 }
@@ -62,12 +63,12 @@ struct Terminal: Sendable, Hashable {
 
     /// A line for people on standard error that the next one replaces.
     static func status(_ text: String) {
-        FileHandle.standardError.write(Data(("\r\u{1B}[K" + PrintableText.stripped(text)).utf8))
+        remark("\r\u{1B}[K" + PrintableText.stripped(text))
     }
 
     /// A remark for people, on standard error.
     static func note(_ text: String) {
-        FileHandle.standardError.write(Data("note: \(PrintableText.stripped(text))\n".utf8))
+        remark("note: \(PrintableText.stripped(text))\n")
     }
 
     /// An error for people, one line, and what to do about it on a second.
@@ -75,8 +76,11 @@ struct Terminal: Sendable, Hashable {
         let lines = message.split(separator: "\n", omittingEmptySubsequences: true)
         var text = lines.map { "error: \(PrintableText.stripped(String($0)))\n" }.joined()
         if let hint { text += "hint: \(PrintableText.stripped(hint))\n" }
-        FileHandle.standardError.write(Data(text.utf8))
+        remark(text)
     }
+
+    /// On standard error; where that takes nothing, there is nobody left to tell, and the exit code says how it ended.
+    static func remark(_ text: String) { try? StandardStream.error.write(text) }
 }
 
 /// The meaning of a piece of text, which a terminal may show by colour.

@@ -49,6 +49,12 @@ struct RecordFaultTests {
                     try world.startRun("more", of: more)
                     try await world.until("word of the full disk") { daemon.standardError.contains("disk is full") }
                     #expect(daemon.isRunning)
+                    let status = try await world.run("status")
+                    #expect(status.standardOutput.hasPrefix("degraded: disk full: "), "\(status.standardOutput)")
+                    #expect(status.code == 4)
+                    try await world.until("the daemon's own word") {
+                        try await world.run("status").standardOutput.contains("database or disk is full")
+                    }
                     // What was ready can still be read.
                     #expect(try world.states()[first[0]] == "ready")
                     try FileManager.default.removeItem(atPath: ballast)
