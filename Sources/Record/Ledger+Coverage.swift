@@ -12,7 +12,7 @@ extension Ledger {
         try database.read {
             try RunRow.fetchAll(
                 $0,
-                sql: """
+                cached: """
                     SELECT * FROM run WHERE endedAt IS NOT NULL AND learnedAt IS NULL AND surveyedAt IS NOT NULL
                     AND status NOT IN ('DELETED', 'CANCELLED') AND COALESCE(workflowType, '') <> 'READY2RUN'
                     AND (SELECT COUNT(*) FROM coverage WHERE coverage.inspection IS run.inspection

@@ -16,14 +16,14 @@ extension Ledger {
             for level in 0...urgency.rawValue {
                 let rows = try ImageRecord.fetchCursor(
                     database,
-                    sql: Self.dueImages,
+                    cached: Self.dueImages,
                     arguments: [level, now.milliseconds]
                 )
                 while let row = try rows.next() {
                     if pausedRegistries.contains(row.registry) { continue }
                     if let ids, !ids.contains(row.id) { continue }
                     try database.execute(
-                        sql: "UPDATE image SET state = 'cloning', updatedAt = ? WHERE id = ?",
+                        cached: "UPDATE image SET state = 'cloning', updatedAt = ? WHERE id = ?",
                         arguments: [now.milliseconds, row.id]
                     )
                     return row
@@ -44,7 +44,7 @@ extension Ledger {
         try database.read { database in
             try Milliseconds.fetchOne(
                 database,
-                sql: """
+                cached: """
                     SELECT MIN(dueAt) FROM image WHERE state IN ('pending', 'retrying', 'blocked') AND dueAt > ?
                     """,
                 arguments: [now.milliseconds]
@@ -150,7 +150,7 @@ extension Ledger {
                     "counted": update.countsAsAttempt ? 1 : 0, "failed": update.isFailure ? 1 : 0, "at": at,
                 ]
             )
-            try database.execute(sql: "DELETE FROM progress WHERE imageID = ?", arguments: [imageID])
+            try database.execute(cached: "DELETE FROM progress WHERE imageID = ?", arguments: [imageID])
             guard let attempt else { return }
             try database.execute(
                 sql: """
@@ -239,7 +239,7 @@ extension Ledger {
     package func verified(_ imageID: Int64, access: HealthOmicsAccess, now: Date) throws {
         try database.write { database in
             try database.execute(
-                sql: "UPDATE image SET verifiedAt = ?, access = ? WHERE id = ?",
+                cached: "UPDATE image SET verifiedAt = ?, access = ? WHERE id = ?",
                 arguments: [now.milliseconds, access.rawValue, imageID]
             )
         }
@@ -256,7 +256,7 @@ extension Ledger {
     ) throws {
         try database.write { database in
             try database.execute(
-                sql: """
+                cached: """
                     INSERT INTO progress (imageID, startedAt, updatedAt, bytesDone, bytesTotal, bytesPerSecond)
                     VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (imageID) DO UPDATE SET updatedAt = excluded.updatedAt,
                         bytesDone = excluded.bytesDone, bytesTotal = excluded.bytesTotal,

@@ -33,7 +33,7 @@ extension Ledger {
     /// Requests that are not done, oldest first.
     package func openRequests() throws -> [CloneRequestRow] {
         try database.read {
-            try CloneRequestRow.fetchAll($0, sql: "SELECT * FROM request WHERE state <> 'done' ORDER BY id LIMIT 500")
+            try CloneRequestRow.fetchAll($0, cached: "SELECT * FROM request WHERE state <> 'done' ORDER BY id LIMIT 500")
         }
     }
 

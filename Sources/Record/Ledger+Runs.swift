@@ -15,7 +15,7 @@ extension Ledger {
             for run in sightings {
                 let known = try Row.fetchOne(
                     database,
-                    sql: "SELECT status, endedAt FROM run WHERE key = ?",
+                    cached: "SELECT status, endedAt FROM run WHERE key = ?",
                     arguments: [run.key]
                 )
                 if let known {
@@ -63,7 +63,7 @@ extension Ledger {
         try database.write { database in
             let rows = try RunRow.fetchAll(
                 database,
-                sql: "SELECT * FROM run WHERE endedAt IS NULL AND seenAt < ?",
+                cached: "SELECT * FROM run WHERE endedAt IS NULL AND seenAt < ?",
                 arguments: [seenBefore.milliseconds]
             ).filter { !liveKeys.contains($0.key) }
             for row in rows {
@@ -95,7 +95,7 @@ extension Ledger {
         try database.read {
             try RunRow.fetchAll(
                 $0,
-                sql: """
+                cached: """
                     SELECT * FROM run WHERE endedAt IS NULL AND surveyDueAt IS NOT NULL AND surveyDueAt <= ?
                     ORDER BY surveyDueAt, createdAt LIMIT ?
                     """,
@@ -109,7 +109,7 @@ extension Ledger {
         try database.read {
             try Milliseconds.fetchOne(
                 $0,
-                sql: "SELECT MIN(surveyDueAt) FROM run WHERE endedAt IS NULL AND surveyDueAt > ?",
+                cached: "SELECT MIN(surveyDueAt) FROM run WHERE endedAt IS NULL AND surveyDueAt > ?",
                 arguments: [now.milliseconds]
             ).map(Date.init(milliseconds:))
         }
@@ -174,7 +174,7 @@ extension Ledger {
         try database.read {
             try String.fetchSet(
                 $0,
-                sql: """
+                cached: """
                     SELECT DISTINCT batchID FROM run WHERE batchID IS NOT NULL AND surveyedAt IS NULL
                     AND endedAt IS NULL AND surveyDueAt IS NOT NULL AND surveyAttempts = 0
                     """

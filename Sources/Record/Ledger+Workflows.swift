@@ -102,7 +102,7 @@ extension Ledger {
         try database.read {
             try VersionRow.fetchAll(
                 $0,
-                sql: """
+                cached: """
                     SELECT version.* FROM version JOIN workflow ON workflow.id = version.workflowID
                     WHERE version.status = 'ACTIVE' AND workflow.type = 'PRIVATE' AND workflow.status <> 'DELETED'
                     AND (surveyedDigest IS NULL OR surveyedDigest <> COALESCE(version.digest, '?'))
@@ -121,7 +121,7 @@ extension Ledger {
         try database.read {
             try String.fetchAll(
                 $0,
-                sql: """
+                cached: """
                     SELECT id FROM workflow WHERE type = 'PRIVATE' AND status NOT IN ('DELETED', 'FAILED')
                     AND (sweptAt IS NULL OR sweptAt < :before)
                     ORDER BY sweptAt IS NOT NULL, COALESCE(lastRunAt, 0) >= :recent DESC, sweptAt, id LIMIT :limit
@@ -138,7 +138,7 @@ extension Ledger {
         try database.read {
             try Int.fetchOne(
                 $0,
-                sql: "SELECT COUNT(*) FROM workflow WHERE type = 'PRIVATE' AND status NOT IN ('DELETED', 'FAILED')"
+                cached: "SELECT COUNT(*) FROM workflow WHERE type = 'PRIVATE' AND status NOT IN ('DELETED', 'FAILED')"
             ) ?? 0
         }
     }
@@ -148,7 +148,7 @@ extension Ledger {
         try database.read {
             try String.fetchAll(
                 $0,
-                sql: """
+                cached: """
                     SELECT id FROM workflow WHERE type = 'PRIVATE' AND status NOT IN ('DELETED', 'FAILED')
                     AND (lastRunAt >= ? OR createdAt >= ?) ORDER BY id
                     """,
@@ -216,17 +216,17 @@ extension Ledger {
     package func firstStart(now: Date) throws -> Date {
         try database.write { database in
             try database.execute(
-                sql: "INSERT OR IGNORE INTO setting (key, value) VALUES ('firstStart', ?)",
+                cached: "INSERT OR IGNORE INTO setting (key, value) VALUES ('firstStart', ?)",
                 arguments: [String(now.milliseconds)]
             )
-            let text = try String.fetchOne(database, sql: "SELECT value FROM setting WHERE key = 'firstStart'")
+            let text = try String.fetchOne(database, cached: "SELECT value FROM setting WHERE key = 'firstStart'")
             return text.flatMap(Milliseconds.init).map(Date.init(milliseconds:)) ?? now
         }
     }
 
     package func sweep(_ name: String) throws -> (position: String?, started: Date?, finished: Date?)? {
         try database.read {
-            try Row.fetchOne($0, sql: "SELECT * FROM sweep WHERE name = ?", arguments: [name]).map { row in
+            try Row.fetchOne($0, cached: "SELECT * FROM sweep WHERE name = ?", arguments: [name]).map { row in
                 (
                     row["position"], (row["startedAt"] as Milliseconds?).map(Date.init(milliseconds:)),
                     (row["finishedAt"] as Milliseconds?).map(Date.init(milliseconds:))
@@ -247,7 +247,7 @@ extension Ledger {
     ) throws {
         try database.write {
             try $0.execute(
-                sql: """
+                cached: """
                     INSERT INTO sweep (name, startedAt, finishedAt, trouble, period) VALUES (?, ?, ?, ?, ?)
                     ON CONFLICT (name) DO UPDATE SET startedAt = excluded.startedAt, period = excluded.period,
                         finishedAt = CASE WHEN excluded.trouble IS NULL THEN excluded.finishedAt ELSE finishedAt END,

@@ -172,6 +172,7 @@ final class DaemonHost: Sendable {
             now: world.clock.now.addingTimeInterval(world.ahead)
         )
         world.noteAsked(id, image: image)
+        daemon?.ring()
     }
 
     func change(_ change: ConfigurationChange, reloading: Bool = true) throws {

@@ -15,6 +15,7 @@ package struct Daemon: Service {
     /// Those whose passes make up one round of `run --once`, in the order of the image's way.
     package let roundLoops: [any WorkLoop]
     let pulse: LoopPulse
+    private let idle: Duration
     let timeline: Timeline
     let logger: Logger
 
@@ -24,6 +25,7 @@ package struct Daemon: Service {
         loops: [any WorkLoop],
         roundLoops: [any WorkLoop],
         pulse: LoopPulse,
+        idle: Duration = RecordPace().idle,
         timeline: Timeline,
         logger: Logger
     ) {
@@ -32,6 +34,7 @@ package struct Daemon: Service {
         self.loops = loops
         self.roundLoops = roundLoops
         self.pulse = pulse
+        self.idle = idle
         self.timeline = timeline
         self.logger = logger
     }
@@ -43,7 +46,7 @@ package struct Daemon: Service {
             logger.notice("Clones of the last process go on", metadata: ["images": "\(recovered)"])
         }
         let stop = StopFlag()
-        let runner = LoopRunner(timeline: timeline, pulse: pulse, logger: logger)
+        let runner = LoopRunner(timeline: timeline, pulse: pulse, idle: idle, logger: logger)
         try await withGracefulShutdownHandler {
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for loop in loops {

@@ -16,17 +16,18 @@ package protocol WorkLoop: Sendable {
 
 /// Runs a loop until its task is cancelled. A failing pass is logged and tried again after a growing pause.
 package struct LoopRunner: Sendable {
-    /// Waits are cut to this and to the pulse's stride, so that a loop with nothing to do still gives signs of life.
-    private static let longestWait = Duration.seconds(10)
     private static let longestPause = Duration.seconds(60)
 
     let timeline: Timeline
     let pulse: LoopPulse
+    /// Waits are cut to this and to the pulse's stride, so that a loop with nothing to do still gives signs of life.
+    private let idle: Duration
     let logger: Logger
 
-    package init(timeline: Timeline, pulse: LoopPulse, logger: Logger) {
+    package init(timeline: Timeline, pulse: LoopPulse, idle: Duration = RecordPace().idle, logger: Logger) {
         self.timeline = timeline
         self.pulse = pulse
+        self.idle = idle
         self.logger = logger
     }
 
@@ -64,7 +65,7 @@ package struct LoopRunner: Sendable {
         while !Task.isCancelled {
             let left = end - timeline.elapsed()
             guard left > .zero else { return }
-            let slice = min(left, Self.longestWait, pulse.stride)
+            let slice = min(left, idle, pulse.stride)
             if let bell {
                 if await bell.wait(atMost: slice, on: timeline) { return }
             } else {

@@ -17,6 +17,8 @@ package struct Works: Sendable {
     package let surveyor: Surveyor
     /// The queue of events that the configuration in force names.
     package let events: @Sendable () -> SQSClient?
+    /// How often loops look at a record in which others may have written.
+    package let pace: RecordPace
 
     package init(
         ledger: Ledger,
@@ -27,7 +29,8 @@ package struct Works: Sendable {
         registries: RegistryClients,
         cloner: Cloner,
         surveyor: Surveyor,
-        events: @escaping @Sendable () -> SQSClient? = { nil }
+        events: @escaping @Sendable () -> SQSClient? = { nil },
+        pace: RecordPace = RecordPace()
     ) {
         self.ledger = ledger
         self.settings = settings
@@ -38,6 +41,7 @@ package struct Works: Sendable {
         self.cloner = cloner
         self.surveyor = surveyor
         self.events = events
+        self.pace = pace
     }
 
     /// The desk that `preclone clone` uses when it works alone.
@@ -107,7 +111,7 @@ package struct Works: Sendable {
                 )
             },
             pausedRegistries: { [registries] in await registries.paused() },
-            stride: pulse.stride,
+            stride: min(pace.idle, pulse.stride),
             beat: { pulse.beat("dispatcher") },
             ended: { image, outcome in await recorder.keep(image, outcome) }
         )
@@ -157,6 +161,7 @@ package struct Works: Sendable {
             account: account,
             settings: settings,
             timeline: timeline,
+            interval: pace.requests,
             demanded: demanded
         )
         let retention = RetentionLoop(
@@ -202,8 +207,23 @@ package struct Works: Sendable {
                 requests, runs, surveys, workflows, versions, definitions, learner, requests, refresh, retention,
             ],
             pulse: pulse,
+            idle: pace.idle,
             timeline: timeline,
             logger: logger
         )
+    }
+}
+
+/// How often loops look at a record in which other processes may have written: whoever asks for an image or a retry rings
+/// no bell here.
+package struct RecordPace: Sendable, Hashable {
+    /// Between two looks for new requests.
+    package var requests: Duration
+    /// The longest wait of any other loop.
+    package var idle: Duration
+
+    package init(requests: Duration = .seconds(1), idle: Duration = .seconds(10)) {
+        self.requests = requests
+        self.idle = idle
     }
 }
