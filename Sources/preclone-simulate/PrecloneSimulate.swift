@@ -22,8 +22,8 @@ struct PrecloneSimulate: ParsableCommand {
     @Option(help: "How many days each of them has; parts of one too.")
     var days = 1.0
 
-    @Option(help: "Hours at the end in which nothing goes wrong; below 26 it is not asked whether all gets ready.")
-    var calm = 26.0
+    @Option(help: "Hours at the end in which nothing goes wrong, after which all that can be ready must be; 0: none.")
+    var bound = 26.0
 
     @Flag(help: "Few workflows, images and runs, as in the tests.")
     var small = false
@@ -36,13 +36,15 @@ struct PrecloneSimulate: ParsableCommand {
 
     func validate() throws {
         guard days > 0 else { throw ValidationError("--days \(days): give more than 0.") }
-        guard calm >= 0 else { throw ValidationError("--calm \(calm): give at least 0.") }
+        guard bound >= 0 else { throw ValidationError("--bound \(bound): give at least 0.") }
         guard seeds > 0 else { throw ValidationError("--seeds 0: give at least 1.") }
     }
 
     func run() throws {
         try DeterministicProcess.enter()
-        let folder = FileManager.default.temporaryDirectory.appending(
+        // In memory where that can be had: the record is written at every step.
+        let memory = FileManager.default.isWritableFile(atPath: "/dev/shm") ? URL(filePath: "/dev/shm") : nil
+        let folder = (memory ?? FileManager.default.temporaryDirectory).appending(
             path: "preclone-simulate-\(ProcessInfo.processInfo.processIdentifier)"
         )
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
@@ -71,7 +73,7 @@ struct PrecloneSimulate: ParsableCommand {
         let start = clock.now
         let tell: (@Sendable (String) -> Void)? = trace ? { @Sendable line in Swift.print(line) } : nil
         let story = StoryGenerator.story(seed: seed, days: days, scale: small ? .small : .whole)
-        let result = try Simulation(story, calm: .seconds(calm * 3_600)).run(folder: "definitions", tell: tell)
+        let result = try Simulation(story, bound: .seconds(bound * 3_600)).run(folder: "definitions", tell: tell)
         let hash = String(result.trace, radix: 16)
         let (seconds, attoseconds) = (clock.now - start).components
         let spent = "\(seconds).\(String(1000 + attoseconds / 1_000_000_000_000_000).dropFirst())"
