@@ -193,6 +193,11 @@ final class DaemonHost: Sendable {
         daemon?.ring()
     }
 
+    func retry() throws {
+        _ = try record.retry(nil, caller: "user ann", now: world.clock.now.addingTimeInterval(world.ahead))
+        daemon?.ring()
+    }
+
     func change(_ change: ConfigurationChange, reloading: Bool = true) throws {
         let (daemon, configuration) = state.withLock { state in
             change.apply(to: &state.configuration)

@@ -184,7 +184,7 @@ package final class SimulatedDaemon: Sendable {
                 settings.current.watch.events.queueUrl.map { SQSClient(client: client(.sqs), queueURL: $0) }
             },
             // Whoever writes into the record rings here; so idle loops need not look every second of a simulated year.
-            pace: RecordPace(requests: .seconds(60), idle: .seconds(60))
+            pace: RecordPace(requests: .seconds(120), idle: .seconds(120))
         )
     }
 
@@ -196,7 +196,7 @@ package final class SimulatedDaemon: Sendable {
             WorkerIdentity(pid: 1, version: Version.current, mode: "run"),
             now: timeline.now()
         )
-        let pulse = LoopPulse(watchdog: .seconds(180), timeline: timeline) { _ = try? ledger.beat(now: timeline.now()) }
+        let pulse = LoopPulse(watchdog: .seconds(360), timeline: timeline) { _ = try? ledger.beat(now: timeline.now()) }
         let daemon = works.daemon(pulse: pulse, logger: logger)
         running.withLock { $0 = daemon }
         try await withLogger(logger) { _ in

@@ -103,7 +103,7 @@ package struct Simulation: Sendable {
             group.addTask {
                 while true {
                     try await clock.sleep(Inspector.interval)
-                    try inspector.look(host.record, isRunning: host.daemon != nil)
+                    try inspector.look(host.record, host.configuration, isRunning: host.daemon != nil)
                 }
             }
             for step in story.steps {
@@ -118,8 +118,12 @@ package struct Simulation: Sendable {
                 trace.add("\(Moment(clock.elapsed)) from now on nothing goes wrong")
                 world.calm()
                 try host.setDiskFull(false)
-                try await clock.sleep(bound)
-                try inspector.look(host.record, isRunning: true)
+                let quiet = min(bound / 2, .seconds(3_600))
+                try await clock.sleep(bound - quiet)
+                inspector.quietBegins()
+                try await clock.sleep(quiet)
+                inspector.quietEnds(after: quiet)
+                try inspector.look(host.record, host.configuration, isRunning: true)
                 try inspector.finish(host.record, bound: bound)
             }
             inspector.ended(host.troubles)
@@ -136,7 +140,10 @@ package struct Simulation: Sendable {
         world.carryOut(event)
         switch event {
         case .ask(let image, let user): try host.ask(image, user: user)
-        case .reload(let change): try host.change(change)
+        case .reload(let change):
+            if case .deny(let registry) = change { inspector.denies(registry) }
+            try host.change(change)
+        case .retry: try host.retry()
         case .kill(let point):
             try host.kill(point)
             try inspector.checkRecord(host.record)
