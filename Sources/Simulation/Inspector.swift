@@ -32,6 +32,8 @@ final class Inspector: Sendable {
         var found: [Violation] = []
         var requests = 0
         var repositoriesMade = 0
+        /// When Docker Hub counted a pull of ours.
+        var pulls: [Duration] = []
         /// Requests of the quiet hour, by operation; nil before it.
         var quiet: [String: Int]?
     }
@@ -76,6 +78,11 @@ final class Inspector: Sendable {
             state.quiet?[name, default: 0] += 1
             if request.operation == "CreateRepository", request.status == 200 { state.repositoriesMade += 1 }
         }
+        if request.host == "registry-1.docker.io", request.method == "GET", request.target.contains("/manifests/"),
+            request.status == 200 || request.status == 404
+        {
+            state.withLock { $0.pulls.append(request.at) }
+        }
         let isAWS = request.host.hasSuffix(".amazonaws.com")
         if let denied, request.host == denied {
             report(.deniedIsNeverAsked, denied, "\(request.method) \(request.host)\(request.target)")
@@ -114,6 +121,34 @@ final class Inspector: Sendable {
         try checkRuns(record, images, configuration, isRunning: isRunning)
         try checkStatus(record, isRunning: isRunning)
         try checkAnswers(record)
+        try checkPulls(record)
+    }
+
+    /// The record knows of each pull that the registry counts, and reserves it before.
+    private func checkPulls(_ record: Ledger) throws {
+        let window = Duration.seconds(18_000)
+        let now = world.clock.elapsed
+        // By a clock that was wrong the rows say other times.
+        guard world.clockRightFor > window + .seconds(3_600) else { return }
+        let counted = state.withLock { state in
+            state.pulls.removeAll { $0 < now - window }
+            return state.pulls.count
+        }
+        let since = world.clock.now.addingTimeInterval(-window.seconds - 1_800).milliseconds
+        let known = try record.database.read {
+            try Int.fetchOne(
+                $0,
+                sql: "SELECT count(*) FROM pull WHERE host = 'docker.io' AND at >= ?",
+                arguments: [since]
+            )
+        }
+        if counted > known ?? 0 {
+            report(
+                .limitsHold,
+                "docker.io",
+                "Docker Hub counted \(counted) pulls in five hours, the record \(known ?? 0)"
+            )
+        }
     }
 
     /// The story of each image, as far as its row tells it.

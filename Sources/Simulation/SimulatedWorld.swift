@@ -20,6 +20,7 @@ package final class SimulatedWorld: Sendable {
         var touched: [String: Duration] = [:]
         var asked: [Asked] = []
         var ahead = 0.0
+        var clockSetAt = Duration.zero
         /// Since when nothing but the daemon has gone wrong; nil: something does.
         var spells: Set<Int> = []
         var down: Set<String> = []
@@ -184,7 +185,11 @@ package final class SimulatedWorld: Sendable {
             guard let effect = Fault.Effect(rawValue: effect) else { return }
             sandbox.add(Fault(effect, service: service, operation: operation, times: times))
             trouble { _ in }
-        case .clock(let ahead): trouble { $0.ahead = ahead }
+        case .clock(let ahead):
+            trouble { state in
+                state.ahead = ahead
+                state.clockSetAt = now
+            }
         case .diskFull(let isFull): trouble { $0.full = isFull }
         case .kill, .stop, .reload, .ask, .retry: break
         }
@@ -202,6 +207,7 @@ package final class SimulatedWorld: Sendable {
             state.spellHosts = [:]
             state.denied = false
             state.full = false
+            if state.ahead != 0 { state.clockSetAt = clock.elapsed }
             state.ahead = 0
             state.lastTrouble = clock.elapsed
             return down
@@ -331,6 +337,8 @@ package final class SimulatedWorld: Sendable {
     // MARK: What is true
 
     var ahead: Double { state.withLock { $0.ahead } }
+    /// How long the daemon's clock has been right.
+    var clockRightFor: Duration { state.withLock { $0.ahead == 0 ? clock.elapsed - $0.clockSetAt : .zero } }
     var isDiskFull: Bool { state.withLock { $0.full } }
     var kills: Int { state.withLock { $0.kills } }
     var lastTouched: [String: Duration] { state.withLock { $0.touched } }
