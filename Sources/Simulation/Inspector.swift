@@ -198,6 +198,7 @@ final class Inspector: Sendable {
             if let wrong = wrong(with: image, at: place) {
                 report(.readyIsReady, image.source, "\(image.source) is said to be ready, but \(wrong)")
             } else {
+                checkOrigin(of: image, at: place)
                 state.withLock { _ = $0.whole.insert(image.id) }
             }
         }
@@ -219,12 +220,18 @@ final class Inspector: Sendable {
         }
         let isReadable = world.sandbox.policy(of: place.repository)?.contains("omics.amazonaws.com") == true
         if image.access == .accessible, !isReadable { return "HealthOmics may not read \(place.repository)" }
-        let builds = world.builds(of: image.source)
-        let isKnown = builds.contains { build in
-            [build.digest, build.platformDigest].contains(platform) || build.digest == holding.digest
-        }
-        if !builds.isEmpty, !isKnown { return "\(holding.digest.prefix(19)) never was \(image.source) upstream" }
         return nil
+    }
+
+    private func checkOrigin(of image: ImageRecord, at place: SimulatedWorld.Place) {
+        let builds = world.builds(of: image.source)
+        guard !builds.isEmpty, let holding = world.sandbox.holding(place.repository, place.tag) else { return }
+        let held = [holding.digest, holding.platformDigest]
+        if !builds.contains(where: {
+            held.contains($0.digest) || ($0.platformDigest.map { held.contains($0) } ?? false)
+        }) {
+            report(.theRightImage, image.source, "\(image.destination) holds \(holding.digest.prefix(19))")
+        }
     }
 
     /// The repository and tag of an ECR URI.

@@ -8,7 +8,7 @@ import Testing
     @Test(arguments: [1, 2])
     func nothingBreaks(half: Int) throws {
         let played = try SimulateProgram([
-            "--seed", "\(half * 100)", "--seeds", "4", "--days", "0.5", "--bound", "0.1", "--size", "tiny",
+            "--seed", "\(half * 100)", "--seeds", "3", "--days", "0.25", "--bound", "0.1", "--size", "tiny",
         ])
         #expect(played.code == 0, "\(played.output)")
     }
