@@ -42,7 +42,7 @@ extension Ledger {
     package func beat(now: Date) throws -> Duration? {
         try database.write {
             let back = try Self.followClock($0, now: now)
-            try $0.execute(sql: "UPDATE daemon SET beatAt = ?", arguments: [now.milliseconds])
+            try $0.execute(cached: "UPDATE daemon SET beatAt = ?", arguments: [now.milliseconds])
             return back
         }
     }
@@ -51,7 +51,7 @@ extension Ledger {
     /// are past: without this an image that waits a minute would wait a day.
     @discardableResult
     private static func followClock(_ database: Database, now: Date) throws -> Duration? {
-        let beat = try Milliseconds.fetchOne(database, sql: "SELECT beatAt FROM daemon WHERE id = 1")
+        let beat = try Milliseconds.fetchOne(database, cached: "SELECT beatAt FROM daemon WHERE id = 1")
         guard let back = beat.map({ $0 - now.milliseconds }), back > 60_000 else { return nil }
         for (table, columns) in [
             ("image", ["dueAt", "firstAttemptAt", "verifiedAt", "upstreamSeenAt"]),
@@ -87,7 +87,7 @@ extension Ledger {
     package func polled(trouble: String?, now: Date) throws {
         try database.write {
             try $0.execute(
-                sql: """
+                cached: """
                     UPDATE daemon SET lastPollTrouble = :trouble,
                         lastPollAt = CASE WHEN :trouble IS NULL THEN :at ELSE lastPollAt END
                     """,

@@ -5,7 +5,7 @@ package import Model
 extension Ledger {
     /// Every host that something is known of, by name.
     package func hosts() throws -> [HostRow] {
-        try database.read { try HostRow.fetchAll($0, sql: "SELECT * FROM host ORDER BY host, credential") }
+        try database.read { try HostRow.fetchAll($0, cached: "SELECT * FROM host ORDER BY host, credential") }
     }
 
     /// Answers to requests that were out together come in any order: for so long after a word the lower one counts.
@@ -21,7 +21,7 @@ extension Ledger {
         try database.write {
             let row = try HostRow.fetchOne(
                 $0,
-                sql: "SELECT * FROM host WHERE host = ? AND credential = ?",
+                cached: "SELECT * FROM host WHERE host = ? AND credential = ?",
                 arguments: [host, credential]
             )
             let limit = said.limit ?? max(row?.countedLimit ?? 0, said.remaining)

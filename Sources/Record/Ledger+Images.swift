@@ -14,7 +14,7 @@ extension Ledger {
             for level in 0...urgency.rawValue {
                 let rows = try ImageRecord.fetchCursor(
                     database,
-                    sql: Self.dueImages,
+                    cached: Self.dueImages,
                     arguments: [level, now.milliseconds]
                 )
                 while let row = try rows.next() {
@@ -202,7 +202,7 @@ extension Ledger {
     ) throws {
         try database.write { database in
             try database.execute(
-                sql: """
+                cached: """
                     INSERT INTO progress (imageID, startedAt, updatedAt, bytesDone, bytesTotal, bytesPerSecond)
                     VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (imageID) DO UPDATE SET updatedAt = excluded.updatedAt,
                         bytesDone = excluded.bytesDone, bytesTotal = excluded.bytesTotal,

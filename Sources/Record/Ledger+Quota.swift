@@ -77,7 +77,7 @@ extension Ledger {
             try Self.clampFuture(host: host, credential: credential, in: database, at: now.milliseconds)
             let row = try HostRow.fetchOne(
                 database,
-                sql: "SELECT * FROM host WHERE host = ? AND credential = ?",
+                cached: "SELECT * FROM host WHERE host = ? AND credential = ?",
                 arguments: [host, credential]
             )
             let count = try Self.quotaCount(
@@ -100,7 +100,7 @@ extension Ledger {
             }
             if let until = count.wait(urgency: urgency, now: now) { return .later(until: until) }
             try database.execute(
-                sql: "INSERT INTO pull (host, credential, at, state) VALUES (?, ?, ?, 'reserved')",
+                cached: "INSERT INTO pull (host, credential, at, state) VALUES (?, ?, ?, 'reserved')",
                 arguments: [host, credential, now.milliseconds]
             )
             return .reserved(
@@ -177,7 +177,7 @@ extension Ledger {
             try database.execute(sql: "DELETE FROM pull WHERE id = ? AND state = 'reserved'", arguments: [pull.id])
             let row = try HostRow.fetchOne(
                 database,
-                sql: "SELECT * FROM host WHERE host = ? AND credential = ?",
+                cached: "SELECT * FROM host WHERE host = ? AND credential = ?",
                 arguments: [pull.registry, credential]
             )
             let header = row?.header.flatMap { now.timeIntervalSince($0.seenAt) < $0.window.seconds ? $0 : nil }

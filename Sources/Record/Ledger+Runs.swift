@@ -18,7 +18,7 @@ extension Ledger {
             for run in sightings {
                 let known = try Row.fetchOne(
                     database,
-                    sql: "SELECT status, endedAt FROM run WHERE key = ?",
+                    cached: "SELECT status, endedAt FROM run WHERE key = ?",
                     arguments: [run.key]
                 )
                 if let known {
@@ -135,7 +135,7 @@ extension Ledger {
         try database.read {
             try Milliseconds.fetchOne(
                 $0,
-                sql: "SELECT MIN(surveyDueAt) FROM run WHERE endedAt IS NULL AND surveyDueAt > ?",
+                cached: "SELECT MIN(surveyDueAt) FROM run WHERE endedAt IS NULL AND surveyDueAt > ?",
                 arguments: [now.milliseconds]
             ).map(Date.init(milliseconds:))
         }
@@ -264,7 +264,7 @@ extension Ledger {
         try database.read {
             try String.fetchSet(
                 $0,
-                sql: """
+                cached: """
                     SELECT DISTINCT batchID FROM run WHERE batchID IS NOT NULL AND surveyedAt IS NULL
                     AND endedAt IS NULL AND surveyDueAt <= ?
                     """,

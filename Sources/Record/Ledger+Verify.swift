@@ -15,7 +15,7 @@ extension Ledger {
             ] where due.count < limit {
                 var arguments: StatementArguments = ["limit": limit]
                 if let before { arguments += ["before": before.milliseconds] }
-                for image in try ImageRecord.fetchAll(database, sql: sql, arguments: arguments)
+                for image in try ImageRecord.fetchAll(database, cached: sql, arguments: arguments)
                 where due.count < limit && known.insert(image.id).inserted {
                     due.append(image)
                 }

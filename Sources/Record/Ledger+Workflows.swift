@@ -142,7 +142,7 @@ extension Ledger {
         try database.read {
             try VersionRow.fetchAll(
                 $0,
-                sql: """
+                cached: """
                     SELECT version.* FROM version JOIN workflow ON workflow.id = version.workflowID
                     WHERE \(Self.isWanted)
                     AND (\(Self.isDue) OR surveyMark <> :mark OR (surveyMark IS NOT NULL
@@ -294,7 +294,7 @@ extension Ledger {
         try database.read {
             try String.fetchAll(
                 $0,
-                sql: """
+                cached: """
                     SELECT id FROM workflow WHERE type = 'PRIVATE' AND status NOT IN ('DELETED', 'FAILED')
                     AND (lastRunAt >= ? OR createdAt >= ?) ORDER BY id
                     """,
@@ -374,7 +374,7 @@ extension Ledger {
                     """,
                 arguments: ["now": String(now.milliseconds)]
             )
-            let text = try String.fetchOne(database, sql: "SELECT value FROM setting WHERE key = 'firstStart'")
+            let text = try String.fetchOne(database, cached: "SELECT value FROM setting WHERE key = 'firstStart'")
             return text.flatMap(Milliseconds.init).map(Date.init(milliseconds:)) ?? now
         }
     }
@@ -401,7 +401,7 @@ extension Ledger {
 
     package func sweep(_ name: String) throws -> (position: String?, started: Date?, finished: Date?)? {
         try database.read {
-            try Row.fetchOne($0, sql: "SELECT * FROM sweep WHERE name = ?", arguments: [name]).map { row in
+            try Row.fetchOne($0, cached: "SELECT * FROM sweep WHERE name = ?", arguments: [name]).map { row in
                 (
                     row["position"], (row["startedAt"] as Milliseconds?).map(Date.init(milliseconds:)),
                     (row["finishedAt"] as Milliseconds?).map(Date.init(milliseconds:))

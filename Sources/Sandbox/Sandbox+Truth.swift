@@ -69,4 +69,7 @@ extension Sandbox {
     package func runs(ofBatch id: String) -> [String] {
         world.with { $0.omics.batches[id]?.runs.map(\.runID) ?? [] }
     }
+
+    /// The next lists of runs leave one out, as HealthOmics has been seen to do.
+    package func hideRun(_ id: String, lists: Int) { world.with { $0.omics.hidden[id] = lists } }
 }

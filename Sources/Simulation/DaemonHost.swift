@@ -15,6 +15,8 @@ final class DaemonHost: Sendable {
         var killed = Signal()
         var configuration: Configuration
         var record: Ledger
+        var recordNumber = 0
+        var old: [(record: Ledger, path: String)] = []
         var commitsLeft: Int?
         var requestsLeft: Int?
         var generation = 0
@@ -42,8 +44,11 @@ final class DaemonHost: Sendable {
         self.folder = folder
         self.logger = logger
         self.observe = observe
-        state = Mutex(State(configuration: configuration, record: try Ledger()))
+        state = Mutex(State(configuration: configuration, record: try Ledger(path: Self.path(0))))
     }
+
+    /// Relative: the program is in a folder of its own.
+    private static func path(_ number: Int) -> String { "record-\(number).sqlite" }
 
     /// The record as it is now.
     var record: Ledger { state.withLock { $0.record } }
@@ -75,7 +80,12 @@ final class DaemonHost: Sendable {
                 _ = await group.next()
                 group.cancelAll()
             }
-            state.withLock { $0.daemon = nil }
+            let old = state.withLock { state in
+                state.daemon = nil
+                defer { state.old = [] }
+                return state.old
+            }
+            for (record, path) in old { record.discard(path) }
             // The service manager's own pause.
             try await world.clock.sleep(.seconds(5))
         }
@@ -111,6 +121,12 @@ final class DaemonHost: Sendable {
         return daemon
     }
 
+    /// The machine is switched off.
+    func remove() {
+        let (record, number) = state.withLock { ($0.record, $0.recordNumber) }
+        record.discard(Self.path(number))
+    }
+
     // MARK: Its end
 
     /// Asks it to end, as a service manager does for a restart.
@@ -118,20 +134,22 @@ final class DaemonHost: Sendable {
 
     func kill(_ point: KillPoint) throws {
         switch point {
-        case .now: try die { try $0.left() }
+        case .now: try die { try $0.left(in: $1) }
         case .commits(let count): state.withLock { $0.commitsLeft = count }
         case .requests(let count): state.withLock { $0.requestsLeft = count }
         }
     }
 
     /// The process is gone at once: what it has in memory is lost, what it committed is there.
-    private func die(_ copy: (Ledger) throws -> Ledger) rethrows {
-        let (daemon, record) = state.withLock { ($0.daemon, $0.record) }
+    private func die(_ copy: (Ledger, String) throws -> Ledger) rethrows {
+        let (daemon, record, number) = state.withLock { ($0.daemon, $0.record, $0.recordNumber) }
         guard let daemon, !daemon.life.isDead else { return }
         daemon.life.end()
-        let left = try copy(record)
+        let left = try copy(record, Self.path(number + 1))
         let killed = state.withLock { state in
+            state.old.append((record, Self.path(number)))
             state.record = left
+            state.recordNumber = number + 1
             state.commitsLeft = nil
             state.requestsLeft = nil
             return state.killed
@@ -141,13 +159,13 @@ final class DaemonHost: Sendable {
         killed.set()
     }
 
-    private func committed(_ left: () throws -> Ledger) {
+    private func committed(_ left: (String) throws -> Ledger) {
         let isTime = state.withLock { state in
             guard let left = state.commitsLeft else { return false }
             state.commitsLeft = left - 1
             return left <= 1
         }
-        if isTime { try? die { _ in try left() } }
+        if isTime { try? die { try left($1) } }
     }
 
     private func saw(_ request: SeenRequest) {
@@ -157,7 +175,7 @@ final class DaemonHost: Sendable {
             state.requestsLeft = left - 1
             return left <= 1
         }
-        if isTime { try? die { try $0.left() } }
+        if isTime { try? die { try $0.left(in: $1) } }
     }
 
     // MARK: What people do to it
@@ -172,6 +190,12 @@ final class DaemonHost: Sendable {
             now: world.clock.now.addingTimeInterval(world.ahead)
         )
         world.noteAsked(id, image: image)
+        daemon?.ring()
+    }
+
+    func retry() throws {
+        _ = try record.retry(nil, caller: "user ann", now: world.clock.now.addingTimeInterval(world.ahead))
+        daemon?.ring()
     }
 
     func change(_ change: ConfigurationChange, reloading: Bool = true) throws {

@@ -1,21 +1,29 @@
+import Foundation
 import GRDB
 import Precloning
 import Record
 
 /// What happens to the record from outside the program.
 extension Ledger {
-    /// What a process that dies now leaves.
+    /// What a process that dies now leaves, in another file.
     ///
     /// - Throws: what the record throws.
-    func left() throws -> Ledger {
-        let queue = try DatabaseQueue()
-        try database.backup(to: queue)
-        return try Ledger(writer: queue)
+    func left(in path: String) throws -> Ledger {
+        let copy = try DatabaseQueue(path: path)
+        try database.backup(to: copy)
+        try copy.close()
+        return try Ledger(path: path)
     }
 
-    /// Calls `told` right after each transaction, with what a process that dies there leaves.
-    func watchCommits(_ told: @escaping (_ left: () throws -> Ledger) -> Void) {
+    /// Calls `told` right after each transaction, with a way to what a process that dies there leaves.
+    func watchCommits(_ told: @escaping (_ left: (String) throws -> Ledger) -> Void) {
         database.add(transactionObserver: CommitWatch(told), extent: .databaseLifetime)
+    }
+
+    /// Nobody works on it any more, and its file goes.
+    func discard(_ path: String) {
+        try? database.close()
+        for suffix in ["", "-wal", "-shm"] { try? FileManager.default.removeItem(atPath: path + suffix) }
     }
 
     /// No page more than there are, or as many as wanted.
@@ -31,19 +39,20 @@ extension Ledger {
 
 /// Told of every transaction that was committed.
 private final class CommitWatch: TransactionObserver {
-    private let told: (() throws -> Ledger) -> Void
+    private let told: ((String) throws -> Ledger) -> Void
 
-    init(_ told: @escaping (() throws -> Ledger) -> Void) { self.told = told }
+    init(_ told: @escaping ((String) throws -> Ledger) -> Void) { self.told = told }
 
     func observes(eventsOfKind eventKind: DatabaseEventKind) -> Bool { false }
     func databaseDidChange(with event: DatabaseEvent) {}
     func databaseDidRollback(_ db: Database) {}
 
     func databaseDidCommit(_ db: Database) {
-        told {
-            let queue = try DatabaseQueue()
-            try queue.writeWithoutTransaction { try db.backup(to: $0) }
-            return try Ledger(writer: queue)
+        told { path in
+            let copy = try DatabaseQueue(path: path)
+            try copy.writeWithoutTransaction { try db.backup(to: $0) }
+            try copy.close()
+            return try Ledger(path: path)
         }
     }
 }

@@ -20,12 +20,16 @@ package final class SimulatedWorld: Sendable {
         var touched: [String: Duration] = [:]
         var asked: [Asked] = []
         var ahead = 0.0
+        var clockSetAt = Duration.zero
         /// Since when nothing but the daemon has gone wrong; nil: something does.
         var spells: Set<Int> = []
         var down: Set<String> = []
         var denied = false
         var full = false
         var lastTrouble = Duration.zero
+        /// Since when nothing is wrong with a registry, by host; empty: with everything.
+        var lastTroubleAt: [String: Duration] = [:]
+        var spellHosts: [Int: String] = [:]
         var lastKill = Duration.zero
         var kills = 0
         var shipments: [String: Duration] = [:]
@@ -134,6 +138,17 @@ package final class SimulatedWorld: Sendable {
         case .closeRepository(let repository):
             touch(repository, now)
             _ = try? sandbox.ecr("DeleteRepositoryPolicy", ["repositoryName": .string(repository)])
+        case .overwrite(let repository, let tag):
+            touch(repository, now)
+            // Where there is no such repository, nobody pushes.
+            guard sandbox.holding(repository, tag) != nil else { return }
+            _ = try? sandbox.putPrivateImage(
+                ImageRecipe("somebody's \(repository) \(tag)"),
+                repository: repository,
+                tags: [tag]
+            )
+        case .miss(let run, let lists):
+            for id in state.withLock({ $0.runs[run]?.ids ?? [] }) { sandbox.hideRun(id, lists: lists) }
         case .workflow(let name, let definition):
             let id = sandbox.addWorkflow(recipe(name, definition))
             state.withLock { $0.workflows[name] = Workflow(id: id, definitions: ["": definition], madeAt: now) }
@@ -153,20 +168,30 @@ package final class SimulatedWorld: Sendable {
             trouble { $0.denied = !actions.isEmpty }
         case .begin(let spell, let id):
             weather.begin(spell, id: id)
-            trouble { $0.spells.insert(id) }
+            trouble(at: spell.host) { state in
+                state.spells.insert(id)
+                state.spellHosts[id] = spell.host
+            }
         case .end(let id):
             weather.end(id)
-            trouble { $0.spells.remove(id) }
+            trouble(at: state.withLock { $0.spellHosts[id] } ?? "") { state in
+                state.spells.remove(id)
+                state.spellHosts[id] = nil
+            }
         case .down(let registry, let isDown):
             sandbox.setDown(isDown, registry: registry)
-            trouble { if isDown { $0.down.insert(registry) } else { $0.down.remove(registry) } }
+            trouble(at: registry) { if isDown { $0.down.insert(registry) } else { $0.down.remove(registry) } }
         case .fault(let service, let operation, let effect, let times):
             guard let effect = Fault.Effect(rawValue: effect) else { return }
             sandbox.add(Fault(effect, service: service, operation: operation, times: times))
             trouble { _ in }
-        case .clock(let ahead): trouble { $0.ahead = ahead }
+        case .clock(let ahead):
+            trouble { state in
+                state.ahead = ahead
+                state.clockSetAt = now
+            }
         case .diskFull(let isFull): trouble { $0.full = isFull }
-        case .kill, .stop, .reload, .ask: break
+        case .kill, .stop, .reload, .ask, .retry: break
         }
     }
 
@@ -179,8 +204,10 @@ package final class SimulatedWorld: Sendable {
             let down = state.down
             state.down = []
             state.spells = []
+            state.spellHosts = [:]
             state.denied = false
             state.full = false
+            if state.ahead != 0 { state.clockSetAt = clock.elapsed }
             state.ahead = 0
             state.lastTrouble = clock.elapsed
             return down
@@ -188,11 +215,14 @@ package final class SimulatedWorld: Sendable {
         for registry in down.sorted() { sandbox.setDown(false, registry: registry) }
     }
 
-    private func trouble(_ change: (inout State) -> Void) {
+    /// - Parameter host: the one registry that it is about; nil: everything.
+    private func trouble(at host: String? = nil, _ change: (inout State) -> Void) {
         let now = clock.elapsed
+        let isOfOne = host.map { !$0.isEmpty && !$0.hasPrefix(".") && !$0.hasSuffix(".amazonaws.com") } ?? false
         state.withLock { state in
             change(&state)
             state.lastTrouble = now
+            state.lastTroubleAt[isOfOne ? host ?? "" : ""] = now
         }
     }
 
@@ -307,6 +337,8 @@ package final class SimulatedWorld: Sendable {
     // MARK: What is true
 
     var ahead: Double { state.withLock { $0.ahead } }
+    /// How long the daemon's clock has been right.
+    var clockRightFor: Duration { state.withLock { $0.ahead == 0 ? clock.elapsed - $0.clockSetAt : .zero } }
     var isDiskFull: Bool { state.withLock { $0.full } }
     var kills: Int { state.withLock { $0.kills } }
     var lastTouched: [String: Duration] { state.withLock { $0.touched } }
@@ -333,6 +365,44 @@ package final class SimulatedWorld: Sendable {
                 return nil
             }
             return now - max(state.lastTrouble, state.lastKill)
+        }
+    }
+
+    /// How long nothing has gone wrong with a registry, with AWS and with the daemon's machine; nil: something does now.
+    func healthyFor(_ registry: String) -> Duration? {
+        let now = clock.elapsed
+        return state.withLock { state in
+            let isSpared = state.spellHosts.values.allSatisfy { host in
+                !host.isEmpty && !host.hasPrefix(".") && host != registry
+            }
+            guard isSpared, !state.down.contains(registry), !state.denied, !state.full, state.ahead == 0 else {
+                return nil
+            }
+            let last = max(state.lastTroubleAt[""] ?? .zero, state.lastTroubleAt[registry] ?? .zero)
+            return now - max(last, state.lastKill)
+        }
+    }
+
+    /// Answers that were lost on their way, so that the daemon can't know what was done.
+    var lostAnswers: Int { weather.lostAnswers }
+
+    /// Whether an image was upstream all the time since a moment, and its registry answered.
+    func wasThere(_ reference: String, since: Duration) -> Bool {
+        let registry = Inspector.registry(of: reference)
+        guard let healthy = healthyFor(registry) else { return false }
+        return clock.elapsed - healthy < since
+    }
+
+    var isDenied: Bool { state.withLock { $0.denied } }
+
+    /// What active versions need, of workflows that are not deleted.
+    var versionNeeds: [(label: String, madeAt: Duration, needs: [Need])] {
+        state.withLock { state in
+            state.workflows.filter { !$0.value.isRetired }.sorted { $0.key < $1.key }.flatMap { name, workflow in
+                workflow.definitions.sorted { $0.key < $1.key }.map { version, definition in
+                    ("\(name)/\(version)", workflow.madeAt, needs(definition, image: nil))
+                }
+            }
         }
     }
 

@@ -9,16 +9,13 @@ import Sandbox
 /// One simulation: a world, a daemon in it, and a story.
 package struct Simulation: Sendable {
     package var story: Story
-    /// How long nothing goes wrong at the end.
-    package var calm: Duration
+    /// How long nothing goes wrong at the end; then all that can be ready must be. Zero: the story ends at its end.
+    package var bound: Duration
 
-    package init(_ story: Story, calm: Duration = bound) {
+    package init(_ story: Story, bound: Duration) {
         self.story = story
-        self.calm = calm
+        self.bound = bound
     }
-
-    /// After so much calm everything that can be ready must be.
-    package static let bound = Duration.seconds(26 * 3_600)
 
     /// What came of it.
     package struct Result: Sendable {
@@ -40,11 +37,11 @@ package struct Simulation: Sendable {
     package func run(folder: String, tell: (@Sendable (String) -> Void)? = nil) throws -> Result {
         let trace = Trace(tell: tell)
         let clock = SimulatedClock(trace: trace)
-        let (story, calm) = (story, calm)
+        let (story, bound) = (story, bound)
         let inspector: Inspector
         do {
             inspector = try SeededExecutor.run(seed: story.seed, clock: clock, trace: trace) {
-                try await Self.play(story, calm, clock, trace, folder: folder)
+                try await Self.play(story, bound, clock, trace, folder: folder)
             }
         } catch let trouble as ExecutorTrouble {
             let violation = Violation(
@@ -74,7 +71,7 @@ package struct Simulation: Sendable {
 
     private static func play(
         _ story: Story,
-        _ calm: Duration,
+        _ bound: Duration,
         _ clock: SimulatedClock,
         _ trace: Trace,
         folder: String
@@ -106,7 +103,7 @@ package struct Simulation: Sendable {
             group.addTask {
                 while true {
                     try await clock.sleep(Inspector.interval)
-                    try inspector.look(host.record, isRunning: host.daemon != nil)
+                    try inspector.look(host.record, host.configuration, isRunning: host.daemon != nil)
                 }
             }
             for step in story.steps {
@@ -117,16 +114,23 @@ package struct Simulation: Sendable {
             }
             let rest = Duration.milliseconds(Int64(86_400_000 * story.days)) - clock.elapsed
             if rest > .zero { try await clock.sleep(rest) }
-            trace.add("\(Moment(clock.elapsed)) from now on nothing goes wrong")
-            world.calm()
-            try host.setDiskFull(false)
-            try await clock.sleep(calm)
-            try inspector.look(host.record, isRunning: true)
-            if calm >= bound { try inspector.finish(host.record, bound: bound) }
+            if bound > .zero {
+                trace.add("\(Moment(clock.elapsed)) from now on nothing goes wrong")
+                world.calm()
+                try host.setDiskFull(false)
+                let quiet = min(bound / 2, .seconds(3_600))
+                try await clock.sleep(bound - quiet)
+                inspector.quietBegins()
+                try await clock.sleep(quiet)
+                inspector.quietEnds(after: quiet)
+                try inspector.look(host.record, host.configuration, isRunning: true)
+                try inspector.finish(host.record, bound: bound)
+            }
             inspector.ended(host.troubles)
             group.cancelAll()
             do { while try await group.next() != nil {} } catch is CancellationError {}
         }
+        host.remove()
         return inspector
     }
 
@@ -136,7 +140,10 @@ package struct Simulation: Sendable {
         world.carryOut(event)
         switch event {
         case .ask(let image, let user): try host.ask(image, user: user)
-        case .reload(let change): try host.change(change)
+        case .reload(let change):
+            if case .deny(let registry) = change { inspector.denies(registry) }
+            try host.change(change)
+        case .retry: try host.retry()
         case .kill(let point):
             try host.kill(point)
             try inspector.checkRecord(host.record)

@@ -41,6 +41,12 @@ package enum Event: Sendable, Hashable {
     case deletePrivate(repository: String, tag: String)
     case archivePrivate(repository: String, tag: String)
     case closeRepository(String)
+    /// Somebody pushes another image where a clone belongs.
+    case overwrite(repository: String, tag: String)
+    /// So many lists of runs leave a run out.
+    case miss(run: String, lists: Int)
+    /// `preclone retry --all`.
+    case retry
     case workflow(name: String, DefinitionSpec)
     case version(workflow: String, name: String, DefinitionSpec)
     case retire(workflow: String)
@@ -111,6 +117,9 @@ extension Event {
         case .deletePrivate(let repository, let tag): "somebody deletes \(repository):\(tag) in ECR"
         case .archivePrivate(let repository, let tag): "somebody archives \(repository):\(tag) in ECR"
         case .closeRepository(let name): "somebody takes the policy of \(name) away"
+        case .overwrite(let repository, let tag): "somebody pushes another image to \(repository):\(tag)"
+        case .miss(let run, let lists): "\(lists) lists leave run \(run) out"
+        case .retry: "somebody asks for a retry of all"
         case .workflow(let name, let definition): "workflow \(name) is made: \(definition.words)"
         case .version(let workflow, let name, let definition):
             "version \(name) of workflow \(workflow) is made: \(definition.words)"

@@ -19,7 +19,9 @@ package struct StoryGenerator {
 
         /// What a day of the nightly runs has.
         package static let whole = Scale(workflows: 50, runsPerDay: 200, images: 80)
-        /// What a day of CI's seeds has.
+        /// What a day of the tests' seeds has.
+        package static let tiny = Scale(workflows: 2, runsPerDay: 6, images: 6)
+        /// Enough for most that can happen.
         package static let small = Scale(workflows: 6, runsPerDay: 20, images: 16)
     }
 
@@ -59,7 +61,7 @@ package struct StoryGenerator {
 
     private mutating func configuration() -> [ConfigurationChange] {
         var choices: [ConfigurationChange] = [
-            .concurrency(chance.between(1, 8)), .pollInterval(seconds: [30, 60, 120][chance.below(3)]),
+            .concurrency(chance.between(1, 8)), .pollInterval(seconds: [60, 120, 300][chance.below(3)]),
         ]
         if chance.isLucky(0.3) { choices.append(.clonesUnmapped(true)) }
         choices.append(.onTagMove(["report", "clone", "keep"][chance.below(3)]))
@@ -147,7 +149,8 @@ package struct StoryGenerator {
                 add(at, .run(name: name, workflow: workflow.name, version: version, image: image))
             }
             let status = ["COMPLETED", "COMPLETED", "COMPLETED", "FAILED", "CANCELLED"][chance.below(5)]
-            add(at + chance.between(20, 30_000), .endRun(name: name, status: status))
+            // A few go on for days.
+            if !chance.isLucky(0.05) { add(at + chance.between(20, 30_000), .endRun(name: name, status: status)) }
         }
     }
 
@@ -167,9 +170,10 @@ package struct StoryGenerator {
                 continue
             }
             let repository = "\(prefix)/\(image.repository)"
-            switch chance.below(3) {
+            switch chance.below(4) {
             case 0: add(moment(), .deletePrivate(repository: repository, tag: image.tag))
             case 1: add(moment(), .archivePrivate(repository: repository, tag: image.tag))
+            case 2: add(moment(), .overwrite(repository: repository, tag: image.tag))
             default: add(moment(), .closeRepository(repository))
             }
         }
@@ -246,6 +250,10 @@ package struct StoryGenerator {
             add(at, .diskFull(true))
             add(at + chance.between(20, 1_000), .diskFull(false))
         }
+        if chance.isLucky(0.3), runs > 0 {
+            add(moment(), .miss(run: "r\(chance.between(1, runs))", lists: chance.between(1, 3)))
+        }
+        if chance.isLucky(0.2) { add(moment(), .retry) }
         if chance.isLucky(0.1) {
             let at = moment()
             add(at, .clock(ahead: chance.between(-7_200, 7_200)))

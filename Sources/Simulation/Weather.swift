@@ -57,6 +57,7 @@ package final class Weather: Sendable {
     private struct State {
         var spells: [Int: Spell] = [:]
         var chance: Chance
+        var lostAnswers = 0
     }
 
     private let state: Mutex<State>
@@ -66,6 +67,9 @@ package final class Weather: Sendable {
     package func begin(_ spell: Spell, id: Int) { state.withLock { $0.spells[id] = spell } }
 
     package func end(_ id: Int) { state.withLock { _ = $0.spells.removeValue(forKey: id) } }
+
+    /// How many answers never arrived whole.
+    package var lostAnswers: Int { state.withLock { $0.lostAnswers } }
 
     package func clear() { state.withLock { $0.spells = [:] } }
 
@@ -96,6 +100,9 @@ package final class Weather: Sendable {
             fate.there = .milliseconds(state.chance.between(1, slow) * factor)
             fate.back = .milliseconds(state.chance.between(1, slow) * factor)
             fate.dice = state.chance.unit()
+            if fate.mischief == .answerLost || fate.mischief == .cut || fate.mischief == .corrupt {
+                state.lostAnswers += 1
+            }
             return fate
         }
     }

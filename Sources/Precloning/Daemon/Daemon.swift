@@ -15,6 +15,7 @@ package struct Daemon: Service {
     /// Those whose passes make up one round of `run --once`, in the order of the image's way.
     package let roundLoops: [any WorkLoop]
     let pulse: LoopPulse
+    private let idle: Duration
     let timeline: Timeline
     let logger: Logger
     let troubles: Troubles
@@ -28,6 +29,7 @@ package struct Daemon: Service {
         loops: [any WorkLoop],
         roundLoops: [any WorkLoop],
         pulse: LoopPulse,
+        idle: Duration = RecordPace().idle,
         timeline: Timeline,
         logger: Logger,
         troubles: Troubles,
@@ -39,6 +41,7 @@ package struct Daemon: Service {
         self.loops = loops
         self.roundLoops = roundLoops
         self.pulse = pulse
+        self.idle = idle
         self.timeline = timeline
         self.logger = logger
         self.troubles = troubles
@@ -56,7 +59,7 @@ package struct Daemon: Service {
             logger.notice("Clones of the last process go on", metadata: ["images": "\(recovered)"])
         }
         let stop = StopFlag()
-        let runner = LoopRunner(timeline: timeline, pulse: pulse, logger: logger) { [troubles] in
+        let runner = LoopRunner(timeline: timeline, pulse: pulse, idle: idle, logger: logger) { [troubles] in
             troubles.tell($0, $1)
         }
         try await withGracefulShutdownHandler {

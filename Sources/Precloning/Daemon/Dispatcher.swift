@@ -14,7 +14,6 @@ package struct Dispatcher: Sendable {
 
     /// Between two looks at a record that cannot be used.
     static let recordPause = Duration.seconds(5)
-    private static let longestWait = Duration.seconds(10)
 
     let ledger: Ledger
     let cloner: Cloner
@@ -22,7 +21,7 @@ package struct Dispatcher: Sendable {
     let settings: @Sendable () async -> DispatchSettings
     /// Registries of which nothing is asked now.
     let pausedRegistries: @Sendable () async -> Set<String>
-    /// The longest time between two beats.
+    /// The longest time between two beats, and between two looks at the record.
     let stride: Duration
     let beat: @Sendable () -> Void
     /// What decides now: the mark of an attempt that begins.
@@ -145,9 +144,8 @@ package struct Dispatcher: Sendable {
     }
 
     private func untilNextDue() throws -> Duration {
-        let longest = min(Self.longestWait, stride)
-        guard let next = try ledger.nextDue(after: timeline.now()) else { return longest }
-        let seconds = min(longest.seconds, next.timeIntervalSince(timeline.now()))
+        guard let next = try ledger.nextDue(after: timeline.now()) else { return stride }
+        let seconds = min(stride.seconds, next.timeIntervalSince(timeline.now()))
         return .milliseconds(Int64(max(0.05, seconds) * 1000))
     }
 

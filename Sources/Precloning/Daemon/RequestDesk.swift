@@ -15,6 +15,7 @@ package struct RequestDesk: WorkLoop {
     let account: AccountFacts
     let settings: Settings
     let timeline: Timeline
+    let interval: Duration
     let demanded: @Sendable () -> Void
 
     package init(
@@ -22,12 +23,14 @@ package struct RequestDesk: WorkLoop {
         account: AccountFacts,
         settings: Settings,
         timeline: Timeline,
+        interval: Duration = .seconds(1),
         demanded: @escaping @Sendable () -> Void
     ) {
         self.ledger = ledger
         self.account = account
         self.settings = settings
         self.timeline = timeline
+        self.interval = interval
         self.demanded = demanded
     }
 
@@ -38,7 +41,7 @@ package struct RequestDesk: WorkLoop {
     package func pass() async throws -> Duration {
         for request in try ledger.newRequests() { try await take(request) }
         for request in try ledger.answerableRequests() { try close(request) }
-        return .seconds(1)
+        return interval
     }
 
     /// From the text to an image that is due now, or to a refusal.

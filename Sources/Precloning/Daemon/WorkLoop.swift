@@ -22,12 +22,12 @@ extension WorkLoop {
 
 /// Runs a loop until its task is cancelled. A failing pass is logged and tried again after a growing pause.
 package struct LoopRunner: Sendable {
-    /// Waits are cut to this and to the pulse's stride, so that a loop with nothing to do still gives signs of life.
-    private static let longestWait = Duration.seconds(10)
     private static let longestPause = Duration.seconds(60)
 
     let timeline: Timeline
     let pulse: LoopPulse
+    /// Waits are cut to this and to the pulse's stride, so that a loop with nothing to do still gives signs of life.
+    private let idle: Duration
     let logger: Logger
     /// Told what kept a loop from its work; nil: it did its work.
     let tell: @Sendable (_ loop: String, _ trouble: String?) -> Void
@@ -35,11 +35,13 @@ package struct LoopRunner: Sendable {
     package init(
         timeline: Timeline,
         pulse: LoopPulse,
+        idle: Duration = RecordPace().idle,
         logger: Logger,
         tell: @escaping @Sendable (String, String?) -> Void = { _, _ in }
     ) {
         self.timeline = timeline
         self.pulse = pulse
+        self.idle = idle
         self.logger = logger
         self.tell = tell
     }
@@ -80,7 +82,7 @@ package struct LoopRunner: Sendable {
         while !Task.isCancelled {
             let left = end - timeline.elapsed()
             guard left > .zero else { return }
-            let slice = min(left, Self.longestWait, pulse.stride)
+            let slice = min(left, idle, pulse.stride)
             if let bell {
                 if await bell.wait(atMost: slice, on: timeline) { return }
             } else {

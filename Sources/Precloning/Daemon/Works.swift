@@ -21,6 +21,8 @@ package struct Works: Sendable {
     package let troubles: Troubles
     /// The record's files; nil where it has none, or nobody looks after them.
     package let files: RecordFiles?
+    /// How often loops look at a record in which others may have written.
+    package let pace: RecordPace
 
     package init(
         ledger: Ledger,
@@ -33,7 +35,8 @@ package struct Works: Sendable {
         surveyor: Surveyor,
         events: @escaping @Sendable () -> SQSClient? = { nil },
         troubles: Troubles = Troubles(),
-        files: RecordFiles? = nil
+        files: RecordFiles? = nil,
+        pace: RecordPace = RecordPace()
     ) {
         self.ledger = ledger
         self.settings = settings
@@ -46,6 +49,7 @@ package struct Works: Sendable {
         self.events = events
         self.troubles = troubles
         self.files = files
+        self.pace = pace
     }
 
     /// The desk that `preclone clone` uses when it works alone.
@@ -121,7 +125,7 @@ package struct Works: Sendable {
                 )
             },
             pausedRegistries: { [registries] in await registries.paused() },
-            stride: pulse.stride,
+            stride: min(pace.idle, pulse.stride),
             beat: { pulse.beat("dispatcher") },
             mark: { settings.mark },
             ended: { image, outcome, mark in await recorder.keep(image, outcome, mark: mark) }
@@ -172,6 +176,7 @@ package struct Works: Sendable {
             account: account,
             settings: settings,
             timeline: timeline,
+            interval: pace.requests,
             demanded: demanded
         )
         let retention = RetentionLoop(
@@ -238,11 +243,26 @@ package struct Works: Sendable {
                 requests, runs, surveys, workflows, versions, definitions, learner, refresh, verifier, retention,
             ],
             pulse: pulse,
+            idle: pace.idle,
             timeline: timeline,
             logger: logger,
             troubles: troubles,
             loss: loss,
             files: files
         )
+    }
+}
+
+/// How often loops look at a record in which other processes may have written: whoever asks for an image or a retry rings
+/// no bell here.
+package struct RecordPace: Sendable, Hashable {
+    /// Between two looks for new requests.
+    package var requests: Duration
+    /// The longest wait of any other loop.
+    package var idle: Duration
+
+    package init(requests: Duration = .seconds(1), idle: Duration = .seconds(10)) {
+        self.requests = requests
+        self.idle = idle
     }
 }

@@ -89,6 +89,8 @@ struct OmicsState: Sendable {
     var parameterFiles: [String: [UInt8]] = [:]
     /// Run ids by StartRun's requestId: asked twice, started once.
     var requests: [String: String] = [:]
+    /// Runs that so many lists more leave out.
+    var hidden: [String: Int] = [:]
     private var serial = 1_000_000
 
     /// The next seven-digit id.

@@ -74,14 +74,22 @@ extension WorldState {
         return run
     }
 
-    func listRuns(_ request: Incoming) throws -> SandboxJSON {
+    mutating func listRuns(_ request: Incoming) throws -> SandboxJSON {
         let (status, name, batch) = (request.value("status"), request.value("name"), request.value("batchId"))
         if let status, !Self.statuses.contains(status) {
             throw Self.invalid("status must be one of \(Self.statuses).")
         }
         let group = request.value("runGroupId")
+        // Once for each list that would show it: a page at a time is asked for.
+        let hidden = omics.runs.values.filter { run in
+            omics.hidden[run.id] != nil && (status.map { $0 == run.status } ?? true)
+        }.map(\.id)
+        if request.value("startingToken") == nil {
+            for id in hidden { omics.hidden[id] = omics.hidden[id].flatMap { $0 > 1 ? $0 - 1 : nil } }
+        }
         let shown = omics.runs.values.filter { run in
-            (status.map { $0 == run.status } ?? true) && (name.map { $0 == run.name } ?? true)
+            !hidden.contains(run.id) && (status.map { $0 == run.status } ?? true)
+                && (name.map { $0 == run.name } ?? true)
                 && (batch.map { $0 == run.batchID } ?? true)
                 && (group.map { $0 == run.settings["runGroupId"]?.string } ?? true)
         }
