@@ -2,17 +2,37 @@
 ///
 /// The configuration is carried out, scripts are scanned for processes, workflows, functions and includes, and the
 /// containers of the processes that the entry workflow reaches are evaluated under every name they are called by.
-/// Conditions around calls are not evaluated: a process that may be called counts.
+/// Conditions around calls are evaluated as far as they are known: a process that may be called counts, one that
+/// certainly is not is `inactive`.
 package enum NextflowDefinition {
     /// See `WorkflowDefinition.inspect`.
     package static func inspect(
         _ files: any DefinitionFiles,
         _ request: DefinitionRequest
     ) throws(DefinitionError) -> Inspection {
-        let main = try files.mainFile(given: request.main, defaults: ["main.nf"], extensions: ["nf"])
+        var request = request
+        request.main = try files.mainFile(given: request.main, defaults: ["main.nf"], extensions: ["nf"])
+        request.parameters = named(request.parameters)
+        let (inspection, isRun) = try inspect(files, request, isAnyRun: nil)
+        return isRun ? inspection : try inspect(files, request, isAnyRun: true).inspection
+    }
+
+    /// - Parameter isAnyRun: Whether no run is meant; nil: as the parameters say.
+    /// - Returns: Also whether the parameters are a run's, as far as what conditions look at shows.
+    private static func inspect(
+        _ files: any DefinitionFiles,
+        _ request: DefinitionRequest,
+        isAnyRun: Bool?
+    ) throws(DefinitionError) -> (inspection: Inspection, isRun: Bool) {
+        let main = request.main ?? "main.nf"
         let sources = NextflowSources(files, main: main)
         let evaluator = NextflowEvaluator()
-        let configuration = NextflowConfiguration(sources: sources, evaluator: evaluator, request: request)
+        let configuration = NextflowConfiguration(
+            sources: sources,
+            evaluator: evaluator,
+            request: request,
+            isAnyRun: isAnyRun
+        )
         let beside = sources.projectFolder.isEmpty ? "nextflow.config" : sources.projectFolder + "/nextflow.config"
         if let path = [beside, "nextflow.config"].first(where: files.exists) {
             configuration.load(path, isNamed: request.profiles.isEmpty ? ["standard"] : request.profiles)
@@ -24,8 +44,10 @@ package enum NextflowDefinition {
         }
         evaluator.renew()
         let calls = NextflowCalls(main: script, library: library, sources: sources)
+        evaluator.renew()
         let selectors = NextflowSelectors(configuration, sources: sources)
         var report = NextflowReport(configuration: configuration, evaluator: evaluator, sources: sources)
+        var conditions = calls.parameters
         for (name, include) in calls.missing { report.miss(include, name) }
         for call in calls.calls {
             let task = NextflowTask(
@@ -35,9 +57,30 @@ package enum NextflowDefinition {
                 evaluator: evaluator,
                 sources: sources
             )
-            report.add(call, task.container())
+            let container = task.container()
+            report.add(call, container, call.standing.and(task.standing()))
+            conditions.formUnion(task.conditionParameters)
         }
-        return report.inspection
+        report.add(parameters: conditions)
+        if isAnyRun == true { report.add(parameters: configuration.runParameters) }
+        return (report.inspection, !configuration.givesNoRun(conditions))
+    }
+}
+
+extension NextflowDefinition {
+    /// Parameters by the names that the engine gives them: those of a parameters file are turned from `kebab-case` to
+    /// `camelCase` (`CmdRun.addParam0` of Nextflow), names inside of maps are left.
+    package static func named(_ parameters: [String: ParameterValue]) -> [String: ParameterValue] {
+        guard parameters.keys.contains(where: { $0.utf8.contains(UInt8(ascii: "-")) }) else { return parameters }
+        var named: [String: ParameterValue] = [:]
+        for (name, value) in parameters.sorted(by: { $0.key < $1.key }) {
+            var parts = name.split(separator: "-", omittingEmptySubsequences: false)
+            // Java's `split` leaves out empty parts at the end.
+            while parts.last?.isEmpty == true { parts.removeLast() }
+            let rest = parts.dropFirst().map { $0.prefix(1).uppercased() + $0.dropFirst() }
+            named[(parts.first.map(String.init) ?? "") + rest.joined()] = value
+        }
+        return named
     }
 }
 
@@ -67,7 +110,14 @@ struct NextflowReport {
         }
     }
 
-    mutating func add(_ call: NextflowProcessCall, _ setting: NextflowTask.Setting?) {
+    mutating func add(parameters names: Set<String>) { parameters.formUnion(names) }
+
+    /// - Parameter standing: how sure it is that the process runs.
+    mutating func add(
+        _ call: NextflowProcessCall,
+        _ setting: NextflowTask.Setting?,
+        _ standing: NextflowStanding
+    ) {
         let own = Evidence.source(file: call.process.script.path, line: call.process.line)
         guard let setting else {
             sources.note(own, "process \(call.process.name) has no container")
@@ -80,7 +130,9 @@ struct NextflowReport {
         let reason: String? =
             candidates.count > 1
             ? "one of several values: " + (value.reasons.first ?? "what decides is not known before the run") : nil
+        let sure = reason.map { standing.and(.alternative($0)) } ?? standing
         for candidate in candidates {
+            if sure.certainty == .inactive, candidate.string.map(ImageText.isReference) != true { continue }
             if case .null(let missing?) = candidate.kind {
                 miss(missing, call, setting)
                 continue
@@ -90,7 +142,7 @@ struct NextflowReport {
                 continue
             }
             guard case .unknown(let reasons) = candidate.kind else {
-                use(candidate, reason, call, setting)
+                use(candidate, sure, call, setting)
                 continue
             }
             miss(reasons.joined(separator: "; "), call, setting)
@@ -99,7 +151,7 @@ struct NextflowReport {
 
     private mutating func use(
         _ value: NextflowValue,
-        _ reason: String?,
+        _ standing: NextflowStanding,
         _ call: NextflowProcessCall,
         _ setting: NextflowTask.Setting
     ) {
@@ -117,14 +169,14 @@ struct NextflowReport {
             images[text]
             ?? ImageMention(
                 text: text,
-                certainty: reason == nil ? .certain : .alternative,
-                reason: reason,
+                certainty: standing.certainty,
+                reason: standing.reason,
                 places: [],
                 tasks: []
             )
-        if reason == nil {
-            mention.certainty = .certain
-            mention.reason = nil
+        if standing.certainty < mention.certainty {
+            mention.certainty = standing.certainty
+            mention.reason = standing.reason
         }
         for place in places where mention.places.count < 100 && !mention.places.contains(place) {
             mention.places.append(place)

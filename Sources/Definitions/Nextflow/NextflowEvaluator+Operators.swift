@@ -8,7 +8,7 @@ extension NextflowEvaluator {
                     ?? self.unknown(value, "a condition")
             case ("-", .integer(let number)): return NextflowValue(.integer(0 &- number), trace: value.trace)
             case ("-", .decimal(let number)): return NextflowValue(.decimal(-number), trace: value.trace)
-            case ("+", _), ("~", .string): return value
+            case ("+", _), ("~", .string), ("()", _): return value
             default: return self.unknown(value, "`\(operation)`")
             }
         }
@@ -41,7 +41,14 @@ extension NextflowEvaluator {
                 )
             }
             return NextflowValue(.bool(!decisive), trace: trace)
-        case "as": return one
+        case "as":
+            guard case .string(let type) = right.kind else { return one }
+            return one.lifted { self.cast($0, to: type) }
+        case "in", "!in":
+            // A pattern matches the whole text.
+            guard case .unary("~", let pattern) = right.kind else { break }
+            let found = operate("==~", one, evaluate(pattern, scope))
+            return operation == "in" ? found : unary("!", found)
         default: break
         }
         let two = evaluate(right, scope)
@@ -52,6 +59,25 @@ extension NextflowEvaluator {
             scope.assign(variable, operate(operation, one, two))
         }
         return one.lifted { left in two.lifted { self.operate(operation, left, $0) } }
+    }
+
+    /// `value as Type`; other types than these leave a value what it is here.
+    private func cast(_ value: NextflowValue, to type: String) -> NextflowValue {
+        func made(_ kind: NextflowValue.Kind) -> NextflowValue { NextflowValue(kind, trace: value.trace) }
+        if value.isNull { return value }
+        switch type {
+        case "String", "CharSequence": return value.text().map { made(.string($0)) } ?? unknown(value, "a text")
+        case "boolean", "Boolean": return value.truth.map { made(.bool($0)) } ?? unknown(value, "a condition")
+        case "int", "Integer", "long", "Long", "BigInteger":
+            switch value.kind {
+            case .integer: return value
+            case .string(let text): return Int(text).map { made(.integer($0)) } ?? unknown(value, "a number")
+            default: return unknown(value, "a number")
+            }
+        case "float", "Float", "double", "Double", "BigDecimal", "Number", "MemoryUnit", "Duration":
+            return unknown(value, "a number")
+        default: return value
+        }
     }
 
     func operate(_ operation: String, _ left: NextflowValue, _ right: NextflowValue) -> NextflowValue {
@@ -160,7 +186,16 @@ extension NextflowEvaluator {
         case ">=": return .bool(one >= two)
         case "..", "..<":
             let last = operation == ".." ? two : two.subtractingReportingOverflow(1).partialValue
-            guard last >= one else { return .list([]) }
+            guard last >= one else {
+                // A range that goes down; `..<` leaves out its end on that side.
+                let stop = operation == ".." ? two : two.addingReportingOverflow(1).partialValue
+                let (count, overflow) = one.subtractingReportingOverflow(stop)
+                guard one != two || operation == ".." else { return .list([]) }
+                guard !overflow, count < Self.maximumElements, spend(max(count, 0)), stop <= one else {
+                    return .unknown(["a range that is too long"])
+                }
+                return .list((stop...one).reversed().map { NextflowValue(.integer($0)) })
+            }
             let (count, overflow) = last.subtractingReportingOverflow(one)
             guard !overflow, count < Self.maximumElements, spend(count) else {
                 return .unknown(["a range that is too long"])
@@ -174,19 +209,20 @@ extension NextflowEvaluator {
     func contains(_ whole: NextflowValue, _ part: NextflowValue) -> Bool? {
         switch (whole.kind, part.kind) {
         case (.unknown, _), (_, .unknown), (.oneOf, _), (_, .oneOf): return nil
-        case (.string(let text), .string(let part)): return Self.find(part, in: text) != nil
+        // A text is in a text where both are equal (`isCase` of Groovy), unlike `contains()`.
+        case (.string(let text), _): return part.isNull ? false : part.text().map { $0 == text }
         case (.list(let all), _):
             guard spend(all.count) else { return nil }
             var isKnown = true
             for element in all {
                 switch element.equals(part) {
-                case true: return true
-                case nil: isKnown = false
+                case true where element.isTemplate == part.isTemplate: return true
+                case nil, true: isKnown = false
                 default: break
                 }
             }
             return isKnown ? false : nil
-        case (.map(let map), .string(let key)): return map[key] != nil
+        case (.map(let map), .string(let key)): return map[key].map(\.truth) ?? false
         default: return whole.isNull ? false : nil
         }
     }

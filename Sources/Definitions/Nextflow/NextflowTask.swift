@@ -18,6 +18,8 @@ final class NextflowTask {
     private let sources: NextflowSources
     private let scope: NextflowScope
     private var labels: [String] = []
+    /// Parameters that its condition looked at.
+    private(set) var conditionParameters: Set<String> = []
     private var directives: [String: Setting] = [:]
     private var containers: [Setting] = []
     private var isReadingContainer = false
@@ -58,6 +60,24 @@ final class NextflowTask {
         }
         if let found = setting { setting?.value = resolved(found.value) }
         return made(insteadOf: setting) ?? setting
+    }
+
+    /// How sure it is that the process runs when it is called, as its `when:` says.
+    func standing() -> NextflowStanding {
+        let sections = NextflowProcessSections(call.process)
+        guard let (statements, words) = sections.when else { return .certain }
+        let delegate = evaluator.delegate
+        defer { evaluator.delegate = delegate }
+        evaluator.delegate = { [unowned self] name in self.lookup(name) }
+        let inner = NextflowScope(file: scope.file, parent: scope)
+        for name in sections.inputs {
+            inner.variables[name] = .unknown("`\(name)` is an input of process \(call.process.name)")
+        }
+        let value = evaluator.run(statements, inner).result
+        conditionParameters.formUnion(value.trace.parameters)
+        let text = sources.text(words, scope.file)
+        let place = "\(scope.file):\(statements.first?.line ?? 0)"
+        return NextflowCondition(value, "`when: \(text)` (\(place))", configuration).standing(true)
     }
 
     /// What stands for an image that Wave would make when the task starts.
@@ -167,30 +187,10 @@ final class NextflowTask {
 
     // MARK: The process's head
 
-    private static let sections: Set<String> = [
-        "input", "output", "script", "shell", "exec", "when", "stub", "stage", "topic",
-    ]
-
     private func head() -> [NextflowStatement] {
         if let known = call.process.statements { return known }
-        let tokens = call.process.script.tokens
-        let body = call.process.body
-        var depth = 0
-        var stop = body.upperBound
-        for index in body {
-            switch tokens[index].kind {
-            case .symbol("("), .symbol("["), .symbol("{"): depth += 1
-            case .symbol(")"), .symbol("]"), .symbol("}"): depth -= 1
-            case .name(let name) where depth == 0 && Self.sections.contains(name):
-                guard index + 1 < body.upperBound, tokens[index + 1].isSymbol(":"),
-                    index == body.lowerBound || tokens[index - 1].isNewline || tokens[index - 1].isSymbol(";")
-                else { break }
-                stop = index
-            default: break
-            }
-            if stop < body.upperBound { break }
-        }
-        var parser = NextflowParser(tokens, body.lowerBound..<stop)
+        let words = NextflowProcessSections(call.process).head
+        var parser = NextflowParser(call.process.script.tokens, words)
         let statements = parser.statements(inBlock: false)
         call.process.statements = statements
         return statements

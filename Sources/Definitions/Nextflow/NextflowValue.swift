@@ -100,6 +100,8 @@ struct NextflowValue {
     var trace = NextflowTrace()
     /// Given by the run: the definition cannot change it.
     var isFixed = false
+    /// A text with placeholders, which Groovy's lists and maps do not find equal to a plain one.
+    var isTemplate = false
 
     init(_ kind: Kind, trace: NextflowTrace = NextflowTrace()) {
         self.kind = kind
