@@ -184,7 +184,7 @@ final class NextflowConfiguration {
             // `name: Type` without a value, in a params block.
             if path == ["params"], expression == nil { return }
             let value = expression.map { evaluator.evaluate($0, scope) } ?? .null
-            for name in names { scope.variables[name] = value }
+            evaluator.define(names, value, scope)
         case .function(let name, let closure):
             scope.variables[name] = NextflowValue(.function(NextflowFunction(closure, scope)))
         case .scope(let names, let body): self.scope(path, names, body, scope)

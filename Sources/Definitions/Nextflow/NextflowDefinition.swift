@@ -58,7 +58,13 @@ package enum NextflowDefinition {
                 sources: sources
             )
             let container = task.container()
-            report.add(call, container, call.standing.and(task.standing()))
+            let attempts = task.containerOfAttempts()
+            let standing = call.standing.and(task.standing())
+            report.add(call, container, standing)
+            if let attempts {
+                let retry = NextflowStanding.alternative("only where `task.attempt` is above 1")
+                report.add(call, attempts, standing.and(retry))
+            }
             conditions.formUnion(task.conditionParameters)
         }
         report.add(parameters: conditions)

@@ -7,7 +7,7 @@ extension NextflowEvaluator {
                 return value.truth.map { NextflowValue(.bool(!$0), trace: value.trace) }
                     ?? self.unknown(value, "a condition")
             case ("-", .integer(let number)): return NextflowValue(.integer(0 &- number), trace: value.trace)
-            case ("-", .decimal(let number)): return NextflowValue(.decimal(-number), trace: value.trace)
+            case ("-", .decimal(let number)): return NextflowValue(.decimal(number.negated), trace: value.trace)
             case ("+", _), ("~", .string), ("()", _): return value
             default: return self.unknown(value, "`\(operation)`")
             }
@@ -152,7 +152,7 @@ extension NextflowEvaluator {
     private static func decimal(_ value: NextflowValue) -> Double? {
         switch value.kind {
         case .integer(let number): Double(number)
-        case .decimal(let number): number
+        case .decimal(let number): number.value
         default: nil
         }
     }
@@ -179,7 +179,7 @@ extension NextflowEvaluator {
         case "%": result = one.remainderReportingOverflow(dividingBy: two)
         case "/":
             guard two != 0 else { return .unknown(["a division by zero"]) }
-            return .decimal(Double(one) / Double(two))
+            return .decimal(NextflowDecimal(Double(one) / Double(two)))
         case "<": return .bool(one < two)
         case ">": return .bool(one > two)
         case "<=": return .bool(one <= two)
@@ -203,7 +203,12 @@ extension NextflowEvaluator {
             return .list((one...last).map { NextflowValue(.integer($0)) })
         default: return .unknown(["the result of `\(operation)` is not known before the run"])
         }
-        return result.overflow ? .unknown(["a number that is too large"]) : .integer(result.partialValue)
+        // Groovy calculates with 32 bits where both numbers fit.
+        let isShort = [one, two].allSatisfy { Int(Int32.min)...Int(Int32.max) ~= $0 }
+        guard !result.overflow, !isShort || Int(Int32.min)...Int(Int32.max) ~= result.partialValue else {
+            return .unknown(["a number that is too large"])
+        }
+        return .integer(result.partialValue)
     }
 
     func contains(_ whole: NextflowValue, _ part: NextflowValue) -> Bool? {
@@ -216,7 +221,8 @@ extension NextflowEvaluator {
             var isKnown = true
             for element in all {
                 switch element.equals(part) {
-                case true where element.isTemplate == part.isTemplate: return true
+                // Java's `equals`: 1.10 and 1.1 differ, and so do a text with placeholders and a plain one.
+                case true where element.isTemplate == part.isTemplate && element.isSameKind(as: part): return true
                 case nil, true: isKnown = false
                 default: break
                 }

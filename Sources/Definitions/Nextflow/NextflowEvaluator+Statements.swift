@@ -56,17 +56,7 @@ extension NextflowEvaluator {
             flow.last = assign(path, evaluate(key, scope), operation, evaluate(expression, scope), scope)
         case .define(let names, let expression):
             let value = expression.map { evaluate($0, scope) } ?? .null
-            if names.count == 1 {
-                scope.variables[names[0]] = value
-            } else {
-                for (index, name) in names.enumerated() {
-                    if case .list(let all) = value.kind {
-                        scope.variables[name] = index < all.count ? all[index] : .null
-                    } else {
-                        scope.variables[name] = unknown(value, "`\(name)`")
-                    }
-                }
-            }
+            define(names, value, scope)
             flow.last = value
         case .function(let name, let closure):
             scope.variables[name] = NextflowValue(.function(NextflowFunction(closure, scope)))
@@ -102,6 +92,22 @@ extension NextflowEvaluator {
             if statement.changed.contains("return") { flow.returned = [flow.last] }
         }
         return flow
+    }
+
+    /// `def name = …`, `def (a, b) = …`
+    func define(_ names: [String], _ value: NextflowValue, _ scope: NextflowScope) {
+        guard names.count != 1 else {
+            scope.variables[names[0]] = value
+            return
+        }
+        let cause = NextflowTrace(parameters: value.trace.parameters)
+        for (index, name) in names.enumerated() {
+            if case .list(let all) = value.kind {
+                scope.variables[name] = (index < all.count ? all[index] : .null).tracing(cause)
+            } else {
+                scope.variables[name] = unknown(value, "`\(name)`")
+            }
+        }
     }
 
     private static func alwaysEnds(_ statements: [NextflowStatement]) -> Bool {

@@ -223,6 +223,8 @@ final class NextflowEvaluator {
             let place = index < 0 ? index &+ all.count : index
             guard all.indices.contains(place) else { return NextflowValue(.null(nil), trace: cause) }
             return all[place].tracing(NextflowTrace(parameters: cause.parameters))
+        case (.string, .list(let all)) where all.isEmpty: return NextflowValue(.string(""), trace: cause)
+        case (.list, .list(let all)) where all.isEmpty: return NextflowValue(.list([]), trace: cause)
         case (.string(let text), .integer(let index)):
             let characters = Array(text.unicodeScalars)
             let place = index < 0 ? index &+ characters.count : index

@@ -45,8 +45,9 @@ extension NextflowParser {
         if let names = typedName() { position = names }
         var names: [String] = []
         if take("(") {
+            // Of `Type name` the name is the last word.
             while !token.isSymbol(")"), !token.isEnd {
-                if let name = token.name { names.append(name) }
+                if let name = token.name, [",", ")"].contains(peek(1).symbol) { names.append(name) }
                 position += 1
             }
             position += 1

@@ -140,8 +140,11 @@ extension NextflowParser {
             case .symbol("["):
                 position += 1
                 brackets += 1
+                let open = token
                 if take("]") {
+                    // `'x'[]`: no element at all; Nextflow's strict syntax refuses it.
                     brackets -= 1
+                    value = try make(.index(value, try make(.list([]), open, [])), first, [value])
                     continue
                 }
                 let key = try expression()

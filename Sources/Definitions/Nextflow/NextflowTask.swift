@@ -23,6 +23,9 @@ final class NextflowTask {
     private var directives: [String: Setting] = [:]
     private var containers: [Setting] = []
     private var isReadingContainer = false
+    /// The attempt that the task is at: the first, or one that is not known.
+    private var attempt = NextflowValue(.integer(1))
+    private var readsAttempt = false
     private var matching: [NextflowMap]?
     private var depth = 0
 
@@ -41,14 +44,31 @@ final class NextflowTask {
         scope = NextflowScope(file: call.process.script.path, parent: call.process.script.scope)
     }
 
-    /// The container, and where it was set; nil where the process has none.
+    /// The container of the first attempt, and where it was set; nil where the process has none.
     func container() -> Setting? {
         let delegate = evaluator.delegate
         defer { evaluator.delegate = delegate }
         evaluator.delegate = { [unowned self] name in self.lookup(name) }
-        let head = self.head()
-        _ = carryOut(head)
+        _ = carryOut(head())
         matching = nil
+        readsAttempt = false
+        return readContainer()
+    }
+
+    /// The containers of all attempts, where they depend on `task.attempt`; nil where they do not. Call `container()`
+    /// before.
+    func containerOfAttempts() -> Setting? {
+        guard readsAttempt else { return nil }
+        let delegate = evaluator.delegate
+        defer { evaluator.delegate = delegate }
+        evaluator.delegate = { [unowned self] name in self.lookup(name) }
+        attempt = .unknown("`task.attempt` is known only when the run is under way")
+        defer { attempt = NextflowValue(.integer(1)) }
+        return readContainer()
+    }
+
+    private func readContainer() -> Setting? {
+        let head = self.head()
         var setting = selectors.default("container", configuration)
         isReadingContainer = true
         scope.variables = [:]
@@ -130,7 +150,9 @@ final class NextflowTask {
     private func member(_ name: String) -> NextflowValue {
         switch name {
         case "process", "name": return NextflowValue(.string(call.qualifiedName))
-        case "attempt": return NextflowValue(.integer(1))
+        case "attempt":
+            readsAttempt = true
+            return attempt
         case "label": return NextflowValue(.list(labels.map { NextflowValue(.string($0)) }))
         case "ext":
             return NextflowValue(.object(NextflowObject("task.ext") { [unowned self] in self.extension($0) }))

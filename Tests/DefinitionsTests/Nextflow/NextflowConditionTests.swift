@@ -421,7 +421,7 @@ struct NextflowConditionTests {
             script: """
                 workflow {
                  def on = false
-                 on = ] 7
+                 on = ? 7
                  if (on) A(1)
                  if (params.no) B(1)
                 }
