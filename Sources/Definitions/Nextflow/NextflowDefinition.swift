@@ -46,7 +46,16 @@ package enum NextflowDefinition {
         let calls = NextflowCalls(main: script, library: library, sources: sources)
         evaluator.renew()
         let selectors = NextflowSelectors(configuration, sources: sources)
-        var report = NextflowReport(configuration: configuration, evaluator: evaluator, sources: sources)
+        var report = NextflowReport(
+            configuration: configuration,
+            evaluator: evaluator,
+            sources: sources,
+            explains: request.explains
+        )
+        let inactive = calls.calls.filter { $0.standing.certainty == .inactive }.map(\.qualifiedName)
+        let stages = NextflowStages(script, library, inactive: Set(inactive), explains: request.explains)
+        // A call that was not seen begins with the one before it.
+        var stage = NextflowStages.Call(depth: 0, steps: [])
         var conditions = calls.parameters
         for (name, include) in calls.missing { report.miss(include, name) }
         for call in calls.calls {
@@ -57,6 +66,8 @@ package enum NextflowDefinition {
                 evaluator: evaluator,
                 sources: sources
             )
+            stage = stages.call(call.qualifiedName) ?? NextflowStages.Call(depth: stage.depth, steps: [])
+            report.stage = stage
             let container = task.container()
             let attempts = task.containerOfAttempts()
             let standing = call.standing.and(task.standing())
@@ -99,11 +110,16 @@ struct NextflowReport {
     private var unresolved: [UnresolvedMention] = []
     private var unresolvedIndex: [UnresolvedMention: Int] = [:]
     private var parameters: Set<String> = []
+    /// Of the call that is added next.
+    var stage = NextflowStages.Call(depth: 0, steps: [])
+    private let explains: Bool
+    private var uses: [ImageUse] = []
     private let registry: NextflowValue
     private let replacesRegistry: Bool
 
-    init(configuration: NextflowConfiguration, evaluator: NextflowEvaluator, sources: NextflowSources) {
+    init(configuration: NextflowConfiguration, evaluator: NextflowEvaluator, sources: NextflowSources, explains: Bool) {
         self.configuration = configuration
+        self.explains = explains
         self.evaluator = evaluator
         self.sources = sources
         registry = configuration.value(["docker", "registry"]) ?? .null
@@ -171,18 +187,22 @@ struct NextflowReport {
         }
         var places = value.trace.places
         if !places.contains(setting.place) { places.insert(setting.place, at: 0) }
+        keep(text, missing: nil, standing, call, setting, places)
         var mention =
             images[text]
             ?? ImageMention(
                 text: text,
                 certainty: standing.certainty,
                 reason: standing.reason,
+                depth: stage.depth,
                 places: [],
                 tasks: []
             )
+        if standing.certainty == mention.certainty { mention.depth = min(mention.depth, stage.depth) }
         if standing.certainty < mention.certainty {
             mention.certainty = standing.certainty
             mention.reason = standing.reason
+            mention.depth = stage.depth
         }
         for place in places where mention.places.count < 100 && !mention.places.contains(place) {
             mention.places.append(place)
@@ -191,12 +211,39 @@ struct NextflowReport {
         images[text] = mention
     }
 
+    /// Keeps the way to what a process asks for.
+    private mutating func keep(
+        _ image: String?,
+        missing: String?,
+        _ standing: NextflowStanding,
+        _ call: NextflowProcessCall,
+        _ setting: NextflowTask.Setting,
+        _ places: [Evidence]
+    ) {
+        guard explains, uses.count < ImageUse.maximum else { return }
+        let own = Evidence.source(file: call.process.script.path, line: call.process.line)
+        var steps = stage.steps + [ImageUse.Step(own), ImageUse.Step(setting.place)]
+        steps += places.filter { $0 != setting.place }.map { ImageUse.Step($0) }
+        uses.append(
+            ImageUse(
+                task: call.qualifiedName,
+                image: image,
+                certainty: standing.certainty,
+                reason: standing.reason,
+                missing: missing,
+                steps: steps,
+                overridden: setting.overridden.filter { !places.contains($0) && $0 != setting.place }
+            )
+        )
+    }
+
     /// Whether the text names a file of Singularity, which may have the shape of an image.
     private static func isFile(_ text: String) -> Bool {
         [".sif", ".simg", ".img"].contains { text.utf8.suffix($0.utf8.count).elementsEqual($0.utf8) }
     }
 
     private mutating func miss(_ missing: String, _ call: NextflowProcessCall, _ setting: NextflowTask.Setting) {
+        keep(nil, missing: missing, .certain, call, setting, setting.value.trace.places)
         miss(setting.place, setting.expression, missing, call.qualifiedName)
     }
 
@@ -253,12 +300,14 @@ struct NextflowReport {
         if evaluator.isExhausted {
             sources.note(nil, "the definition takes too much work to evaluate: what was found is not all")
         }
-        return Inspection(
+        var inspection = Inspection(
             images: all,
             unresolved: missing,
             notes: sources.notes,
             relevantParameters: Array(parameters.union(configuration.conditionParameters)).sorted()
         )
+        inspection.uses = uses
+        return inspection
     }
 
     private static func distinct(_ names: [String]) -> [String] { Array(Set(names)).sorted() }

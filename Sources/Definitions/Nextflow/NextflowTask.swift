@@ -9,6 +9,8 @@ final class NextflowTask {
         /// Where it was set, and how it is written.
         var place: Evidence
         var expression: String
+        /// Where weaker settings stand.
+        var overridden: [Evidence] = []
     }
 
     private let call: NextflowProcessCall
@@ -72,11 +74,14 @@ final class NextflowTask {
         var setting = selectors.default("container", configuration)
         isReadingContainer = true
         scope.variables = [:]
-        if let own = carryOut(head) { setting = own.over(setting) }
+        func set(_ stronger: Setting) {
+            var new = stronger.over(setting)
+            if let weaker = setting { new.overridden = weaker.overridden + [weaker.place] + weaker.value.trace.places }
+            setting = new
+        }
+        if let own = carryOut(head) { set(own) }
         for settings in matches() {
-            if let value = settings["container"] {
-                setting = configuration.setting(value).over(setting)
-            }
+            if let value = settings["container"] { set(configuration.setting(value)) }
         }
         if let found = setting { setting?.value = resolved(found.value) }
         return made(insteadOf: setting) ?? setting

@@ -61,22 +61,19 @@ extension ImageExplanation {
                 "steps": .array(use.steps.map(json)),
             ])
         }
-        return ParameterValue.object([
-            "schemaVersion": .number("1"),
-            "asked": .string(image),
-            "image": text(mention?.text),
-            "certainty": text(mention?.certainty.rawValue),
-            "reason": text(mention?.reason),
-            "depth": mention.map { .number(String($0.depth)) } ?? .null,
-            "tasks": .array((mention?.tasks ?? []).map(ParameterValue.string)),
-            "uses": .array(uses),
-            "namedAt": .array(
-                namings.map { naming in
-                    .object(["step": json(naming.step), "outcome": .string(naming.outcome)])
-                }
-            ),
-            "nearest": .array(nearest.map(ParameterValue.string)),
-            "unresolved": .array(unresolved.map(InspectionText.json)),
-        ]).text + "\n"
+        let namings = namings.map { naming in
+            ParameterValue.object(["step": json(naming.step), "outcome": .string(naming.outcome)])
+        }
+        var members: [String: ParameterValue] = ["schemaVersion": .number("1"), "asked": .string(image)]
+        members["image"] = text(mention?.text)
+        members["certainty"] = text(mention?.certainty.rawValue)
+        members["reason"] = text(mention?.reason)
+        members["depth"] = (mention?.depth).map { ParameterValue.number(String($0)) } ?? .null
+        members["tasks"] = .array((mention?.tasks ?? []).map(ParameterValue.string))
+        members["uses"] = .array(uses)
+        members["namedAt"] = .array(namings)
+        members["nearest"] = .array(nearest.map(ParameterValue.string))
+        members["unresolved"] = .array(unresolved.map { InspectionText.json($0) })
+        return ParameterValue.object(members).text + "\n"
     }
 }

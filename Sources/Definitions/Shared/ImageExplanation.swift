@@ -142,11 +142,14 @@ package struct ImageExplanation: Sendable, Equatable {
         if !same.isEmpty { return same.prefix(5).map { described($0.0, "another tag") } }
         let named = all.filter { $0.1.split(separator: "/").last == name }
         if !named.isEmpty { return named.prefix(5).map { described($0.0, "the same name elsewhere") } }
-        let close = all.prefix(2_000).map {
-            ($0.0, distance(Array($0.1.utf8.prefix(200)), Array(repository.utf8.prefix(200))))
+        let asked = Array(repository.utf8.prefix(200))
+        var close: [(image: ImageMention, distance: Int)] = []
+        for (image, repository) in all.prefix(2_000) {
+            let distance = distance(Array(repository.utf8.prefix(200)), asked)
+            if distance <= 3 { close.append((image, distance)) }
         }
-        .filter { $0.1 <= 3 }.sorted { ($0.1, $0.0.text) < ($1.1, $1.0.text) }
-        return close.prefix(3).map { described($0.0, "spelt nearly so") }
+        close.sort { ($0.distance, $0.image.text) < ($1.distance, $1.image.text) }
+        return close.prefix(3).map { described($0.image, "spelt nearly so") }
     }
 
     /// Without what Docker adds by itself.

@@ -140,7 +140,7 @@ package struct InspectionText: Sendable, Equatable {
                 "certainty": .string(image.certainty.rawValue),
                 "reason": text(image.reason),
                 "depth": .number(String(image.depth)),
-                "places": .array(image.places.map(json)),
+                "places": .array(image.places.map { Self.json($0) }),
                 "tasks": strings(image.tasks),
             ]
             if let placements {
@@ -151,12 +151,14 @@ package struct InspectionText: Sendable, Equatable {
             return ParameterValue.object(members)
         }
         let notes = inspection.notes.map { note in
-            ParameterValue.object(["place": note.place.map(json) ?? .null, "message": .string(note.message)])
+            ParameterValue.object([
+                "place": note.place.map { Self.json($0) } ?? .null, "message": .string(note.message),
+            ])
         }
         return .object([
             "schemaVersion": .number("1"),
             "images": .array(images),
-            "unresolved": .array(inspection.unresolved.map(json)),
+            "unresolved": .array(inspection.unresolved.map { Self.json($0) }),
             "notes": .array(notes),
             "relevantParameters": strings(inspection.relevantParameters),
         ])

@@ -39,7 +39,7 @@ struct SourceLines {
         guard line > 0, line <= lines.count else { return "" }
         let bytes = lines[line - 1].drop { $0 <= 0x20 }
         let text = String(decoding: bytes.reversed().drop { $0 <= 0x20 }.reversed(), as: UTF8.self)
-        return text.count <= Self.maximumLine ? text : text.prefix(Self.maximumLine - 1) + "…"
+        return text.count <= Self.maximumLine ? text : String(text.prefix(Self.maximumLine - 1)) + "…"
     }
 
     /// The lines that name an image: as a whole, or else without its tag, as where a value stands for it.
@@ -99,8 +99,8 @@ struct SourceLines {
             else {
                 continue
             }
-            let name = words.count > 1 ? " " + words[1] : ""
-            return Block(name: first + name, line: index + 1, isComment: isComment)
+            let name = words.count > 1 ? " \(words[1])" : ""
+            return Block(name: "\(first)\(name)", line: index + 1, isComment: isComment)
         }
         return isComment ? Block(name: path, line: 1, isComment: true) : nil
     }
