@@ -39,10 +39,18 @@ struct InspectCommand: AsyncParsableCommand {
     )
     var registryMap: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Say how the definition comes to need this image, line by line, or what became of it where it does not.",
+            valueName: "image"
+        )
+    )
+    var why: String?
+
     @Flag(help: "Exit with 4 where an image is unresolved.")
     var strict = false
 
-    @Option(help: "lines (certain and alternative images, one a line), table or json.")
+    @Option(help: "lines (certain and alternative images, one a line), table or json; with --why, text or json.")
     var format: InspectionText.Format = .lines
 
     func run() async throws {
@@ -50,13 +58,22 @@ struct InspectCommand: AsyncParsableCommand {
         request.profiles = profileName.map { $0.split(separator: ",").map(String.init) } ?? []
         if let parameters { request.parameters = try JSONFile.object(parameters, called: "parameters file") }
         let placement = try registryMap.map { OfflinePlacement(map: try RegistryMapFile.read($0)) }
+        request.explains = why != nil
         let inspection: Inspection
+        var explanation: ImageExplanation?
         do {
             let opened = try WorkflowDefinition.open(definition)
             request.main = main ?? opened.main
             inspection = try WorkflowDefinition.inspect(opened.files, request)
+            explanation = why.map { ImageExplanation(of: $0, in: inspection, request, files: opened.files) }
         } catch {
             throw CommandFailure(error.message)
+        }
+        if let explanation {
+            let text = format == .json ? explanation.json : explanation.text
+            FileHandle.standardOutput.write(Data(text.utf8))
+            if strict, !inspection.unresolved.isEmpty { throw Ending.someNotReady.code }
+            return
         }
         let text = InspectionText(
             inspection,

@@ -103,6 +103,32 @@ struct ZipFilesTests {
         #expect(files.notes.map(\.message) == ["a.txt: more than once in the zip, the last one is read"])
     }
 
+    @Test("follows links that stay inside, as they would be laid out")
+    func links() throws {
+        let link = ZipBuilder.Options(unixMode: 0o120777)
+        var zip = ZipBuilder()
+        zip.add("a/main.nf", "workflow { }")
+        zip.add("b/one.nf", "../a/main.nf", link)
+        zip.add("b/two.nf", "one.nf", ZipBuilder.Options(method: 8, unixMode: 0o120777))
+        zip.add("c", "a", link)
+        zip.add("loop", "loop", link)
+        zip.add("out", "../../etc/passwd", link)
+        zip.add("gone", "a/gone.nf", link)
+        let files = try ZipFiles(zip.finished())
+        for path in ["b/one.nf", "b/two.nf", "c/main.nf"] {
+            #expect(files.exists(path))
+            #expect(files.read(path) == .contents(Array("workflow { }".utf8)))
+        }
+        let refused = DefinitionFile.refused("a symbolic link in the zip, not followed")
+        #expect(files.read("loop") == refused && files.read("out") == refused)
+        #expect(files.read("gone") == .missing && files.read("c/gone.nf") == .missing)
+        #expect(files.paths == ["a/main.nf"])
+        #expect(
+            files.notes.map(\.message)
+                == ["gone", "loop", "out"].map { "\($0): a symbolic link in the zip, not followed" }
+        )
+    }
+
     @Test(
         "refuses files it cannot or must not read",
         arguments: [

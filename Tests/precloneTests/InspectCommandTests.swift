@@ -40,6 +40,20 @@ struct InspectCommandTests {
         }
     }
 
+    @Test("says why an image is needed, or what became of one that is not")
+    func why() throws {
+        try withDefinition { folder in
+            let parameters = folder.appendingPathComponent("run.json").path
+            let asked = ["inspect", folder.path, "--engine", "cwl", "--parameters", parameters, "--why"]
+            let needed = try BuiltProgram.run(asked + ["c/d:2"])
+            #expect(needed.code == 0 && needed.standardError == "")
+            #expect(needed.standardOutput.hasPrefix("c/d:2 is certain\ndepth 0, used by 1 task\n\ntask b, certain\n"))
+            #expect(needed.standardOutput.contains("  parameter image  = \"c/d:2\"\n"))
+            let absent = try BuiltProgram.run(asked + ["quay.io/a/b:2", "--format", "json"])
+            #expect(absent.code == 0 && absent.standardOutput.contains("quay.io/a/b:1 (another tag; certain, a)"))
+        }
+    }
+
     @Test("takes parameters, and a file instead of a folder")
     func parameters() throws {
         try withDefinition { folder in

@@ -35,7 +35,7 @@ package enum CWLDefinition {
         guard main.isMapping, main["class"] != nil || main["$import"] != nil else {
             throw DefinitionError("\(path):\(main.line): this is no CWL process: it has no `class`")
         }
-        var walker = CWLWalker(loader: loader, parameters: request.parameters)
+        var walker = CWLWalker(loader: loader, parameters: request.parameters, explains: request.explains)
         var context = CWLWalker.Context()
         if main["class"]?.string?.hasSuffix("Workflow") != true {
             context.path = [main["id"]?.string.map(CWLWalker.lastName) ?? path]

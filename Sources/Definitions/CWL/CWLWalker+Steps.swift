@@ -14,6 +14,7 @@ extension CWLWalker {
             inner.depth += start
             inner.path.append(name)
             inner.docker = docker(of: step, inside: context.docker)
+            if explains { inner.steps.append(ImageUse.Step(step.evidence)) }
             let bound = stepInputs(of: step, in: workflow, scope)
             let isSkipped = !decide(whether: step, runsWith: bound, &inner)
             let duration = walk(step: step, bound: bound, inner)
@@ -56,6 +57,7 @@ extension CWLWalker {
         guard let condition = step["when"], let text = loader.text(condition) else { return true }
         let value = evaluate(text, CWLScope(inputs: bound))
         context.parameters.formUnion(value.parameters)
+        if explains { context.steps.append(ImageUse.Step(condition.evidence)) }
         let place = condition.evidence
         // `when` must give a truth value; null is a fault of the engine's own to report.
         if value.missing == nil, value.candidates.allSatisfy({ $0 == .bool(false) }) {

@@ -8,6 +8,9 @@ struct CWLWalker {
 
     var loader: CWLLoader
     let parameters: [String: ParameterValue]
+    /// Whether the way to every use is kept.
+    let explains: Bool
+    private var uses: [ImageUse] = []
     private(set) var relevant: Set<String> = []
     private var visits = 0
     private var work = Self.maximumWork
@@ -51,6 +54,8 @@ struct CWLWalker {
         var depth = 0
         /// Steps from the main process.
         var path: [String] = []
+        /// The same with what decided whether they are taken, where explanations are asked for.
+        var steps: [ImageUse.Step] = []
         var ancestors: Set<CWLNode.Identity> = []
         /// Conditions on the way depended on these parameters.
         var parameters: Set<String> = []
@@ -65,9 +70,10 @@ struct CWLWalker {
         }
     }
 
-    init(loader: CWLLoader, parameters: [String: ParameterValue]) {
+    init(loader: CWLLoader, parameters: [String: ParameterValue], explains: Bool = false) {
         self.loader = loader
         self.parameters = parameters
+        self.explains = explains
     }
 
     /// Whether this stands for any run: defaults hold, but a run may say otherwise.
@@ -92,12 +98,14 @@ struct CWLWalker {
                 tasks: tasks.sorted()
             )
         }
-        return Inspection(
+        var inspection = Inspection(
             images: mentions.sorted { $0.text < $1.text },
             unresolved: open.sorted { ($0.place, $0.expression, $0.missing) < ($1.place, $1.expression, $1.missing) },
             notes: loader.notes,
             relevantParameters: relevant.sorted()
         )
+        inspection.uses = uses
+        return inspection
     }
 
     // MARK: Processes
@@ -123,6 +131,7 @@ struct CWLWalker {
         }
         var inner = context
         inner.ancestors.insert(process.identity)
+        if explains { inner.steps.append(ImageUse.Step(process.evidence)) }
         inner.docker = docker(of: process, inside: context.docker)
         let isMain = context.ancestors.isEmpty
         if isMain { inner.docker.given = givenRequirement(of: process) }
@@ -213,6 +222,8 @@ struct CWLWalker {
             return
         }
         let value = evaluate(text, scope)
+        var context = context
+        if explains { context.steps += steps(docker, pull, text, value, scope) }
         relevant.formUnion(value.parameters)
         if let missing = value.missing {
             report(pull.evidence, text, missing, context)
@@ -253,6 +264,7 @@ struct CWLWalker {
             return
         }
         let task = context.path.joined(separator: "/")
+        keep(text, missing: nil, certainty, reason, context)
         // In place: a copy of the tasks for each of thousands of steps would be quadratic.
         let new = Use(certainty: certainty, reason: reason, depth: context.depth, places: [], tasks: [])
         images[text, default: new].add(
@@ -267,6 +279,7 @@ struct CWLWalker {
     mutating func report(_ place: Evidence, _ expression: String, _ missing: String, _ context: Context) {
         // Below a false condition no image is missing.
         guard context.certainty != .inactive else { return }
+        keep(nil, missing: missing, context.certainty, context.reason, context)
         let mention = UnresolvedMention(
             place: place,
             expression: CWLMethods.trimmed(String(expression.prefix(200))),
@@ -275,6 +288,62 @@ struct CWLWalker {
         )
         guard unresolved[mention] != nil || unresolved.count < 1_000 else { return }
         unresolved[mention, default: []].insert(context.path.joined(separator: "/"))
+    }
+
+    // MARK: Explanations
+
+    private mutating func keep(
+        _ image: String?,
+        missing: String?,
+        _ certainty: Certainty,
+        _ reason: String?,
+        _ context: Context
+    ) {
+        guard explains, uses.count < ImageUse.maximum else { return }
+        uses.append(
+            ImageUse(
+                task: context.path.joined(separator: "/"),
+                image: image,
+                certainty: certainty,
+                reason: reason,
+                missing: missing,
+                steps: context.steps
+            )
+        )
+    }
+
+    /// Where an image is written, and the inputs that stand in it.
+    private func steps(
+        _ docker: CWLNode,
+        _ pull: CWLNode,
+        _ text: String,
+        _ value: CWLValue,
+        _ scope: CWLScope
+    ) -> [ImageUse.Step] {
+        let image = value.only?.scriptText ?? ""
+        var steps = [ImageUse.Step(pull.evidence)]
+        guard CWLEvaluator.isExpression(text) else { return steps }
+        for name in scope.inputs.keys.sorted() where text.contains(name) && steps.count < ImageUse.maximumSteps {
+            guard let input = scope.inputs[name] else { continue }
+            let shown: String?
+            switch input.only {
+            case .string(let text)?: shown = ImageUse.shown(text, in: image, isAnyRun: isAnyRun)
+            case .null?: shown = "null"
+            case .bool(let value)?: shown = value ? "true" : "false"
+            default: shown = nil
+            }
+            let note = shown.map { "\(name) = \($0)" } ?? input.missing.map { "\(name) is not known: \($0)" }
+            // The last place is where the note stands; a parameter says itself what may be seen of it.
+            for place in input.places {
+                if case .parameter = place {
+                    steps.append(ImageUse.Step(place))
+                } else {
+                    steps.append(ImageUse.Step(place, note))
+                }
+            }
+            if input.places.isEmpty, let note { steps.append(ImageUse.Step(pull.evidence, note)) }
+        }
+        return steps
     }
 
     // MARK: Inputs

@@ -5,37 +5,57 @@ struct NextflowProcessCall {
     var alias: String
     /// With the workflows around it: `WF:SUB:ALIAS`.
     var qualifiedName: String
+    /// How sure it is that it is called.
+    var standing: NextflowStanding
 }
 
-/// Walks from the entry workflow to every process that is called, whatever the conditions around the calls.
+/// Walks from the entry workflow to every process that may be called, with how sure that is.
 struct NextflowCalls {
     private struct Visit: Hashable {
         var definition: ObjectIdentifier
         var name: String
     }
 
+    /// How a body was entered so far.
+    private struct Entered {
+        var certainty: Certainty
+        var arguments: [[NextflowValue]?]
+    }
+
     private static let maximumVisits = 50_000
     private static let maximumDepth = 80
     private static let maximumMissing = 1000
+    /// Different arguments of one body that are looked at one by one; more are looked at as unknown.
+    private static let maximumArguments = 4
 
     private let library: NextflowLibrary
     private let sources: NextflowSources
-    private var seen: Set<Visit> = []
+    private var visits = 0
+    private var entered: [Visit: Entered] = [:]
+    private var known: [Visit: Int] = [:]
     private(set) var calls: [NextflowProcessCall] = []
     /// Calls of what scripts would define that could not be read.
     private(set) var missing: [(qualifiedName: String, include: NextflowScript.Missing)] = []
+    /// Parameters that decide which calls are made.
+    private(set) var parameters: Set<String> = []
 
     init(main: NextflowScript, library: NextflowLibrary, sources: NextflowSources) {
         self.library = library
         self.sources = sources
+        parameters = main.conditionParameters
+        let standing = main.end ?? .certain
         if let entry = main.definitions[""] {
-            walk(entry, prefix: "", depth: 0)
+            enter(entry, [], standing, prefix: "", depth: 0)
+        } else if main.definitions.values.contains(where: \.isWorkflow) {
+            // "No entry workflow specified" (`BaseScript.run0` of Nextflow): nothing is called.
+            sources.note(
+                .source(file: main.path, line: 1),
+                "there is no entry workflow: named workflows alone run nothing"
+            )
         } else {
             // DSL1, or a single process that runs by itself.
             for process in main.processes {
-                calls.append(
-                    NextflowProcessCall(process: process, alias: process.name, qualifiedName: process.name)
-                )
+                record(process, process.name, process.name, standing.and(process.standing))
             }
             if calls.isEmpty {
                 sources.note(
@@ -44,92 +64,120 @@ struct NextflowCalls {
                 )
             }
         }
+        parameters.formUnion(library.conditionParameters)
     }
 
-    private mutating func walk(_ definition: NextflowScript.Definition, prefix: String, depth: Int) {
-        guard depth < Self.maximumDepth, seen.count < Self.maximumVisits else {
+    private mutating func record(
+        _ process: NextflowScript.Definition,
+        _ alias: String,
+        _ qualified: String,
+        _ standing: NextflowStanding
+    ) {
+        let key = Visit(definition: ObjectIdentifier(process), name: qualified)
+        if let index = known[key] {
+            calls[index].standing = calls[index].standing.or(standing)
+            return
+        }
+        known[key] = calls.count
+        calls.append(
+            NextflowProcessCall(process: process, alias: alias, qualifiedName: qualified, standing: standing)
+        )
+    }
+
+    /// Enters a body unless it was entered as surely with the same arguments.
+    private mutating func enter(
+        _ definition: NextflowScript.Definition,
+        _ arguments: [NextflowValue]?,
+        _ standing: NextflowStanding,
+        prefix: String,
+        depth: Int
+    ) {
+        let key = Visit(definition: ObjectIdentifier(definition), name: prefix)
+        var arguments = arguments
+        var before = entered[key] ?? Entered(certainty: .inactive, arguments: [])
+        if before.arguments.count >= Self.maximumArguments { arguments = nil }
+        let isKnown = before.arguments.contains { Self.areSame($0, arguments) }
+        guard !isKnown || standing.certainty < before.certainty else { return }
+        if !isKnown { before.arguments.append(arguments) }
+        before.certainty = min(before.certainty, standing.certainty)
+        entered[key] = before
+        visits += 1
+        guard depth < Self.maximumDepth, visits < Self.maximumVisits else {
             sources.note(
                 .source(file: definition.script.path, line: definition.line),
                 "calls are not followed further: too many, or nested too deeply"
             )
             return
         }
-        for name in names(definition) {
-            let targets = library.definitions(name, in: definition.script)
-            if targets.isEmpty, missing.count < Self.maximumMissing, let include = definition.script.missing[name] {
-                missing.append((prefix + name, include))
+        walk(definition, arguments, standing, prefix: prefix, depth: depth)
+    }
+
+    private static func areSame(_ left: [NextflowValue]?, _ right: [NextflowValue]?) -> Bool {
+        guard let left, let right else { return left == nil && right == nil }
+        return left.count == right.count
+            && zip(left, right).allSatisfy { one, two in
+                if case .unknown = one.kind, case .unknown = two.kind { return true }
+                return one.equals(two) == true
             }
-            for target in targets {
-                let qualified = prefix + name
-                let key = Visit(definition: ObjectIdentifier(target), name: qualified)
+    }
+
+    private mutating func walk(
+        _ definition: NextflowScript.Definition,
+        _ arguments: [NextflowValue]?,
+        _ standing: NextflowStanding,
+        prefix: String,
+        depth: Int
+    ) {
+        let body = NextflowBody(definition, library: library, sources: sources)
+        body.run(arguments)
+        parameters.formUnion(body.parameters)
+        var order: [String] = []
+        var places: [String: [Int]] = [:]
+        for (index, site) in body.sites.enumerated() {
+            if places[site.name] == nil { order.append(site.name) }
+            places[site.name, default: []].append(index)
+        }
+        for name in order {
+            let targets = library.definitions(name, in: definition.script)
+            if targets.isEmpty {
+                miss(name, prefix, definition, standing.and(surest(places[name] ?? [], body)))
+                continue
+            }
+            for (target, own) in targets {
+                let outer = standing.and(own)
                 switch target.kind {
                 case .process:
-                    if seen.insert(key).inserted {
-                        calls.append(NextflowProcessCall(process: target, alias: name, qualifiedName: qualified))
-                    }
-                case .workflow:
-                    if seen.insert(key).inserted { walk(target, prefix: qualified + ":", depth: depth + 1) }
-                case .function:
+                    record(target, name, prefix + name, outer.and(surest(places[name] ?? [], body)))
+                case .workflow, .function:
                     // A function adds nothing to the names of what it calls.
-                    let key = Visit(definition: ObjectIdentifier(target), name: prefix)
-                    if seen.insert(key).inserted { walk(target, prefix: prefix, depth: depth + 1) }
+                    let inner = target.isWorkflow ? prefix + name + ":" : prefix
+                    for index in places[name] ?? [] {
+                        enter(
+                            target,
+                            body.arguments[index],
+                            outer.and(body.standings[index]),
+                            prefix: inner,
+                            depth: depth + 1
+                        )
+                    }
                 }
             }
         }
     }
 
-    /// The names in a body that call something, in the order of the source.
-    private func names(_ definition: NextflowScript.Definition) -> [String] {
-        if let known = definition.calls { return known }
-        let tokens = definition.script.tokens
-        var found: [String] = []
-        var known: Set<String> = []
-        for index in definition.body {
-            guard let name = tokens[index].name, !known.contains(name) else { continue }
-            let target = library.definitions(name, in: definition.script).first
-            guard target != nil || definition.script.missing[name] != nil else { continue }
-            if index > 0, let symbol = tokens[index - 1].symbol, symbol == "." || symbol == "?." { continue }
-            if case .function? = target?.kind {
-                known.insert(name)
-                found.append(name)
-            } else if isCall(tokens, index, definition.body) {
-                known.insert(name)
-                found.append(name)
-            }
-        }
-        definition.calls = found
-        return found
+    private func surest(_ places: [Int], _ body: NextflowBody) -> NextflowStanding {
+        places.dropFirst().reduce(places.first.map { body.standings[$0] } ?? .certain) { $0.or(body.standings[$1]) }
     }
 
-    private func isCall(_ tokens: [NextflowToken], _ index: Int, _ body: Range<Int>) -> Bool {
-        func significant(_ start: Int, _ step: Int) -> NextflowToken? {
-            var place = start
-            while body.contains(place) {
-                if !tokens[place].isNewline { return tokens[place] }
-                place += step
-            }
-            return nil
-        }
-        let next = index + 1 < body.upperBound ? tokens[index + 1] : nil
-        if let next, next.isSymbol("(") { return true }
-        // `PROCESS.scan(…)`, `PROCESS.recurse(…).times(…)`
-        if let next, next.isSymbol("."), index + 3 < body.upperBound, let method = tokens[index + 2].name,
-            ["scan", "recurse", "run"].contains(method), tokens[index + 3].isSymbol("(")
-        {
-            return true
-        }
-        // Pipes: `channel | A | (B & C)`.
-        let pipes = ["|", "&"]
-        if let before = significant(index - 1, -1)?.symbol, pipes.contains(before) { return true }
-        if let after = significant(index + 1, 1)?.symbol, pipes.contains(after) {
-            // `OUT.x | …` is a channel; here the name stands alone.
-            return true
-        }
-        // `PROCESS channel, other`
-        switch next?.kind {
-        case .name(let name)?: return name != "in" && name != "as" && name != "instanceof"
-        case .string?, .template?, .number?: return true
-        default: return false
-        }
+    private mutating func miss(
+        _ name: String,
+        _ prefix: String,
+        _ definition: NextflowScript.Definition,
+        _ standing: NextflowStanding
+    ) {
+        guard standing.certainty != .inactive, missing.count < Self.maximumMissing,
+            let include = definition.script.missing[name]
+        else { return }
+        missing.append((prefix + name, include))
     }
 }

@@ -40,13 +40,23 @@ extension NextflowConfiguration {
     }
 
     /// `params` as code sees it.
-    static func parameters(_ all: @escaping () -> NextflowMap) -> NextflowValue {
+    ///
+    /// - Parameter changed: whether workflows or functions set a parameter while they run.
+    static func parameters(
+        _ evaluator: NextflowEvaluator,
+        changed: @escaping (String) -> Bool = { _ in false },
+        _ all: @escaping () -> NextflowMap
+    ) -> NextflowValue {
         NextflowValue(
             .object(
                 NextflowObject("params", entries: all) { name in
-                    let found =
-                        all()[name]
-                        ?? NextflowValue(.null("parameter `\(name)` has no default"))
+                    evaluator.read(name)
+                    let known = all()[name]
+                    if known == nil, changed(name) {
+                        let reason = "parameter `\(name)` is set by a workflow while it runs"
+                        return NextflowValue(.unknown([reason]), trace: NextflowTrace(parameters: [name]))
+                    }
+                    let found = known ?? NextflowValue(.null("parameter `\(name)` has no default"))
                     var value = found.tracing(NextflowTrace(parameters: [name]))
                     if case .null(nil) = value.kind { value.kind = .null("parameter `\(name)` is null") }
                     return value

@@ -21,21 +21,55 @@ final class NextflowConfiguration {
     private var filesRead = 0
     /// Parameters that conditions in the configuration looked at.
     private(set) var conditionParameters: Set<String> = []
+    /// Parameters that the run gives, or a profile that it names.
+    private var given: Set<String>
+    private var isNamedProfile = false
     /// The expressions that containers were set to, by place.
     private(set) var expressions: [Evidence: String] = [:]
 
-    init(sources: NextflowSources, evaluator: NextflowEvaluator, request: DefinitionRequest) {
+    /// - Parameter isAnyRun: whether no run is meant; nil: where nothing is given.
+    init(
+        sources: NextflowSources,
+        evaluator: NextflowEvaluator,
+        request: DefinitionRequest,
+        isAnyRun: Bool? = nil
+    ) {
+        self.isAnyRun = isAnyRun
         self.sources = sources
         self.evaluator = evaluator
         profileNames = request.profiles.isEmpty ? ["standard"] : request.profiles
         let version = request.engineVersion.map { $0.utf8.drop { !(48...57 ~= $0) }.prefix { 48...57 ~= $0 } }
         profilesAsNamed =
             version.flatMap { Int(String(decoding: $0.prefix(6), as: UTF8.self)) }.map { $0 >= 26 } ?? false
-        var given = NextflowMap()
+        var parameters = NextflowMap()
         for (name, value) in request.parameters.sorted(by: { $0.key < $1.key }) {
-            given[name] = NextflowValue(value, path: name, parameter: name)
+            parameters[name] = NextflowValue(value, path: name, parameter: name)
         }
-        root["params"] = NextflowValue(.map(given))
+        given = Set(parameters.keys)
+        root["params"] = NextflowValue(.map(parameters))
+    }
+
+    /// Whether what is inspected is no run yet.
+    private let isAnyRun: Bool?
+
+    /// Whether the parameters may be less than a run's, given what conditions look at: of all that the definition's
+    /// schema declares there is neither a path, without which a run has no data, nor anything that decides a call.
+    func givesNoRun(_ conditions: Set<String>) -> Bool {
+        guard isAnyRun != true, !given.isEmpty, let declared = sources.declaredParameters else { return false }
+        return given.isDisjoint(with: declared.paths) && given.isDisjoint(with: conditions)
+    }
+
+    /// Parameters that tell a run from none.
+    var runParameters: Set<String> { sources.declaredParameters?.paths ?? [] }
+
+    /// Whether a parameter's value is only what holds as long as no run sets it.
+    ///
+    /// For a run all is known: what it does not give has its default, or is null. Before any run, a parameter without a
+    /// value is one that a run will usually give, and so may be each that the definition's schema declares.
+    func isOpen(_ parameter: String) -> Bool {
+        guard isAnyRun ?? given.isEmpty, !given.contains(parameter) else { return false }
+        return value(["params", parameter])?.isNull ?? true
+            || sources.declaredParameters?.all.contains(parameter) == true
     }
 
     // MARK: Files
@@ -85,7 +119,9 @@ final class NextflowConfiguration {
         for name in order {
             for profile in all where profile.name == name {
                 stack = []
+                isNamedProfile = name != "standard"
                 run(profile.body, profile.scope)
+                isNamedProfile = false
             }
         }
     }
@@ -94,7 +130,7 @@ final class NextflowConfiguration {
 
     private func lookup(_ name: String, _ file: String) -> NextflowValue? {
         switch name {
-        case "params": return Self.parameters { [unowned self] in self.root["params"]?.map ?? NextflowMap() }
+        case "params": return Self.parameters(evaluator) { [unowned self] in self.root["params"]?.map ?? NextflowMap() }
         case "task", "System": return nil
         default:
             if let value = builtin(name) { return value }
@@ -148,7 +184,7 @@ final class NextflowConfiguration {
             // `name: Type` without a value, in a params block.
             if path == ["params"], expression == nil { return }
             let value = expression.map { evaluator.evaluate($0, scope) } ?? .null
-            for name in names { scope.variables[name] = value }
+            evaluator.define(names, value, scope)
         case .function(let name, let closure):
             scope.variables[name] = NextflowValue(.function(NextflowFunction(closure, scope)))
         case .scope(let names, let body): self.scope(path, names, body, scope)
@@ -165,7 +201,7 @@ final class NextflowConfiguration {
         case .selection(let subject, let cases):
             let value = evaluator.evaluate(subject, scope)
             conditionParameters.formUnion(value.trace.parameters)
-            select(value, cases[...], scope)
+            select(value, NextflowCase.all(of: cases)[...], scope)
         case .attempt(let body, _, let finally):
             run(body, scope)
             run(finally, scope)
@@ -180,7 +216,7 @@ final class NextflowConfiguration {
                 sources.note(place, "a loop that is not known before the run is left out")
             }
         case .expression(let expression): command(expression, place, scope)
-        case .finish, .raise: break
+        case .finish, .raise, .leave: break
         case .broken(let why, let names):
             sources.note(place, "a statement could not be read: \(why)")
             if names.last == "container" {
@@ -268,20 +304,21 @@ final class NextflowConfiguration {
 
     private func select(
         _ subject: NextflowValue,
-        _ cases: ArraySlice<(values: [NextflowExpression], body: [NextflowStatement])>,
-        _ scope: NextflowScope
+        _ cases: ArraySlice<NextflowCase>,
+        _ scope: NextflowScope,
+        otherwise: NextflowCase? = nil
     ) {
-        guard let first = cases.first, cases.count < 60 else { return }
-        let body = cases.first { !$0.body.isEmpty }?.body ?? []
-        if first.values.isEmpty {
-            run(body, scope)
+        func take(_ choice: NextflowCase) {
+            guard !choice.isClear else { return run(choice.body, scope) }
+            branch(.unknown("a `break` on the way"), scope) { if $0 { run(choice.body, scope) } }
+        }
+        guard let first = cases.first, cases.count < 60 else {
+            if let otherwise { take(otherwise) }
             return
         }
-        let value = evaluator.evaluate(first.values[0], scope)
-        let hit = subject.equals(value)
-        let test = hit.map { NextflowValue(.bool($0)) } ?? evaluator.unknown(subject, "a choice")
-        branch(test, scope) { isTaken in
-            if isTaken { run(body, scope) } else { select(subject, cases.dropFirst(), scope) }
+        let other = otherwise ?? (first.isDefault ? first : nil)
+        branch(evaluator.hits(subject, first, scope), scope) { isTaken in
+            if isTaken { take(first) } else { select(subject, cases.dropFirst(), scope, otherwise: other) }
         }
     }
 
@@ -331,6 +368,9 @@ final class NextflowConfiguration {
         guard let first = path.first, path.count < 40 else { return }
         var value = value
         value.isFixed = false
+        if isNamedProfile, first == "params" {
+            given.formUnion(path.count > 1 ? [path[1]] : value.map?.keys ?? [])
+        }
         root.update(first) { Self.set(&$0, path.dropFirst(), value) }
     }
 

@@ -2,17 +2,37 @@
 ///
 /// The configuration is carried out, scripts are scanned for processes, workflows, functions and includes, and the
 /// containers of the processes that the entry workflow reaches are evaluated under every name they are called by.
-/// Conditions around calls are not evaluated: a process that may be called counts.
+/// Conditions around calls are evaluated as far as they are known: a process that may be called counts, one that
+/// certainly is not is `inactive`.
 package enum NextflowDefinition {
     /// See `WorkflowDefinition.inspect`.
     package static func inspect(
         _ files: any DefinitionFiles,
         _ request: DefinitionRequest
     ) throws(DefinitionError) -> Inspection {
-        let main = try files.mainFile(given: request.main, defaults: ["main.nf"], extensions: ["nf"])
+        var request = request
+        request.main = try files.mainFile(given: request.main, defaults: ["main.nf"], extensions: ["nf"])
+        request.parameters = named(request.parameters)
+        let (inspection, isRun) = try inspect(files, request, isAnyRun: nil)
+        return isRun ? inspection : try inspect(files, request, isAnyRun: true).inspection
+    }
+
+    /// - Parameter isAnyRun: Whether no run is meant; nil: as the parameters say.
+    /// - Returns: Also whether the parameters are a run's, as far as what conditions look at shows.
+    private static func inspect(
+        _ files: any DefinitionFiles,
+        _ request: DefinitionRequest,
+        isAnyRun: Bool?
+    ) throws(DefinitionError) -> (inspection: Inspection, isRun: Bool) {
+        let main = request.main ?? "main.nf"
         let sources = NextflowSources(files, main: main)
         let evaluator = NextflowEvaluator()
-        let configuration = NextflowConfiguration(sources: sources, evaluator: evaluator, request: request)
+        let configuration = NextflowConfiguration(
+            sources: sources,
+            evaluator: evaluator,
+            request: request,
+            isAnyRun: isAnyRun
+        )
         let beside = sources.projectFolder.isEmpty ? "nextflow.config" : sources.projectFolder + "/nextflow.config"
         if let path = [beside, "nextflow.config"].first(where: files.exists) {
             configuration.load(path, isNamed: request.profiles.isEmpty ? ["standard"] : request.profiles)
@@ -24,8 +44,19 @@ package enum NextflowDefinition {
         }
         evaluator.renew()
         let calls = NextflowCalls(main: script, library: library, sources: sources)
+        evaluator.renew()
         let selectors = NextflowSelectors(configuration, sources: sources)
-        var report = NextflowReport(configuration: configuration, evaluator: evaluator, sources: sources)
+        var report = NextflowReport(
+            configuration: configuration,
+            evaluator: evaluator,
+            sources: sources,
+            explains: request.explains
+        )
+        let inactive = calls.calls.filter { $0.standing.certainty == .inactive }.map(\.qualifiedName)
+        let stages = NextflowStages(script, library, inactive: Set(inactive), explains: request.explains)
+        // A call that was not seen begins with the one before it.
+        var stage = NextflowStages.Call(depth: 0, steps: [])
+        var conditions = calls.parameters
         for (name, include) in calls.missing { report.miss(include, name) }
         for call in calls.calls {
             let task = NextflowTask(
@@ -35,9 +66,38 @@ package enum NextflowDefinition {
                 evaluator: evaluator,
                 sources: sources
             )
-            report.add(call, task.container())
+            stage = stages.call(call.qualifiedName) ?? NextflowStages.Call(depth: stage.depth, steps: [])
+            report.stage = stage
+            let container = task.container()
+            let attempts = task.containerOfAttempts()
+            let standing = call.standing.and(task.standing())
+            report.add(call, container, standing)
+            if let attempts {
+                let retry = NextflowStanding.alternative("only where `task.attempt` is above 1")
+                report.add(call, attempts, standing.and(retry))
+            }
+            conditions.formUnion(task.conditionParameters)
         }
-        return report.inspection
+        report.add(parameters: conditions)
+        if isAnyRun == true { report.add(parameters: configuration.runParameters) }
+        return (report.inspection, !configuration.givesNoRun(conditions))
+    }
+}
+
+extension NextflowDefinition {
+    /// Parameters by the names that the engine gives them: those of a parameters file are turned from `kebab-case` to
+    /// `camelCase` (`CmdRun.addParam0` of Nextflow), names inside of maps are left.
+    package static func named(_ parameters: [String: ParameterValue]) -> [String: ParameterValue] {
+        guard parameters.keys.contains(where: { $0.utf8.contains(UInt8(ascii: "-")) }) else { return parameters }
+        var named: [String: ParameterValue] = [:]
+        for (name, value) in parameters.sorted(by: { $0.key < $1.key }) {
+            var parts = name.split(separator: "-", omittingEmptySubsequences: false)
+            // Java's `split` leaves out empty parts at the end.
+            while parts.last?.isEmpty == true { parts.removeLast() }
+            let rest = parts.dropFirst().map { $0.prefix(1).uppercased() + $0.dropFirst() }
+            named[(parts.first.map(String.init) ?? "") + rest.joined()] = value
+        }
+        return named
     }
 }
 
@@ -50,11 +110,16 @@ struct NextflowReport {
     private var unresolved: [UnresolvedMention] = []
     private var unresolvedIndex: [UnresolvedMention: Int] = [:]
     private var parameters: Set<String> = []
+    /// Of the call that is added next.
+    var stage = NextflowStages.Call(depth: 0, steps: [])
+    private let explains: Bool
+    private var uses: [ImageUse] = []
     private let registry: NextflowValue
     private let replacesRegistry: Bool
 
-    init(configuration: NextflowConfiguration, evaluator: NextflowEvaluator, sources: NextflowSources) {
+    init(configuration: NextflowConfiguration, evaluator: NextflowEvaluator, sources: NextflowSources, explains: Bool) {
         self.configuration = configuration
+        self.explains = explains
         self.evaluator = evaluator
         self.sources = sources
         registry = configuration.value(["docker", "registry"]) ?? .null
@@ -67,7 +132,14 @@ struct NextflowReport {
         }
     }
 
-    mutating func add(_ call: NextflowProcessCall, _ setting: NextflowTask.Setting?) {
+    mutating func add(parameters names: Set<String>) { parameters.formUnion(names) }
+
+    /// - Parameter standing: how sure it is that the process runs.
+    mutating func add(
+        _ call: NextflowProcessCall,
+        _ setting: NextflowTask.Setting?,
+        _ standing: NextflowStanding
+    ) {
         let own = Evidence.source(file: call.process.script.path, line: call.process.line)
         guard let setting else {
             sources.note(own, "process \(call.process.name) has no container")
@@ -80,7 +152,9 @@ struct NextflowReport {
         let reason: String? =
             candidates.count > 1
             ? "one of several values: " + (value.reasons.first ?? "what decides is not known before the run") : nil
+        let sure = reason.map { standing.and(.alternative($0)) } ?? standing
         for candidate in candidates {
+            if sure.certainty == .inactive, candidate.string.map(ImageText.isReference) != true { continue }
             if case .null(let missing?) = candidate.kind {
                 miss(missing, call, setting)
                 continue
@@ -90,7 +164,7 @@ struct NextflowReport {
                 continue
             }
             guard case .unknown(let reasons) = candidate.kind else {
-                use(candidate, reason, call, setting)
+                use(candidate, sure, call, setting)
                 continue
             }
             miss(reasons.joined(separator: "; "), call, setting)
@@ -99,7 +173,7 @@ struct NextflowReport {
 
     private mutating func use(
         _ value: NextflowValue,
-        _ reason: String?,
+        _ standing: NextflowStanding,
         _ call: NextflowProcessCall,
         _ setting: NextflowTask.Setting
     ) {
@@ -113,18 +187,22 @@ struct NextflowReport {
         }
         var places = value.trace.places
         if !places.contains(setting.place) { places.insert(setting.place, at: 0) }
+        keep(text, missing: nil, standing, call, setting, places)
         var mention =
             images[text]
             ?? ImageMention(
                 text: text,
-                certainty: reason == nil ? .certain : .alternative,
-                reason: reason,
+                certainty: standing.certainty,
+                reason: standing.reason,
+                depth: stage.depth,
                 places: [],
                 tasks: []
             )
-        if reason == nil {
-            mention.certainty = .certain
-            mention.reason = nil
+        if standing.certainty == mention.certainty { mention.depth = min(mention.depth, stage.depth) }
+        if standing.certainty < mention.certainty {
+            mention.certainty = standing.certainty
+            mention.reason = standing.reason
+            mention.depth = stage.depth
         }
         for place in places where mention.places.count < 100 && !mention.places.contains(place) {
             mention.places.append(place)
@@ -133,12 +211,39 @@ struct NextflowReport {
         images[text] = mention
     }
 
+    /// Keeps the way to what a process asks for.
+    private mutating func keep(
+        _ image: String?,
+        missing: String?,
+        _ standing: NextflowStanding,
+        _ call: NextflowProcessCall,
+        _ setting: NextflowTask.Setting,
+        _ places: [Evidence]
+    ) {
+        guard explains, uses.count < ImageUse.maximum else { return }
+        let own = Evidence.source(file: call.process.script.path, line: call.process.line)
+        var steps = stage.steps + [ImageUse.Step(own), ImageUse.Step(setting.place)]
+        steps += places.filter { $0 != setting.place }.map { ImageUse.Step($0) }
+        uses.append(
+            ImageUse(
+                task: call.qualifiedName,
+                image: image,
+                certainty: standing.certainty,
+                reason: standing.reason,
+                missing: missing,
+                steps: steps,
+                overridden: setting.overridden.filter { !places.contains($0) && $0 != setting.place }
+            )
+        )
+    }
+
     /// Whether the text names a file of Singularity, which may have the shape of an image.
     private static func isFile(_ text: String) -> Bool {
         [".sif", ".simg", ".img"].contains { text.utf8.suffix($0.utf8.count).elementsEqual($0.utf8) }
     }
 
     private mutating func miss(_ missing: String, _ call: NextflowProcessCall, _ setting: NextflowTask.Setting) {
+        keep(nil, missing: missing, .certain, call, setting, setting.value.trace.places)
         miss(setting.place, setting.expression, missing, call.qualifiedName)
     }
 
@@ -195,12 +300,14 @@ struct NextflowReport {
         if evaluator.isExhausted {
             sources.note(nil, "the definition takes too much work to evaluate: what was found is not all")
         }
-        return Inspection(
+        var inspection = Inspection(
             images: all,
             unresolved: missing,
             notes: sources.notes,
             relevantParameters: Array(parameters.union(configuration.conditionParameters)).sorted()
         )
+        inspection.uses = uses
+        return inspection
     }
 
     private static func distinct(_ names: [String]) -> [String] { Array(Set(names)).sorted() }

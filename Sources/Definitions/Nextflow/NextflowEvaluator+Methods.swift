@@ -27,11 +27,18 @@ extension NextflowEvaluator {
             case ("containsKey", let key?):
                 let found = object.member(key)
                 trace.add(found.trace)
-                result = .bool(!found.isNull)
+                if case .unknown = found.kind {
+                    result = found.kind
+                } else {
+                    result = .bool(value.map.map { $0[key] != nil } ?? !found.isNull)
+                }
             case ("get", let key?), ("getOrDefault", let key?), ("getAt", let key?):
                 let found = object.member(key)
                 return found.isNull && arguments.count > 1 ? arguments[1].tracing(found.trace) : found
-            default: result = value.map.flatMap { self.map($0, name, arguments) }
+            default:
+                let members = value.map
+                if object.name == "params", let members { trace.add(NextflowTrace(parameters: members.keys.sorted())) }
+                result = members.flatMap { self.map($0, name, arguments) }
             }
         case .null(let missing): return made(.null(missing))
         default: result = nil
@@ -79,7 +86,10 @@ extension NextflowEvaluator {
         case ("isBlank", _): return .bool(text.unicodeScalars.allSatisfy { $0.value <= 0x20 })
         case ("toBoolean", _): return .bool(["true", "y", "1"].contains(text.lowercased()))
         case ("toInteger", _), ("toLong", _): return Int(text).map { .integer($0) }
-        case ("isInteger", _), ("isNumber", _): return .bool(Int(text) != nil)
+        case ("isInteger", _), ("isLong", _), ("isNumber", _):
+            if Int(text) != nil { return .bool(true) }
+            // What else Groovy takes for a number is left open.
+            return text.utf8.contains { 48...57 ~= $0 } ? nil : .bool(false)
         case ("indexOf", let part?): return .integer(Self.find(part, in: text) ?? -1)
         case ("lastIndexOf", let part?):
             guard let last = text.utf8.lastIndex(where: { [$0] == Array(part.utf8) }) else { return nil }
@@ -146,7 +156,21 @@ extension NextflowEvaluator {
                 distinct.append(element)
             }
             return .list(distinct)
-        case "any": return all.map(\.truth).contains(true) ? .bool(true) : nil
+        case "any":
+            let truths = all.map(\.truth)
+            return truths.contains(true) ? .bool(true) : truths.contains(nil) ? nil : .bool(false)
+        case "every":
+            let truths = all.map(\.truth)
+            return truths.contains(false) ? .bool(false) : truths.contains(nil) ? nil : .bool(true)
+        case "disjoint", "intersect", "containsAll":
+            guard case .list(let others)? = first?.kind, all.count <= 300, others.count <= 300 else { return nil }
+            var shared: [NextflowValue] = []
+            for other in others {
+                guard let isShared = contains(NextflowValue(.list(all)), other) else { return nil }
+                if isShared { shared.append(other) }
+            }
+            if name == "containsAll" { return .bool(shared.count == others.count) }
+            return name == "disjoint" ? .bool(shared.isEmpty) : .list(shared)
         case "toList", "asList": return .list(all)
         case "plus", "minus":
             return first.map { self.operate(name == "plus" ? "+" : "-", NextflowValue(.list(all)), $0).kind }

@@ -7,8 +7,8 @@ extension NextflowEvaluator {
                 return value.truth.map { NextflowValue(.bool(!$0), trace: value.trace) }
                     ?? self.unknown(value, "a condition")
             case ("-", .integer(let number)): return NextflowValue(.integer(0 &- number), trace: value.trace)
-            case ("-", .decimal(let number)): return NextflowValue(.decimal(-number), trace: value.trace)
-            case ("+", _), ("~", .string): return value
+            case ("-", .decimal(let number)): return NextflowValue(.decimal(number.negated), trace: value.trace)
+            case ("+", _), ("~", .string), ("()", _): return value
             default: return self.unknown(value, "`\(operation)`")
             }
         }
@@ -41,7 +41,14 @@ extension NextflowEvaluator {
                 )
             }
             return NextflowValue(.bool(!decisive), trace: trace)
-        case "as": return one
+        case "as":
+            guard case .string(let type) = right.kind else { return one }
+            return one.lifted { self.cast($0, to: type) }
+        case "in", "!in":
+            // A pattern matches the whole text.
+            guard case .unary("~", let pattern) = right.kind else { break }
+            let found = operate("==~", one, evaluate(pattern, scope))
+            return operation == "in" ? found : unary("!", found)
         default: break
         }
         let two = evaluate(right, scope)
@@ -52,6 +59,25 @@ extension NextflowEvaluator {
             scope.assign(variable, operate(operation, one, two))
         }
         return one.lifted { left in two.lifted { self.operate(operation, left, $0) } }
+    }
+
+    /// `value as Type`; other types than these leave a value what it is here.
+    private func cast(_ value: NextflowValue, to type: String) -> NextflowValue {
+        func made(_ kind: NextflowValue.Kind) -> NextflowValue { NextflowValue(kind, trace: value.trace) }
+        if value.isNull { return value }
+        switch type {
+        case "String", "CharSequence": return value.text().map { made(.string($0)) } ?? unknown(value, "a text")
+        case "boolean", "Boolean": return value.truth.map { made(.bool($0)) } ?? unknown(value, "a condition")
+        case "int", "Integer", "long", "Long", "BigInteger":
+            switch value.kind {
+            case .integer: return value
+            case .string(let text): return Int(text).map { made(.integer($0)) } ?? unknown(value, "a number")
+            default: return unknown(value, "a number")
+            }
+        case "float", "Float", "double", "Double", "BigDecimal", "Number", "MemoryUnit", "Duration":
+            return unknown(value, "a number")
+        default: return value
+        }
     }
 
     func operate(_ operation: String, _ left: NextflowValue, _ right: NextflowValue) -> NextflowValue {
@@ -126,7 +152,7 @@ extension NextflowEvaluator {
     private static func decimal(_ value: NextflowValue) -> Double? {
         switch value.kind {
         case .integer(let number): Double(number)
-        case .decimal(let number): number
+        case .decimal(let number): number.value
         default: nil
         }
     }
@@ -153,14 +179,23 @@ extension NextflowEvaluator {
         case "%": result = one.remainderReportingOverflow(dividingBy: two)
         case "/":
             guard two != 0 else { return .unknown(["a division by zero"]) }
-            return .decimal(Double(one) / Double(two))
+            return .decimal(NextflowDecimal(Double(one) / Double(two)))
         case "<": return .bool(one < two)
         case ">": return .bool(one > two)
         case "<=": return .bool(one <= two)
         case ">=": return .bool(one >= two)
         case "..", "..<":
             let last = operation == ".." ? two : two.subtractingReportingOverflow(1).partialValue
-            guard last >= one else { return .list([]) }
+            guard last >= one else {
+                // A range that goes down; `..<` leaves out its end on that side.
+                let stop = operation == ".." ? two : two.addingReportingOverflow(1).partialValue
+                let (count, overflow) = one.subtractingReportingOverflow(stop)
+                guard one != two || operation == ".." else { return .list([]) }
+                guard !overflow, count < Self.maximumElements, spend(max(count, 0)), stop <= one else {
+                    return .unknown(["a range that is too long"])
+                }
+                return .list((stop...one).reversed().map { NextflowValue(.integer($0)) })
+            }
             let (count, overflow) = last.subtractingReportingOverflow(one)
             guard !overflow, count < Self.maximumElements, spend(count) else {
                 return .unknown(["a range that is too long"])
@@ -168,25 +203,32 @@ extension NextflowEvaluator {
             return .list((one...last).map { NextflowValue(.integer($0)) })
         default: return .unknown(["the result of `\(operation)` is not known before the run"])
         }
-        return result.overflow ? .unknown(["a number that is too large"]) : .integer(result.partialValue)
+        // Groovy calculates with 32 bits where both numbers fit.
+        let isShort = [one, two].allSatisfy { Int(Int32.min)...Int(Int32.max) ~= $0 }
+        guard !result.overflow, !isShort || Int(Int32.min)...Int(Int32.max) ~= result.partialValue else {
+            return .unknown(["a number that is too large"])
+        }
+        return .integer(result.partialValue)
     }
 
     func contains(_ whole: NextflowValue, _ part: NextflowValue) -> Bool? {
         switch (whole.kind, part.kind) {
         case (.unknown, _), (_, .unknown), (.oneOf, _), (_, .oneOf): return nil
-        case (.string(let text), .string(let part)): return Self.find(part, in: text) != nil
+        // A text is in a text where both are equal (`isCase` of Groovy), unlike `contains()`.
+        case (.string(let text), _): return part.isNull ? false : part.text().map { $0 == text }
         case (.list(let all), _):
             guard spend(all.count) else { return nil }
             var isKnown = true
             for element in all {
                 switch element.equals(part) {
-                case true: return true
-                case nil: isKnown = false
+                // Java's `equals`: 1.10 and 1.1 differ, and so do a text with placeholders and a plain one.
+                case true where element.isTemplate == part.isTemplate && element.isSameKind(as: part): return true
+                case nil, true: isKnown = false
                 default: break
                 }
             }
             return isKnown ? false : nil
-        case (.map(let map), .string(let key)): return map[key] != nil
+        case (.map(let map), .string(let key)): return map[key].map(\.truth) ?? false
         default: return whole.isNull ? false : nil
         }
     }

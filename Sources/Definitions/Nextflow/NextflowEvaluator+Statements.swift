@@ -8,6 +8,8 @@ extension NextflowEvaluator {
         /// The value of its last statement.
         var last = NextflowValue.null
         var reasons: [String] = []
+        /// What decided that it ended.
+        var cause = NextflowTrace()
 
         var result: NextflowValue {
             if returned.isEmpty { return last }
@@ -24,6 +26,7 @@ extension NextflowEvaluator {
             flow.reasons = NextflowValue.union(flow.reasons, step.reasons)
             flow.ended = step.ended
             flow.last = step.last
+            flow.cause.add(NextflowTrace(parameters: step.cause.parameters))
             if flow.returned.count > NextflowValue.maximumCandidates {
                 flow.returned = [NextflowValue.oneOf(flow.returned, flow.reasons)]
             }
@@ -31,55 +34,107 @@ extension NextflowEvaluator {
         return flow
     }
 
+    /// Whether an expression ends the run: `exit`, `error`, `System.exit`.
+    static func endsRun(_ expression: NextflowExpression, _ scope: NextflowScope) -> Bool {
+        switch expression.kind {
+        case .call(nil, let name, _) where name == "exit" || name == "error":
+            scope.function(name) == nil && scope.variable(name) == nil
+        case .call(let target?, "exit", _): if case .name("System") = target.kind { true } else { false }
+        default: false
+        }
+    }
+
     private func run(_ statement: NextflowStatement, _ scope: NextflowScope) -> Flow {
         var flow = Flow()
         switch statement.kind {
-        case .expression(let expression): flow.last = evaluate(expression, scope)
+        case .expression(let expression):
+            flow.last = evaluate(expression, scope)
+            flow.ended = Self.endsRun(expression, scope)
         case .assign(let path, let operation, let expression):
             flow.last = assign(path, operation, evaluate(expression, scope), scope)
         case .assignElement(let path, let key, let operation, let expression):
             flow.last = assign(path, evaluate(key, scope), operation, evaluate(expression, scope), scope)
         case .define(let names, let expression):
             let value = expression.map { evaluate($0, scope) } ?? .null
-            if names.count == 1 {
-                scope.variables[names[0]] = value
-            } else {
-                for (index, name) in names.enumerated() {
-                    if case .list(let all) = value.kind {
-                        scope.variables[name] = index < all.count ? all[index] : .null
-                    } else {
-                        scope.variables[name] = unknown(value, "`\(name)`")
-                    }
-                }
-            }
+            define(names, value, scope)
             flow.last = value
         case .function(let name, let closure):
             scope.variables[name] = NextflowValue(.function(NextflowFunction(closure, scope)))
         case .choice(let test, let then, let other):
-            return branch(evaluate(test, scope), scope) { self.run($0 ? then : other, scope) }
-        case .attempt(let body, _, let finally):
+            return branch(evaluate(test, scope), scope, statement.changed) { self.run($0 ? then : other, scope) }
+        case .attempt(let body, let caught, let finally):
+            let before = scope.snapshot
             flow = run(body, scope)
+            if !caught.isEmpty {
+                let after = scope.snapshot
+                let other = branch(.unknown("what is tried may fail"), scope, statement.changed) { isCaught in
+                    scope.snapshot = isCaught ? before : after
+                    return isCaught ? self.run(caught, scope) : Flow()
+                }
+                flow.returned += other.returned
+                flow.reasons = NextflowValue.union(flow.reasons, other.reasons)
+                flow.ended = flow.ended && Self.alwaysEnds(caught)
+            }
             if !finally.isEmpty, !flow.ended { _ = run(finally, scope) }
-        case .loop(let name, let values, let body): return loop(name, values, body, scope)
-        case .selection(let subject, let cases): return select(evaluate(subject, scope), cases, scope)
+        case .loop(let name, let values, let body): return loop(name, values, body, scope, statement.changed)
+        case .selection(let subject, let cases):
+            return select(evaluate(subject, scope), cases, scope, statement.changed)
         case .finish(let expression):
             flow.returned = [expression.map { evaluate($0, scope) } ?? .null]
             flow.ended = true
         case .raise: flow.ended = true
+        case .leave: break
         case .scope, .selector: flow.last = .unknown("a block that is not evaluated")
-        case .broken(let why, _): flow.last = .unknown("a statement that could not be read: \(why)")
+        case .broken(let why, _):
+            flow.reasons = ["a statement that could not be read: \(why)"]
+            flow.last = .unknown(flow.reasons[0])
+            scope.forget(statement.changed, flow.reasons)
+            if statement.changed.contains("return") { flow.returned = [flow.last] }
         }
         return flow
     }
 
+    /// `def name = …`, `def (a, b) = …`
+    func define(_ names: [String], _ value: NextflowValue, _ scope: NextflowScope) {
+        guard names.count != 1 else {
+            scope.variables[names[0]] = value
+            return
+        }
+        let cause = NextflowTrace(parameters: value.trace.parameters)
+        for (index, name) in names.enumerated() {
+            if case .list(let all) = value.kind {
+                scope.variables[name] = (index < all.count ? all[index] : .null).tracing(cause)
+            } else {
+                scope.variables[name] = unknown(value, "`\(name)`")
+            }
+        }
+    }
+
+    private static func alwaysEnds(_ statements: [NextflowStatement]) -> Bool {
+        switch statements.last?.kind {
+        case .finish?, .raise?: true
+        default: false
+        }
+    }
+
     /// Takes one way, or both where the condition is not known, and joins what they leave.
-    func branch(_ test: NextflowValue, _ scope: NextflowScope, _ way: (Bool) -> Flow) -> Flow {
+    ///
+    /// - Parameter changed: variables that one of the ways may change.
+    func branch(
+        _ test: NextflowValue,
+        _ scope: NextflowScope,
+        _ changed: [String],
+        _ way: (Bool) -> Flow
+    ) -> Flow {
         let cause = NextflowTrace(parameters: test.trace.parameters)
+        // Also what the way not taken would have changed depends on the condition.
+        defer { scope.taint(changed, cause) }
         if let truth = test.truth {
             var flow = way(truth)
             if !cause.parameters.isEmpty {
                 flow.returned = flow.returned.map { $0.tracing(cause) }
                 flow.last = flow.last.tracing(cause)
+                if flow.ended { flow.cause.add(cause) }
             }
             return flow
         }
@@ -104,24 +159,32 @@ extension NextflowEvaluator {
         _ name: String?,
         _ values: NextflowExpression?,
         _ body: [NextflowStatement],
-        _ scope: NextflowScope
+        _ scope: NextflowScope,
+        _ changed: [String]
     ) -> Flow {
         let value = values.map { evaluate($0, scope) } ?? .unknown("a loop that is not evaluated")
-        guard case .list(let all) = value.kind, all.count <= 1000 else {
-            return branch(unknown(value, "a loop"), scope) { isTaken in
+        let cause = NextflowTrace(parameters: value.trace.parameters)
+        guard case .list(let all) = value.kind, all.count <= 1000, !NextflowCase.leaves(body) else {
+            let unknown = unknown(value, "a loop")
+            // After each round of many that are not known.
+            defer { scope.forget(changed, unknown.reasons) }
+            scope.forget(changed, unknown.reasons)
+            return branch(unknown, scope, changed) { isTaken in
                 guard isTaken else { return Flow() }
                 if let name { scope.variables[name] = self.unknown(value, "`\(name)`") }
                 return self.run(body, scope)
             }
         }
         var flow = Flow()
+        defer { scope.taint(changed, cause) }
         for element in all {
-            if let name { scope.variables[name] = element }
+            if let name { scope.variables[name] = element.tracing(cause) }
             let step = run(body, scope)
             flow.returned += step.returned
             flow.reasons = NextflowValue.union(flow.reasons, step.reasons)
             if step.ended || isSpent {
                 flow.ended = step.ended
+                flow.cause = step.cause
                 break
             }
             if flow.returned.count > NextflowValue.maximumCandidates {
@@ -134,39 +197,58 @@ extension NextflowEvaluator {
     private func select(
         _ subject: NextflowValue,
         _ cases: [(values: [NextflowExpression], body: [NextflowStatement])],
-        _ scope: NextflowScope
+        _ scope: NextflowScope,
+        _ changed: [String]
     ) -> Flow {
-        // Cases without a body fall through to the next that has one.
-        var merged: [(values: [NextflowExpression], isDefault: Bool, body: [NextflowStatement])] = []
-        var values: [NextflowExpression] = []
-        var isDefault = false
-        for entry in cases {
-            values += entry.values
-            isDefault = isDefault || entry.values.isEmpty
-            guard !entry.body.isEmpty else { continue }
-            merged.append((values, isDefault, entry.body))
-            values = []
-            isDefault = false
-        }
+        let all = NextflowCase.all(of: cases)
         func from(_ index: Int) -> Flow {
-            guard index < merged.count else {
-                return merged.first { $0.isDefault }.map { run($0.body, scope) } ?? Flow()
-            }
+            guard index < all.count else { return all.first { $0.isDefault }.map { taken($0) } ?? Flow() }
             guard spend() else { return Flow() }
-            var test = NextflowValue(.bool(false), trace: subject.trace)
-            for expression in merged[index].values {
-                let value = evaluate(expression, scope)
-                var hit = subject.equals(value)
-                if case .list(let all) = value.kind { hit = all.contains { $0.equals(subject) == true } }
-                if hit == true {
-                    test.kind = .bool(true)
-                    break
-                }
-                if hit == nil { test = unknown(subject, "a choice") }
-            }
-            return branch(test, scope) { $0 ? run(merged[index].body, scope) : from(index + 1) }
+            let test = hits(subject, all[index], scope)
+            return branch(test, scope, changed) { $0 ? taken(all[index]) : from(index + 1) }
         }
-        return merged.count <= 40 ? from(0) : Flow()
+        func taken(_ choice: NextflowCase) -> Flow {
+            guard !choice.isClear else { return run(choice.body, scope) }
+            let flow = branch(.unknown("a `break` on the way"), scope, changed) {
+                $0 ? run(choice.body, scope) : Flow()
+            }
+            scope.forget(changed, flow.reasons)
+            return flow
+        }
+        guard all.count <= 40 else {
+            scope.forget(changed, ["a choice of too many cases"])
+            return Flow()
+        }
+        return from(0)
+    }
+
+    /// Whether a case of a `switch` is the one for a value (`isCase` of Groovy).
+    func hits(_ subject: NextflowValue, _ choice: NextflowCase, _ scope: NextflowScope) -> NextflowValue {
+        var test = NextflowValue(.bool(false), trace: NextflowTrace(parameters: subject.trace.parameters))
+        var reasons: [String] = []
+        for expression in choice.values {
+            let hit: NextflowValue
+            if case .unary("~", let pattern) = expression.kind {
+                hit = operate("==~", subject, evaluate(pattern, scope))
+            } else {
+                let value = evaluate(expression, scope)
+                switch value.kind {
+                case .list, .map: hit = operate("in", subject, value)
+                case .function(let function): hit = call(function, [subject])
+                default: hit = operate("==", subject, value)
+                }
+            }
+            test.trace.add(NextflowTrace(parameters: hit.trace.parameters))
+            switch hit.truth {
+            case true where reasons.isEmpty:
+                test.kind = .bool(true)
+                return test
+            case false: break
+            default: reasons = NextflowValue.union(reasons, hit.reasons.isEmpty ? ["which case holds"] : hit.reasons)
+            }
+        }
+        if !reasons.isEmpty { test.kind = .unknown(reasons) }
+        return test
     }
 
     /// Sets a variable, or what is at a path in the map it holds; answers what was set.

@@ -10,6 +10,8 @@ final class NextflowEvaluator {
     private var depth = 0
     /// Names that a process gives to closures of the configuration (`task`); asked last.
     var delegate: ((String) -> NextflowValue?)?
+    /// Parameters that the calls under way have read, the innermost last.
+    private var readings: [Set<String>] = []
 
     /// Whether all work of this part is used up: everything after is unknown.
     var isSpent: Bool { steps >= Self.maximumSteps }
@@ -21,6 +23,11 @@ final class NextflowEvaluator {
     func renew() {
         wasExhausted = isExhausted
         steps = 0
+    }
+
+    /// A parameter that is read.
+    func read(_ parameter: String) {
+        if !readings.isEmpty { readings[readings.count - 1].insert(parameter) }
     }
 
     func spend(_ amount: Int = 1) -> Bool {
@@ -62,7 +69,9 @@ final class NextflowEvaluator {
             let value = evaluate(target, scope)
             guard case .function(let function) = value.kind else { return unknown(value, "a call of a value") }
             return call(function, arguments.map { evaluate($0, scope) })
-        case .unary(let operation, let operand): return unary(operation, evaluate(operand, scope))
+        case .unary(let operation, let operand):
+            guard operation.utf8.count > 1, operation != "()" else { return unary(operation, evaluate(operand, scope)) }
+            return step(operation, operand, scope)
         case .binary(let operation, let left, let right): return binary(operation, left, right, scope)
         case .ternary(let test, let then, let other):
             return choose(evaluate(test, scope), test) { self.evaluate($0 ? then : other, scope) }
@@ -77,6 +86,18 @@ final class NextflowEvaluator {
             }
         case .opaque(let what): return .unknown("`\(what)` is not evaluated")
         }
+    }
+
+    /// `++name`, `name--`: the value before or after the change.
+    private func step(
+        _ operation: String,
+        _ operand: NextflowExpression,
+        _ scope: NextflowScope
+    ) -> NextflowValue {
+        let old = evaluate(operand, scope)
+        let changed = old.lifted { self.operate(String(operation.prefix(1)), $0, NextflowValue(.integer(1))) }
+        if case .name(let name) = operand.kind, scope.variable(name) != nil { scope.assign(name, changed) }
+        return operation.utf8.count > 2 ? old : changed
     }
 
     func unknown(_ value: NextflowValue, _ otherwise: String) -> NextflowValue {
@@ -116,6 +137,7 @@ final class NextflowEvaluator {
                 result = result.lifted { left in value.lifted { self.joined(left, $0) } }
             }
         }
+        result.isTemplate = true
         return result
     }
 
@@ -177,7 +199,7 @@ final class NextflowEvaluator {
     func member(_ value: NextflowValue, _ name: String, of target: NextflowExpression) -> NextflowValue {
         switch value.kind {
         case .map(let map):
-            if let found = map[name] { return found }
+            if let found = map[name] { return found.tracing(NextflowTrace(parameters: value.trace.parameters)) }
             if name == "size" || name == "length" { break }
             return NextflowValue(.null("`\(Self.source(target)).\(name)` is not set"), trace: value.trace)
         case .object(let object): return object.member(name)
@@ -186,6 +208,7 @@ final class NextflowEvaluator {
             return NextflowValue(.null("`\(Self.source(target))` is not set"), trace: value.trace)
         case .list(let all) where !all.isEmpty:
             return NextflowValue(.list(all.map { self.member($0, name, of: target) }), trace: value.trace)
+        case .list where ["empty", "size", "length"].contains(name): break
         default: break
         }
         if case .unknown = value.kind { return value }
@@ -200,6 +223,8 @@ final class NextflowEvaluator {
             let place = index < 0 ? index &+ all.count : index
             guard all.indices.contains(place) else { return NextflowValue(.null(nil), trace: cause) }
             return all[place].tracing(NextflowTrace(parameters: cause.parameters))
+        case (.string, .list(let all)) where all.isEmpty: return NextflowValue(.string(""), trace: cause)
+        case (.list, .list(let all)) where all.isEmpty: return NextflowValue(.list([]), trace: cause)
         case (.string(let text), .integer(let index)):
             let characters = Array(text.unicodeScalars)
             let place = index < 0 ? index &+ characters.count : index
@@ -212,7 +237,7 @@ final class NextflowEvaluator {
             return NextflowValue.oneOf(values, key.reasons).tracing(cause)
         case (.map(let map), _):
             guard let name = key.text() else { break }
-            if let found = map[name] { return found.tracing(NextflowTrace(parameters: key.trace.parameters)) }
+            if let found = map[name] { return found.tracing(NextflowTrace(parameters: cause.parameters)) }
             return NextflowValue(.null("`\(Self.source(target))` has no `\(name)`"), trace: cause)
         case (.object(let object), .string(let name)): return object.member(name)
         case (.null, _), (.absent, _): return member(value, "[]", of: target)
@@ -236,7 +261,14 @@ final class NextflowEvaluator {
             }
             guard all.count <= Self.maximumElements else { return .unknown("a list that is too long") }
         }
-        return NextflowValue(.list(all))
+        return NextflowValue(.list(all), trace: Self.parameters(of: all))
+    }
+
+    /// What a list or map depends on through its elements.
+    private static func parameters(of elements: [NextflowValue]) -> NextflowTrace {
+        var names: Set<String> = []
+        for element in elements { names.formUnion(element.trace.parameters) }
+        return NextflowTrace(parameters: names.sorted())
     }
 
     private func map(
@@ -253,9 +285,9 @@ final class NextflowEvaluator {
             }
             let key = evaluate(entry.key, scope)
             guard let name = key.text() else { return unknown(key, "a key") }
-            map[name] = value
+            map[name] = value.tracing(NextflowTrace(parameters: key.trace.parameters))
         }
-        return NextflowValue(.map(map))
+        return NextflowValue(.map(map), trace: Self.parameters(of: map.keys.compactMap { map[$0] }))
     }
 
     // MARK: Calls
@@ -266,6 +298,15 @@ final class NextflowEvaluator {
         }
     }
 
+    /// Methods that change the list or map they are called on.
+    static let changers: Set<String> = [
+        "add", "addAll", "addFirst", "addLast", "append", "clear", "computeIfAbsent", "delete", "insert", "leftShift",
+        "merge", "poll", "pop", "push", "put", "putAll", "putAt", "putIfAbsent", "remove", "removeAll", "removeAt",
+        "removeElement", "removeIf", "retainAll", "reverse", "setLength", "shuffle", "sort", "swap", "unique",
+    ]
+    /// Of these, those that change what they are called on only with an argument `true`.
+    private static let copiers: Set<String> = ["reverse", "sort", "unique"]
+
     /// Methods that change the list or map a variable holds.
     private func change(
         _ variable: String,
@@ -273,16 +314,32 @@ final class NextflowEvaluator {
         _ arguments: [NextflowExpression],
         _ scope: NextflowScope
     ) -> NextflowValue? {
-        guard ["put", "putAll", "add", "addAll"].contains(method), let old = scope.variable(variable)
-        else { return nil }
+        guard Self.changers.contains(method), let old = scope.variable(variable) else { return nil }
+        switch old.kind {
+        case .list, .map, .oneOf: break
+        default: return nil
+        }
         let values = arguments.map { evaluate($0, scope) }
         switch (method, old.kind, values.count) {
         case ("put", .map, 2): _ = assign([variable], values[0], "=", values[1], scope)
         case ("putAll", .map, 1), ("addAll", .list, 1): scope.assign(variable, operate("+", old, values[0]))
         case ("add", .list, 1): scope.assign(variable, operate("<<", old, values[0]))
-        default: return nil
+        default:
+            let result = old.lifted { self.method($0, method, values) }
+            scope.forget([variable], ["`\(method)()` is not evaluated"])
+            // `list.sort()` changes the list as well, to what it answers.
+            if Self.copiers.contains(method), values.isEmpty { scope.assign(variable, result) }
+            return result
         }
-        return .null
+        return NextflowValue(.bool(true))
+    }
+
+    /// Closures that were given to what is not evaluated: they may run, once or often, and change what they name.
+    private func disturb(_ arguments: [NextflowValue], _ reasons: [String]) {
+        for argument in arguments {
+            guard case .function(let function) = argument.kind else { continue }
+            function.scope.forget(function.closure.changed, reasons)
+        }
     }
 
     func call(_ function: NextflowFunction, _ arguments: [NextflowValue]) -> NextflowValue {
@@ -290,6 +347,7 @@ final class NextflowEvaluator {
         guard depth < Self.maximumDepth - 20 else { return .unknown("calls nested too deeply to evaluate") }
         depth += 20
         defer { depth -= 20 }
+        readings.append([])
         let scope = NextflowScope(file: function.scope.file, parent: function.scope)
         if let names = function.closure.parameters {
             var values = arguments
@@ -302,7 +360,12 @@ final class NextflowEvaluator {
         } else if let first = arguments.first {
             scope.variables["it"] = first
         }
-        return run(function.closure.body, scope).result
+        let result = run(function.closure.body, scope).result
+        // Whatever was read on the way may have decided the result.
+        let read = readings.removeLast()
+        guard !read.isEmpty else { return result }
+        if !readings.isEmpty { readings[readings.count - 1].formUnion(read) }
+        return result.tracing(NextflowTrace(parameters: read.sorted()))
     }
 
     private func call(
@@ -321,7 +384,10 @@ final class NextflowEvaluator {
             case ("env", let first?): return environment(first, scope)
             default: break
             }
-            return .unknown("`\(name)()` is not evaluated")
+            let reasons = ["`\(name)()` is not evaluated"]
+            let closures = arguments.filter { if case .closure = $0.kind { true } else { false } }
+            disturb(closures.map { evaluate($0, scope) }, reasons)
+            return NextflowValue(.unknown(reasons))
         }
         if case .name("System") = target.kind, name == "getenv" {
             guard let first = arguments.first else { return .unknown("the environment is not known before the run") }
@@ -332,9 +398,19 @@ final class NextflowEvaluator {
         }
         let value = evaluate(target, scope)
         let values = arguments.map { evaluate($0, scope) }
-        return value.lifted { one in
+        let isChanging = values.contains { if case .function = $0.kind { true } else { false } }
+        let result = value.lifted { one in
             guard let first = values.first, case .oneOf = first.kind else { return self.method(one, name, values) }
             return first.lifted { self.method(one, name, [$0] + values.dropFirst()) }
         }
+        guard isChanging else { return result }
+        if result.reasons.isEmpty, value.reasons.isEmpty {
+            for case .function(let function) in values.map(\.kind) {
+                function.scope.taint(function.closure.changed, result.trace)
+            }
+        } else {
+            disturb(values, NextflowValue.union(result.reasons, value.reasons))
+        }
+        return result
     }
 }

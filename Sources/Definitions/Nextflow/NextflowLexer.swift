@@ -130,10 +130,16 @@ struct NextflowLexer {
 
     private mutating func number() {
         let start = position
+        var hasFraction = false
         while position < limit {
             let byte = bytes[position]
-            let isFraction = byte == UInt8(ascii: ".") && Self.isDigit(at(1))
-            guard Self.isDigit(byte) || byte == UInt8(ascii: "_") || Self.isWord(byte) || isFraction else { break }
+            let isFraction = byte == UInt8(ascii: ".") && Self.isDigit(at(1)) && !hasFraction
+            hasFraction = hasFraction || isFraction
+            // `1e-3`; in `0x1e-3` the sign subtracts.
+            let isExponent =
+                (byte == UInt8(ascii: "-") || byte == UInt8(ascii: "+")) && Self.isDigit(at(1)) && position > start
+                && bytes[position - 1] | 0x20 == UInt8(ascii: "e") && bytes[start + 1] | 0x20 != UInt8(ascii: "x")
+            guard Self.isDigit(byte) || Self.isWord(byte) || isFraction || isExponent else { break }
             position += 1
         }
         add(.number(String(decoding: bytes[start..<position], as: UTF8.self)), from: start, line: line)

@@ -45,8 +45,9 @@ extension NextflowParser {
         if let names = typedName() { position = names }
         var names: [String] = []
         if take("(") {
+            // Of `Type name` the name is the last word.
             while !token.isSymbol(")"), !token.isEnd {
-                if let name = token.name { names.append(name) }
+                if let name = token.name, [",", ")"].contains(peek(1).symbol) { names.append(name) }
                 position += 1
             }
             position += 1
@@ -64,6 +65,7 @@ extension NextflowParser {
         } else {
             throw fault("a name was expected")
         }
+        written += names
         // `name: Type = value` of 2026.
         if take(":") { skipType() }
         guard take("=") else { return made(.define(names, nil)) }
@@ -167,8 +169,12 @@ extension NextflowParser {
             position += 1
             skipNewlines()
             let right = try expression()
-            if let path = Self.path(of: value) { return made(.assign(path, operation, right)) }
+            if let path = Self.path(of: value) {
+                written += path.prefix(1)
+                return made(.assign(path, operation, right))
+            }
             if case .index(let target, let key) = value.kind, let path = Self.path(of: target) {
+                written += path.prefix(1)
                 return made(.assignElement(path, key, operation, right))
             }
             return made(.expression(right))
@@ -187,12 +193,20 @@ extension NextflowParser {
             value.kind = .call(target: target, name: name, arguments: first + (try arguments(until: nil)))
             return made(.expression(value))
         }
-        if Self.startsArgument(token) {
+        let isNamed =
+            switch value.kind {
+            case .name, .member: true
+            default: false
+            }
+        if isNamed, Self.startsArgument(token) {
             let arguments = try arguments(until: nil)
             switch value.kind {
             case .name(let name):
                 value = try make(.call(target: nil, name: name, arguments: arguments), first, arguments)
             case .member(let target, let name):
+                if case .name(let variable) = target.kind, NextflowEvaluator.changers.contains(name) {
+                    written.append(variable)
+                }
                 value = try make(
                     .call(target: target, name: name, arguments: arguments),
                     first,
@@ -242,7 +256,7 @@ extension NextflowParser {
     private static func startsArgument(_ token: NextflowToken) -> Bool {
         switch token.kind {
         case .string, .template, .number: true
-        case .name(let name): !["in", "instanceof", "as"].contains(name)
+        case .name(let name): !["in", "instanceof", "as", "else"].contains(name)
         default: false
         }
     }

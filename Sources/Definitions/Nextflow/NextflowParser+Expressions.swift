@@ -64,12 +64,11 @@ extension NextflowParser {
                 let type = token
                 skipType(isNullable: false)
                 if token.isSymbol("["), peek(1).isSymbol("]") { position += 2 }
-                if operation != "as" {
-                    let name = try make(.string(type.name ?? ""), type, [])
-                    left = try make(.binary(operation, left, name), first, [left])
-                }
+                let name = try make(.string(type.name ?? ""), type, [])
+                left = try make(.binary(operation, left, name), first, [left])
                 continue
             }
+            if operation == "<<", case .name(let name) = left.kind { written.append(name) }
             let right = try binary(rank)
             left = try make(.binary(operation, left, right), first, [left, right])
         }
@@ -85,6 +84,7 @@ extension NextflowParser {
         try enter()
         defer { depth -= 1 }
         let value = try unary()
+        if symbol == "++" || symbol == "--", case .name(let name) = value.kind { written.append(name) }
         return try make(.unary(symbol, value), first, [value])
     }
 
@@ -121,6 +121,9 @@ extension NextflowParser {
                 if symbol == ".&" || symbol == "::" {
                     value = try make(.opaque("a method as a value"), first, [value])
                 } else if token.isSymbol("(") || token.isSymbol("{") {
+                    if case .name(let variable) = value.kind, NextflowEvaluator.changers.contains(name) {
+                        written.append(variable)
+                    }
                     let arguments = try callArguments()
                     if symbol == "*." {
                         value = try make(.opaque("a spread call"), first, [value] + arguments)
@@ -137,8 +140,11 @@ extension NextflowParser {
             case .symbol("["):
                 position += 1
                 brackets += 1
+                let open = token
                 if take("]") {
+                    // `'x'[]`: no element at all; Nextflow's strict syntax refuses it.
                     brackets -= 1
+                    value = try make(.index(value, try make(.list([]), open, [])), first, [value])
                     continue
                 }
                 let key = try expression()
@@ -158,6 +164,8 @@ extension NextflowParser {
                 let arguments = try callArguments()
                 value = try make(.call(target: nil, name: name, arguments: arguments), first, arguments)
             case .symbol("++"), .symbol("--"):
+                if case .name(let name) = value.kind { written.append(name) }
+                value = try make(.unary((token.symbol ?? "") + "after", value), first, [value])
                 position += 1
             default:
                 return value
@@ -244,6 +252,8 @@ extension NextflowParser {
             let value = try expression()
             try expect(")")
             brackets -= 1
+            // `[(name): value]`: the key is what the name holds.
+            if case .name = value.kind, token.isSymbol(":") { return try make(.unary("()", value), first, [value]) }
             // A cast: `(String) value`.
             if case .name(let name) = value.kind, name.utf8.first.map({ 65...90 ~= $0 }) == true {
                 switch token.kind {
@@ -328,8 +338,10 @@ extension NextflowParser {
         isConfiguration = false
         defer { (brackets, isConfiguration) = saved }
         let parameters = closureParameters()
+        let mark = written.count
         let body = statements(inBlock: true)
-        return try make(.closure(NextflowClosure(parameters: parameters, body: body)), first, [])
+        let changed = Array(Set(written[mark...]))
+        return try make(.closure(NextflowClosure(parameters: parameters, body: body, changed: changed)), first, [])
     }
 
     /// What stands before `->`, where there is one.

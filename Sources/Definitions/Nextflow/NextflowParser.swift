@@ -20,6 +20,8 @@ struct NextflowParser {
     /// Whether `name { … }` opens a scope of a configuration.
     var isConfiguration: Bool
     private let endToken: NextflowToken
+    /// Names of variables that what was read so far may change, in the order of the source.
+    var written: [String] = []
 
     init(_ tokens: [NextflowToken], _ range: Range<Int>? = nil, isConfiguration: Bool = false) {
         self.tokens = tokens
@@ -109,19 +111,34 @@ struct NextflowParser {
             let before = position
             let line = token.line
             let saved = (brackets, depth, isConfiguration)
+            let mark = written.count
             do {
-                if let statement = try statement() { all.append(statement) }
+                if let statement = try statement() { all.append(placed(statement, from: before, mark)) }
             } catch {
                 (brackets, depth, isConfiguration) = saved
                 position = max(before, min(position, limit))
                 recover(from: before)
-                all.append(NextflowStatement(kind: .broken(error.message, names(from: before)), line: line))
+                // What it does is not known: it may change whatever it names.
+                written += tokens[before..<position].compactMap(\.name)
+                let broken = NextflowStatement(kind: .broken(error.message, names(from: before)), line: line)
+                all.append(placed(broken, from: before, mark))
             }
             if position == before {
                 position += 1
                 all.append(NextflowStatement(kind: .broken("not understood", []), line: line))
             }
         }
+    }
+
+    /// A statement with the words it takes and the variables it may change.
+    func placed(_ statement: NextflowStatement, from start: Int, _ mark: Int) -> NextflowStatement {
+        var statement = statement
+        statement.words = start..<max(start, position)
+        switch statement.kind {
+        case .choice, .attempt, .loop, .selection, .broken: statement.changed = Array(Set(written[mark...]))
+        default: break
+        }
+        return statement
     }
 
     /// The dotted name that begins at a word.
@@ -163,7 +180,8 @@ struct NextflowParser {
         defer { brackets = saved }
         if take("{") { return statements(inBlock: true) }
         while take(";") {}
-        return try statement().map { [$0] } ?? []
+        let (start, mark) = (position, written.count)
+        return try statement().map { [placed($0, from: start, mark)] } ?? []
     }
 
     mutating func condition() throws(NextflowFault) -> NextflowExpression {
@@ -228,6 +246,7 @@ struct NextflowParser {
                 position += 1
             }
             if takeName("in") || take(":") {
+                if let name { written.append(name) }
                 brackets += 1
                 let values = try expression()
                 brackets -= 1
@@ -236,11 +255,11 @@ struct NextflowParser {
                 return made(.loop(name, values, try block()))
             }
             position = start
-            skipBrackets()
+            written += skippedBrackets().compactMap { tokens[$0].name }
             return made(.loop(nil, nil, try block()))
         case "while" where next.isSymbol("("):
             position += 1
-            skipBrackets()
+            written += skippedBrackets().compactMap { tokens[$0].name }
             return made(.loop(nil, nil, try block()))
         case "switch" where next.isSymbol("("):
             position += 1
@@ -255,7 +274,10 @@ struct NextflowParser {
             position += 1
             _ = try expression()
             return made(.raise)
-        case "import", "package", "break", "continue", "assert":
+        case "break", "continue":
+            while !token.isNewline, !token.isEnd, !token.isSymbol("}"), !token.isSymbol(";") { position += 1 }
+            return made(.leave)
+        case "import", "package", "assert":
             while !token.isNewline, !token.isEnd, !token.isSymbol("}") { position += 1 }
             return nil
         case "withName" where isConfiguration && next.isSymbol(":"),
@@ -303,8 +325,10 @@ struct NextflowParser {
                 let value = try expression()
                 try expect(":")
                 cases.append(([value], []))
-            } else if let statement = try statement(), !cases.isEmpty {
-                cases[cases.count - 1].body.append(statement)
+            } else {
+                let (start, mark) = (position, written.count)
+                guard let statement = try statement(), !cases.isEmpty else { continue }
+                cases[cases.count - 1].body.append(placed(statement, from: start, mark))
             }
         }
     }
@@ -313,12 +337,13 @@ struct NextflowParser {
 extension NextflowParser {
     /// One statement from here; nil where there is none or it cannot be read, the position then being behind it.
     mutating func one() -> NextflowStatement? {
-        let start = position
+        let (start, mark) = (position, written.count)
         do {
-            return try statement()
+            return try statement().map { placed($0, from: start, mark) }
         } catch {
             brackets = 0
             recover(from: start)
+            written += tokens[start..<max(start, position)].compactMap(\.name)
             return nil
         }
     }

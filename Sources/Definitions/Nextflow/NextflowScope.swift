@@ -61,6 +61,28 @@ final class NextflowScope {
         variables[name] = value
     }
 
+    /// What happened on the way to variables that were there before: the parameters it depended on.
+    func taint(_ names: [String], _ cause: NextflowTrace) {
+        guard !cause.parameters.isEmpty else { return }
+        let more = NextflowTrace(parameters: cause.parameters)
+        for name in names {
+            if let value = variable(name) { assign(name, value.tracing(more)) }
+        }
+    }
+
+    /// Variables that may have been changed to what is not known.
+    func forget(_ names: [String], _ reasons: [String]) {
+        for name in names {
+            guard let value = variable(name) else { continue }
+            if case .function = value.kind { continue }
+            let trace = NextflowTrace(parameters: value.trace.parameters)
+            assign(
+                name,
+                NextflowValue(.unknown(reasons.isEmpty ? ["not known before the run"] : reasons), trace: trace)
+            )
+        }
+    }
+
     /// The variables of this scope and those around it.
     var snapshot: [[String: NextflowValue]] {
         get {

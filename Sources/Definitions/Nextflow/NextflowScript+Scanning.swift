@@ -171,8 +171,7 @@ extension NextflowLibrary {
         return nil
     }
 
-    /// An `if` that holds definitions is passed through, whatever its condition: its processes may be called. Any other
-    /// is carried out.
+    /// An `if` that holds definitions is passed through, with how sure each way is. Any other is carried out.
     private func conditional(_ script: NextflowScript, _ position: Int) -> Int {
         let tokens = script.tokens
         let isIf = tokens[position].isName("if")
@@ -181,7 +180,7 @@ extension NextflowLibrary {
         let open = Self.next(tokens, index)
         let (end, holdsDefinitions) = Self.chain(tokens, open)
         guard holdsDefinitions else { return isIf ? statement(script, position) : end }
-        if isIf { markDead(script, position, open) }
+        if isIf { mark(script, position, open) }
         return open
     }
 
@@ -211,20 +210,26 @@ extension NextflowLibrary {
         return (last + 1, false)
     }
 
-    /// Remembers which branch of an `if` is known not to be taken.
-    private func markDead(_ script: NextflowScript, _ position: Int, _ open: Int) {
+    /// Remembers how sure it is that each way of an `if` is taken.
+    private func mark(_ script: NextflowScript, _ position: Int, _ open: Int) {
         let tokens = script.tokens
         var parser = NextflowParser(tokens, position + 1..<open)
-        guard let test = try? parser.condition(), let truth = evaluator.evaluate(test, script.scope).truth else {
-            return
+        let test = try? parser.condition()
+        let value = test.map { evaluator.evaluate($0, script.scope) } ?? .unknown("a condition that could not be read")
+        script.conditionParameters.formUnion(value.trace.parameters)
+        let place = "\(script.path):\(tokens[position].line)"
+        let text = test.map { "`\(sources.text($0, script.path))` (\(place))" } ?? "the condition at \(place)"
+        let condition = NextflowCondition(value, text, configuration)
+        func add(_ words: Range<Int>, _ way: Bool) {
+            let isTaken = condition.truth.map { $0 == way }
+            script.regions.append(
+                NextflowScript.Region(words: words, standing: condition.standing(way), isTaken: isTaken)
+            )
         }
         let end =
             tokens.indices.contains(open) && tokens[open].isSymbol("{")
             ? Self.close(tokens, open) : Self.lineEnd(tokens, open)
-        guard truth else {
-            script.dead.append(open..<end)
-            return
-        }
+        add(open..<max(open, end), true)
         let other = Self.next(tokens, end)
         guard other < tokens.count, tokens[other].isName("else") else { return }
         var stop = Self.next(tokens, other + 1)
@@ -233,20 +238,43 @@ extension NextflowLibrary {
             stop = Self.close(tokens, body)
             let next = Self.next(tokens, stop)
             guard next < tokens.count, tokens[next].isName("else") else {
-                script.dead.append(other..<stop)
+                add(other..<stop, false)
                 return
             }
             stop = Self.next(tokens, next + 1)
         }
-        script.dead.append(other..<(tokens.indices.contains(stop) ? Self.close(tokens, stop) : stop))
+        guard tokens.indices.contains(stop) else { return add(other..<stop, false) }
+        add(other..<(tokens[stop].isSymbol("{") ? Self.close(tokens, stop) : Self.lineEnd(tokens, stop)), false)
     }
 
-    /// Carries out one statement of the top level.
+    /// Carries out one statement of the top level, where it is reached.
     private func statement(_ script: NextflowScript, _ position: Int) -> Int {
         var parser = NextflowParser(script.tokens, position..<script.tokens.count)
-        guard let statement = parser.one() else { return max(parser.position, position + 1) }
-        parameter(nil, statement, script)
-        return max(parser.position, position + 1)
+        let statement = parser.one()
+        let end = max(parser.position, position + 1)
+        guard let statement else {
+            script.scope.forget(parser.written, ["a statement that could not be read"])
+            return end
+        }
+        switch script.standing(at: position) {
+        case (_, true): parameter(nil, statement, script)
+        case (_, false): break
+        case (let standing, nil):
+            let reasons = [standing.reason ?? "a condition that is not known before the run"]
+            var wasSet = script.parameters
+            _ = evaluator.branch(NextflowValue(.unknown(reasons)), script.scope, parser.written) { isTaken in
+                guard isTaken else { return NextflowEvaluator.Flow() }
+                wasSet = script.parameters
+                parameter(nil, statement, script)
+                return NextflowEvaluator.Flow()
+            }
+            for name in script.parameters.keys where wasSet[name] == nil {
+                script.parameters.update(name) { value in
+                    value = value.map { NextflowValue.oneOf([$0, NextflowValue(.null(nil))], reasons) }
+                }
+            }
+        }
+        return end
     }
 
     /// `params.x = …` holds where neither run, configuration nor including script set it; in a block (`prefix` given)
@@ -264,8 +292,15 @@ extension NextflowLibrary {
         case .scope(let path, let body) where prefix != nil:
             guard (prefix?.count ?? 0) < 20 else { return }
             for inner in body { parameter((prefix ?? []) + path, inner, script) }
-        case .define where prefix != nil, .broken: break
-        default: _ = evaluator.run([statement], script.scope)
+        case .define where prefix != nil: break
+        default:
+            let flow = evaluator.run([statement], script.scope)
+            guard flow.ended, script.end == nil else { break }
+            let fact = "the script ends at \(place)"
+            let open = flow.cause.parameters.filter(configuration.isOpen)
+            script.conditionParameters.formUnion(flow.cause.parameters)
+            script.end =
+                open.isEmpty ? .inactive(fact) : .alternative("\(fact) unless a run sets `\(open[0])`")
         }
     }
 }

@@ -14,17 +14,27 @@ final class NextflowScript {
         let body: Range<Int>
         let line: Int
         unowned let script: NextflowScript
-        /// Names in the body that are called, found once.
-        var calls: [String]?
-        /// The statements of a process's head, or of a function, read once.
+        /// How sure it is that the script defines it.
+        let standing: NextflowStanding
+        /// The calls in the body, found once.
+        var sites: [NextflowCallSite]?
+        /// The statements of a process's head, of a workflow's main part, or of a function, read once.
         var statements: [NextflowStatement]?
 
-        init(_ kind: Kind, name: String, body: Range<Int>, line: Int, script: NextflowScript) {
+        init(
+            _ kind: Kind,
+            name: String,
+            body: Range<Int>,
+            line: Int,
+            script: NextflowScript,
+            standing: NextflowStanding
+        ) {
             self.kind = kind
             self.name = name
             self.body = body
             self.line = line
             self.script = script
+            self.standing = standing
         }
 
         var isProcess: Bool { if case .process = kind { true } else { false } }
@@ -36,8 +46,15 @@ final class NextflowScript {
     struct Include {
         var name: String
         var script: NextflowLibrary.Key
-        /// Below a condition that is known to be false.
-        var isDead: Bool
+        var standing: NextflowStanding
+    }
+
+    /// Words of the top level below a condition.
+    struct Region {
+        var words: Range<Int>
+        var standing: NextflowStanding
+        /// Whether the way is the one that is taken, as far as is known; nil where it is not.
+        var isTaken: Bool?
     }
 
     /// An include of a script that could not be read.
@@ -58,8 +75,15 @@ final class NextflowScript {
     var missing: [String: Missing] = [:]
     /// Scripts of which everything is included.
     var wholes: [NextflowLibrary.Key] = []
-    /// Blocks of the top level below conditions that are known to be false.
-    var dead: [Range<Int>] = []
+    /// Blocks of the top level that hold definitions and are below conditions.
+    var regions: [Region] = []
+    /// Parameters that conditions of the top level looked at.
+    var conditionParameters: Set<String> = []
+    /// Where the top level certainly ends early, before any workflow begins.
+    var end: NextflowStanding?
+    /// Parameters, and variables of the top level, that bodies set.
+    private(set) lazy var changes = Self.changes(tokens, definitions.values.map(\.body))
+    var changedParameters: Set<String> { changes.parameters }
     /// The script's own `params`: those of the script that includes it, and what it adds.
     var parameters: NextflowMap
     /// Which `params` these are; scripts with the same have the same.
@@ -76,18 +100,49 @@ final class NextflowScript {
 
     func open(_ scope: NextflowScope) { self.scope = scope }
 
-    /// Of several includes under one name, in branches, those below a false condition give way.
-    func include(_ include: Include, as alias: String) {
-        let all = (includes[alias] ?? []) + [include]
-        let live = all.filter { !$0.isDead }
-        includes[alias] = live.isEmpty ? all : live
+    func include(_ include: Include, as alias: String) { includes[alias, default: []].append(include) }
+
+    /// How sure it is that a word of the top level is reached, and whether it is as far as is known.
+    func standing(at word: Int) -> (standing: NextflowStanding, isTaken: Bool?) {
+        var standing = NextflowStanding.certain
+        var isTaken: Bool? = true
+        for region in regions where region.words.contains(word) {
+            standing = standing.and(region.standing)
+            if isTaken == true || region.isTaken == false { isTaken = region.isTaken }
+        }
+        return (standing, isTaken)
     }
 
     func add(_ kind: Definition.Kind, name: String, body: Range<Int>, line: Int32) {
-        let definition = Definition(kind, name: name, body: body, line: Int(line), script: self)
-        // Of two with one name (in two branches) the first holds; both count for scripts without workflow.
-        if definitions[name] == nil { definitions[name] = definition }
+        let standing = standing(at: body.lowerBound).standing
+        let definition = Definition(kind, name: name, body: body, line: Int(line), script: self, standing: standing)
+        // Of two with one name (in two branches) the surer holds; both count for scripts without workflow.
+        if standing.certainty < definitions[name]?.standing.certainty ?? .inactive || definitions[name] == nil {
+            definitions[name] = definition
+        }
         if definition.isProcess { processes.append(definition) }
+    }
+
+    /// What bodies set: `params.name = …`, and `name = …` without `def`.
+    private static func changes(
+        _ tokens: [NextflowToken],
+        _ bodies: [Range<Int>]
+    ) -> (parameters: Set<String>, variables: Set<String>) {
+        var changes = (parameters: Set<String>(), variables: Set<String>())
+        for body in bodies {
+            for index in body where index + 1 < tokens.count {
+                guard let operation = tokens[index + 1].symbol, let name = tokens[index].name,
+                    ["=", "+=", "-=", "?=", "<<=", "++", "--", "*=", "/="].contains(operation)
+                else { continue }
+                let before = index > 0 ? tokens[index - 1] : nil
+                if before?.isSymbol(".") == true {
+                    if index > 1, tokens[index - 2].isName("params") { changes.parameters.insert(name) }
+                } else if before?.name == nil {
+                    changes.variables.insert(name)
+                }
+            }
+        }
+        return changes
     }
 }
 
@@ -104,7 +159,7 @@ final class NextflowLibrary {
         var version: Int
     }
 
-    private let sources: NextflowSources
+    let sources: NextflowSources
     let evaluator: NextflowEvaluator
     let configuration: NextflowConfiguration
     private var scripts: [Key: NextflowScript] = [:]
@@ -117,6 +172,9 @@ final class NextflowLibrary {
         self.evaluator = evaluator
         self.configuration = configuration
     }
+
+    /// Parameters that conditions around definitions looked at, in any script.
+    var conditionParameters: Set<String> { scripts.values.reduce(into: []) { $0.formUnion($1.conditionParameters) } }
 
     func newVersion() -> Int {
         versions += 1
@@ -161,7 +219,12 @@ final class NextflowLibrary {
 
     private func builtin(_ name: String, _ script: NextflowScript) -> NextflowValue? {
         switch name {
-        case "params": return NextflowConfiguration.parameters { [unowned script] in script.parameters }
+        case "params":
+            return NextflowConfiguration.parameters(
+                evaluator,
+                changed: { [unowned script] in script.changedParameters.contains($0) },
+                { [unowned script] in script.parameters }
+            )
         case "moduleDir":
             let folder = DefinitionPath.folder(of: script.path)
             return NextflowValue(.string(NextflowSources.rootFolder + (folder.isEmpty ? "" : "/" + folder)))
@@ -171,22 +234,31 @@ final class NextflowLibrary {
         }
     }
 
+    /// What a name may mean in a script, and how sure it is that it does.
+    typealias Target = (definition: NextflowScript.Definition, standing: NextflowStanding)
+
     /// What a name means in a script; several things where branches include different scripts.
-    func definitions(_ name: String, in script: NextflowScript, depth: Int = 0) -> [NextflowScript.Definition] {
-        if let own = script.definitions[name] { return [own] }
+    func definitions(_ name: String, in script: NextflowScript, depth: Int = 0) -> [Target] {
+        if let own = script.definitions[name] { return [(own, .certain)] }
         guard depth < 20 else { return [] }
         if let includes = script.includes[name] {
             if includes.count == 1, let include = includes.first {
                 return scripts[include.script].map { definitions(include.name, in: $0, depth: depth + 1) } ?? []
             }
-            var found: [NextflowScript.Definition] = []
+            var found: [Target] = []
             for include in includes where found.count < 20 {
                 guard let other = scripts[include.script] else { continue }
-                for definition in definitions(include.name, in: other, depth: depth + 1)
-                where !found.contains(where: { $0 === definition }) {
-                    found.append(definition)
+                for (definition, standing) in definitions(include.name, in: other, depth: depth + 1) {
+                    let own = include.standing.and(standing)
+                    if let known = found.firstIndex(where: { $0.definition === definition }) {
+                        found[known].standing = found[known].standing.or(own)
+                    } else {
+                        found.append((definition, own))
+                    }
                 }
             }
+            // Nothing else than one of several can be meant.
+            if found.count == 1 { found[0].standing = .certain }
             return found
         }
         for key in script.wholes {
@@ -199,15 +271,21 @@ final class NextflowLibrary {
 
     /// A function that a script knows, ready to be called.
     private func function(_ name: String, _ script: NextflowScript) -> NextflowFunction? {
-        guard let found = definitions(name, in: script).first, case .function(let parameters) = found.kind else {
-            return nil
-        }
-        if found.statements == nil {
-            var parser = NextflowParser(found.script.tokens, found.body)
-            found.statements = parser.statements(inBlock: false)
-        }
-        let closure = NextflowClosure(parameters: parameters, body: found.statements ?? [])
+        let targets = definitions(name, in: script)
+        guard let found = targets.first?.definition, case .function(let parameters) = found.kind,
+            targets.count == 1 || targets[0].standing.certainty == .certain
+        else { return nil }
+        let closure = NextflowClosure(parameters: parameters, body: statements(of: found))
         return NextflowFunction(closure, found.script.scope)
+    }
+
+    /// The statements of a function.
+    func statements(of function: NextflowScript.Definition) -> [NextflowStatement] {
+        if let known = function.statements { return known }
+        var parser = NextflowParser(function.script.tokens, function.body)
+        let statements = parser.statements(inBlock: false)
+        function.statements = statements
+        return statements
     }
 
     // MARK: Includes
@@ -237,6 +315,8 @@ final class NextflowLibrary {
                 break
             }
         }
+        let standing = script.standing(at: position)
+        guard standing.standing.certainty != .inactive else { return Self.lineEnd(tokens, index) }
         var parser = NextflowParser(tokens, index..<tokens.count)
         let place = Evidence.source(file: script.path, line: Int(tokens[position].line))
         let clauses = self.clauses(of: script, &parser)
@@ -273,9 +353,8 @@ final class NextflowLibrary {
             return after
         }
         if names.isEmpty { script.wholes.append(key) }
-        let isDead = script.dead.contains { $0.contains(position) }
         for (name, alias) in names {
-            script.include(NextflowScript.Include(name: name, script: key, isDead: isDead), as: alias)
+            script.include(NextflowScript.Include(name: name, script: key, standing: standing.standing), as: alias)
         }
         return after
     }

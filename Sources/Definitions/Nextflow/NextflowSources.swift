@@ -32,6 +32,32 @@ final class NextflowSources {
 
     func exists(_ path: String) -> Bool { files.exists(path) }
 
+    /// The parameters that `nextflow_schema.json` beside the main file declares (nf-core's and Seqera's convention), and
+    /// those of them that are paths; nil where there is none that can be read.
+    lazy var declaredParameters: (all: Set<String>, paths: Set<String>)? = {
+        let path = projectFolder.isEmpty ? "nextflow_schema.json" : projectFolder + "/nextflow_schema.json"
+        guard files.exists(path), case .contents(let bytes) = files.read(path), bytes.count <= 4 << 20,
+            case .object(let schema)? = try? ParameterValue(json: bytes)
+        else { return nil }
+        var names: Set<String> = []
+        var paths: Set<String> = []
+        func add(_ value: ParameterValue?) {
+            guard case .object(let part)? = value, case .object(let properties)? = part["properties"] else { return }
+            for (name, property) in properties {
+                names.insert(name)
+                guard case .object(let members) = property, case .string(let format)? = members["format"],
+                    NextflowEvaluator.find("path", in: format) != nil
+                else { continue }
+                paths.insert(name)
+            }
+        }
+        add(.object(schema))
+        for groups in ["definitions", "$defs", "defs"] {
+            if case .object(let all)? = schema[groups] { all.values.forEach(add) }
+        }
+        return names.isEmpty ? nil : (names, paths)
+    }()
+
     /// A file that was reached; nil with a note where it cannot be read.
     func source(_ path: String, from place: Evidence?, purpose: String) -> Source? {
         if let known = read[path] { return known }
@@ -89,9 +115,21 @@ final class NextflowSources {
 
     /// An expression as written, on one line of at most 200 characters.
     func text(_ expression: NextflowExpression, _ file: String) -> String {
+        text(bytes: Int(expression.start)..<max(Int(expression.start), Int(expression.stop)), file)
+    }
+
+    /// Words as written.
+    func text(_ words: Range<Int>, _ file: String) -> String {
+        guard let tokens = read[file]??.tokens, words.lowerBound < words.upperBound, words.upperBound <= tokens.count
+        else { return "" }
+        let start = Int(tokens[words.lowerBound].start)
+        return text(bytes: start..<max(start, Int(tokens[words.upperBound - 1].stop)), file)
+    }
+
+    private func text(bytes range: Range<Int>, _ file: String) -> String {
         guard let bytes = read[file]??.bytes else { return "" }
-        let start = Int(expression.start)
-        let stop = min(Int(expression.stop), start + 1000, bytes.count)
+        let start = range.lowerBound
+        let stop = min(range.upperBound, start + 1000, bytes.count)
         guard start < stop else { return "" }
         var result = ""
         for word in String(decoding: bytes[start..<stop], as: UTF8.self).split(whereSeparator: \.isWhitespace) {

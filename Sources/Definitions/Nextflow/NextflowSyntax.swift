@@ -50,6 +50,8 @@ struct NextflowClosure: Sendable {
     /// nil: the implicit `it`.
     var parameters: [NextflowParameter]?
     var body: [NextflowStatement]
+    /// Names of variables that the body may change.
+    var changed: [String] = []
 }
 
 /// A statement of a configuration, a closure or a process's head.
@@ -72,6 +74,8 @@ struct NextflowStatement: Sendable {
         case selection(NextflowExpression, [(values: [NextflowExpression], body: [NextflowStatement])])
         case finish(NextflowExpression?)
         case raise
+        /// `break`, `continue`
+        case leave
         case function(String, NextflowClosure)
         /// Could not be read: why, and the dotted name it begins with.
         case broken(String, [String])
@@ -79,4 +83,8 @@ struct NextflowStatement: Sendable {
 
     var kind: Kind
     var line: Int32
+    /// The words it takes, by their places in the file; empty where it was not read from a block.
+    var words: Range<Int> = 0..<0
+    /// Of a statement with statements in it, or one that could not be read: names of variables that it may change.
+    var changed: [String] = []
 }

@@ -9,6 +9,8 @@ final class NextflowTask {
         /// Where it was set, and how it is written.
         var place: Evidence
         var expression: String
+        /// Where weaker settings stand.
+        var overridden: [Evidence] = []
     }
 
     private let call: NextflowProcessCall
@@ -18,9 +20,14 @@ final class NextflowTask {
     private let sources: NextflowSources
     private let scope: NextflowScope
     private var labels: [String] = []
+    /// Parameters that its condition looked at.
+    private(set) var conditionParameters: Set<String> = []
     private var directives: [String: Setting] = [:]
     private var containers: [Setting] = []
     private var isReadingContainer = false
+    /// The attempt that the task is at: the first, or one that is not known.
+    private var attempt = NextflowValue(.integer(1))
+    private var readsAttempt = false
     private var matching: [NextflowMap]?
     private var depth = 0
 
@@ -39,25 +46,63 @@ final class NextflowTask {
         scope = NextflowScope(file: call.process.script.path, parent: call.process.script.scope)
     }
 
-    /// The container, and where it was set; nil where the process has none.
+    /// The container of the first attempt, and where it was set; nil where the process has none.
     func container() -> Setting? {
         let delegate = evaluator.delegate
         defer { evaluator.delegate = delegate }
         evaluator.delegate = { [unowned self] name in self.lookup(name) }
-        let head = self.head()
-        _ = carryOut(head)
+        _ = carryOut(head())
         matching = nil
+        readsAttempt = false
+        return readContainer()
+    }
+
+    /// The containers of all attempts, where they depend on `task.attempt`; nil where they do not. Call `container()`
+    /// before.
+    func containerOfAttempts() -> Setting? {
+        guard readsAttempt else { return nil }
+        let delegate = evaluator.delegate
+        defer { evaluator.delegate = delegate }
+        evaluator.delegate = { [unowned self] name in self.lookup(name) }
+        attempt = .unknown("`task.attempt` is known only when the run is under way")
+        defer { attempt = NextflowValue(.integer(1)) }
+        return readContainer()
+    }
+
+    private func readContainer() -> Setting? {
+        let head = self.head()
         var setting = selectors.default("container", configuration)
         isReadingContainer = true
         scope.variables = [:]
-        if let own = carryOut(head) { setting = own.over(setting) }
+        func set(_ stronger: Setting) {
+            var new = stronger.over(setting)
+            if let weaker = setting { new.overridden = weaker.overridden + [weaker.place] + weaker.value.trace.places }
+            setting = new
+        }
+        if let own = carryOut(head) { set(own) }
         for settings in matches() {
-            if let value = settings["container"] {
-                setting = configuration.setting(value).over(setting)
-            }
+            if let value = settings["container"] { set(configuration.setting(value)) }
         }
         if let found = setting { setting?.value = resolved(found.value) }
         return made(insteadOf: setting) ?? setting
+    }
+
+    /// How sure it is that the process runs when it is called, as its `when:` says.
+    func standing() -> NextflowStanding {
+        let sections = NextflowProcessSections(call.process)
+        guard let (statements, words) = sections.when else { return .certain }
+        let delegate = evaluator.delegate
+        defer { evaluator.delegate = delegate }
+        evaluator.delegate = { [unowned self] name in self.lookup(name) }
+        let inner = NextflowScope(file: scope.file, parent: scope)
+        for name in sections.inputs {
+            inner.variables[name] = .unknown("`\(name)` is an input of process \(call.process.name)")
+        }
+        let value = evaluator.run(statements, inner).result
+        conditionParameters.formUnion(value.trace.parameters)
+        let text = sources.text(words, scope.file)
+        let place = "\(scope.file):\(statements.first?.line ?? 0)"
+        return NextflowCondition(value, "`when: \(text)` (\(place))", configuration).standing(true)
     }
 
     /// What stands for an image that Wave would make when the task starts.
@@ -110,7 +155,9 @@ final class NextflowTask {
     private func member(_ name: String) -> NextflowValue {
         switch name {
         case "process", "name": return NextflowValue(.string(call.qualifiedName))
-        case "attempt": return NextflowValue(.integer(1))
+        case "attempt":
+            readsAttempt = true
+            return attempt
         case "label": return NextflowValue(.list(labels.map { NextflowValue(.string($0)) }))
         case "ext":
             return NextflowValue(.object(NextflowObject("task.ext") { [unowned self] in self.extension($0) }))
@@ -167,30 +214,10 @@ final class NextflowTask {
 
     // MARK: The process's head
 
-    private static let sections: Set<String> = [
-        "input", "output", "script", "shell", "exec", "when", "stub", "stage", "topic",
-    ]
-
     private func head() -> [NextflowStatement] {
         if let known = call.process.statements { return known }
-        let tokens = call.process.script.tokens
-        let body = call.process.body
-        var depth = 0
-        var stop = body.upperBound
-        for index in body {
-            switch tokens[index].kind {
-            case .symbol("("), .symbol("["), .symbol("{"): depth += 1
-            case .symbol(")"), .symbol("]"), .symbol("}"): depth -= 1
-            case .name(let name) where depth == 0 && Self.sections.contains(name):
-                guard index + 1 < body.upperBound, tokens[index + 1].isSymbol(":"),
-                    index == body.lowerBound || tokens[index - 1].isNewline || tokens[index - 1].isSymbol(";")
-                else { break }
-                stop = index
-            default: break
-            }
-            if stop < body.upperBound { break }
-        }
-        var parser = NextflowParser(tokens, body.lowerBound..<stop)
+        let words = NextflowProcessSections(call.process).head
+        var parser = NextflowParser(call.process.script.tokens, words)
         let statements = parser.statements(inBlock: false)
         call.process.statements = statements
         return statements

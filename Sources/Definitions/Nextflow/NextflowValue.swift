@@ -82,7 +82,7 @@ struct NextflowValue {
         case null(String?)
         case bool(Bool)
         case integer(Int)
-        case decimal(Double)
+        case decimal(NextflowDecimal)
         case string(String)
         case list([NextflowValue])
         case map(NextflowMap)
@@ -100,6 +100,8 @@ struct NextflowValue {
     var trace = NextflowTrace()
     /// Given by the run: the definition cannot change it.
     var isFixed = false
+    /// A text with placeholders, which Groovy's lists and maps do not find equal to a plain one.
+    var isTemplate = false
 
     init(_ kind: Kind, trace: NextflowTrace = NextflowTrace()) {
         self.kind = kind
@@ -116,7 +118,7 @@ struct NextflowValue {
         switch value {
         case .null: self.init(.null("parameter `\(path)` is null"), trace: trace)
         case .bool(let value): self.init(.bool(value), trace: trace)
-        case .number(let text): self.init(Self.number(text), trace: trace)
+        case .number(let text): self.init(Self.number(json: text), trace: trace)
         case .string(let text): self.init(.string(text), trace: trace)
         case .array(let values):
             self.init(
@@ -135,21 +137,6 @@ struct NextflowValue {
             self.init(.map(map), trace: trace)
         }
         if case .map = kind { isFixed = false } else { isFixed = true }
-    }
-
-    /// A number's text as Groovy reads it; one that cannot be kept exactly stays text.
-    static func number(_ text: String) -> Kind {
-        let digits = text.filter { $0 != "_" }
-        if let value = Int(digits) { return .integer(value) }
-        if let last = digits.last, "lLgGiI".contains(last), let value = Int(digits.dropLast()) {
-            return .integer(value)
-        }
-        if digits.hasPrefix("0x"), let value = Int(digits.dropFirst(2), radix: 16) { return .integer(value) }
-        if let value = Double(digits), value.isFinite { return .decimal(value) }
-        if let last = digits.last, "dDfF".contains(last), let value = Double(digits.dropLast()), value.isFinite {
-            return .decimal(value)
-        }
-        return .string(text)
     }
 
     var isNull: Bool {
@@ -211,7 +198,7 @@ struct NextflowValue {
         case .absent, .null: return false
         case .bool(let value): return value
         case .integer(let value): return value != 0
-        case .decimal(let value): return value != 0
+        case .decimal(let number): return number.value != 0
         case .string(let text): return !text.isEmpty
         case .list(let values): return !values.isEmpty
         case .map(let map): return !map.keys.isEmpty
@@ -232,9 +219,9 @@ struct NextflowValue {
         case (_, .absent), (_, .null): return false
         case (.bool(let left), .bool(let right)): return left == right
         case (.integer(let left), .integer(let right)): return left == right
-        case (.decimal(let left), .decimal(let right)): return left == right
+        case (.decimal(let left), .decimal(let right)): return left.value == right.value
         case (.integer(let left), .decimal(let right)), (.decimal(let right), .integer(let left)):
-            return Double(left) == right
+            return Double(left) == right.value
         case (.string(let left), .string(let right)): return left == right
         case (.list(let left), .list(let right)):
             guard left.count == right.count else { return false }
@@ -287,10 +274,13 @@ struct NextflowValue {
         return NextflowValue(.oneOf(distinct, all), trace: trace)
     }
 
-    private func isSameKind(as other: NextflowValue) -> Bool {
+    func isSameKind(as other: NextflowValue) -> Bool {
         switch (kind, other.kind) {
         case (.absent, .absent), (.null, .null): true
         case (.absent, _), (_, .absent): false
+        // Equal numbers that print differently are two values.
+        case (.decimal(let left), .decimal(let right)): left.text != nil && left.text == right.text
+        case (.decimal, _), (_, .decimal): false
         default: true
         }
     }
@@ -308,7 +298,7 @@ struct NextflowValue {
         case .string(let text): return text
         case .bool(let value): return value ? "true" : "false"
         case .integer(let value): return String(value)
-        case .decimal(let value): return "\(value)"
+        case .decimal(let number): return number.text
         case .list(let values):
             var parts: [String] = []
             for value in values {

@@ -24,19 +24,23 @@ package struct DefinitionRequest: Sendable {
     package var profiles: [String]
     /// The engine's version as the run names it (Nextflow only), which decides the order of profiles.
     package var engineVersion: String?
+    /// Whether the inspection keeps the way to every use of an image.
+    package var explains: Bool
 
     package init(
         engine: WorkflowEngine,
         main: String? = nil,
         parameters: [String: ParameterValue] = [:],
         profiles: [String] = [],
-        engineVersion: String? = nil
+        engineVersion: String? = nil,
+        explains: Bool = false
     ) {
         self.engine = engine
         self.main = main
         self.parameters = parameters
         self.profiles = profiles
         self.engineVersion = engineVersion
+        self.explains = explains
     }
 }
 

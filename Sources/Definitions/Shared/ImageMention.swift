@@ -109,6 +109,8 @@ package struct Inspection: Hashable, Sendable {
     /// Names of the top-level run parameters that an image, or a condition around one, depended on. Two runs that
     /// agree on these (and on profiles) need the same images. Sorted.
     package var relevantParameters: [String]
+    /// Every task with the way to its image, where the request asked for it: at most `ImageUse.maximum`.
+    package var uses: [ImageUse] = []
 
     package init(
         images: [ImageMention] = [],

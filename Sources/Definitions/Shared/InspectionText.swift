@@ -115,22 +115,32 @@ package struct InspectionText: Sendable, Equatable {
         list.prefix(3).joined(separator: ", ") + (list.count > 3 ? " and \(list.count - 3) more" : "")
     }
 
+    static func json(_ place: Evidence) -> ParameterValue {
+        switch place {
+        case .source(let file, let line): .object(["file": .string(file), "line": .number(String(line))])
+        case .parameter(let path): .object(["parameter": .string(path)])
+        }
+    }
+
+    static func json(_ mention: UnresolvedMention) -> ParameterValue {
+        .object([
+            "place": json(mention.place),
+            "expression": .string(mention.expression),
+            "missing": .string(mention.missing),
+            "tasks": .array(mention.tasks.map(ParameterValue.string)),
+        ])
+    }
+
     private static func json(_ inspection: Inspection, _ placements: [String: Placement]?) -> ParameterValue {
         func text(_ text: String?) -> ParameterValue { text.map(ParameterValue.string) ?? .null }
         func strings(_ list: [String]) -> ParameterValue { .array(list.map(ParameterValue.string)) }
-        func place(_ place: Evidence) -> ParameterValue {
-            switch place {
-            case .source(let file, let line): .object(["file": .string(file), "line": .number(String(line))])
-            case .parameter(let path): .object(["parameter": .string(path)])
-            }
-        }
         let images = inspection.images.map { image in
             var members: [String: ParameterValue] = [
                 "image": .string(image.text),
                 "certainty": .string(image.certainty.rawValue),
                 "reason": text(image.reason),
                 "depth": .number(String(image.depth)),
-                "places": .array(image.places.map(place)),
+                "places": .array(image.places.map { Self.json($0) }),
                 "tasks": strings(image.tasks),
             ]
             if let placements {
@@ -140,21 +150,15 @@ package struct InspectionText: Sendable, Equatable {
             }
             return ParameterValue.object(members)
         }
-        let unresolved = inspection.unresolved.map { mention in
-            ParameterValue.object([
-                "place": place(mention.place),
-                "expression": .string(mention.expression),
-                "missing": .string(mention.missing),
-                "tasks": strings(mention.tasks),
-            ])
-        }
         let notes = inspection.notes.map { note in
-            ParameterValue.object(["place": note.place.map(place) ?? .null, "message": .string(note.message)])
+            ParameterValue.object([
+                "place": note.place.map { Self.json($0) } ?? .null, "message": .string(note.message),
+            ])
         }
         return .object([
             "schemaVersion": .number("1"),
             "images": .array(images),
-            "unresolved": .array(unresolved),
+            "unresolved": .array(inspection.unresolved.map { Self.json($0) }),
             "notes": .array(notes),
             "relevantParameters": strings(inspection.relevantParameters),
         ])

@@ -80,9 +80,6 @@ struct ZipDirectory: Sendable {
             throw DefinitionError("the zip is damaged: sizes of entry \(number), \(path); make the zip again")
         }
         entry.headerOffset += base
-        if entry.isLink {
-            notes.append(DefinitionNote(place: nil, message: "\(path): a symbolic link in the zip, not followed"))
-        }
         if entries.updateValue(entry, forKey: path) != nil {
             notes.append(
                 DefinitionNote(place: nil, message: "\(path): more than once in the zip, the last one is read")

@@ -25,6 +25,8 @@ package final class ZipFiles: DefinitionFiles {
     private let directory: ZipDirectory
     private let source: ZipSource
     private let limits: ZipLimits
+    /// Where the symbolic links of the archive lead, as `unzip` would lay them out.
+    private let links: [String: String]
     private let read = Mutex<(paths: Set<String>, bytes: Int)>(([], 0))
 
     /// - Throws: `DefinitionError` where the bytes are no zip, or its directory is damaged.
@@ -44,29 +46,88 @@ package final class ZipFiles: DefinitionFiles {
 
     private init(source: ZipSource, limits: ZipLimits) throws(DefinitionError) {
         directory = try ZipDirectory(source, limits: limits)
-        notes = directory.notes
         self.source = source
         self.limits = limits
+        var links: [String: String] = [:]
+        for (path, entry) in directory.entries where entry.isLink && links.count < Self.maximumLinks {
+            // What a link's contents are is where it leads; no path is as long as this allows.
+            guard !entry.isEncrypted, entry.method == 0 || entry.method == 8, entry.size <= 4096,
+                let bytes = try? Self.contents(of: entry, in: source),
+                let text = String(validating: bytes, as: UTF8.self)
+            else { continue }
+            links[path] = text
+        }
+        self.links = links
+        let entries = directory.entries
+        let dangling = entries.keys.filter { path in
+            guard entries[path]?.isLink == true else { return false }
+            guard let target = Self.target(of: path, entries, links) else { return true }
+            // A link to a folder has no entry of its own to lead to.
+            return entries[target] == nil && !entries.keys.contains { $0.hasPrefix(target + "/") }
+        }
+        notes =
+            directory.notes
+            + dangling.sorted().prefix(100).map { DefinitionNote(place: nil, message: "\($0): \(Self.notFollowed)") }
     }
 
-    package func exists(_ path: String) -> Bool { directory.entries[path] != nil }
+    private static let notFollowed = "a symbolic link in the zip, not followed"
 
-    package var paths: [String] { directory.entries.keys.sorted() }
+    /// Links that are followed; a definition has a handful.
+    private static let maximumLinks = 1000
+    /// Links on the way from one path to its file.
+    private static let maximumSteps = 40
+
+    /// The path of the entry that a path means, symbolic links followed; nil where one leads out of the archive, to
+    /// itself, or is not read.
+    private static func target(
+        of path: String,
+        _ entries: [String: ZipDirectory.Entry],
+        _ links: [String: String]
+    ) -> String? {
+        guard !links.isEmpty || entries[path]?.isLink == true, entries[path].map(\.isLink) ?? true else { return path }
+        var parts = path.split(separator: "/").map(String.init)
+        var steps = 0
+        var index = 0
+        while index < parts.count {
+            let here = parts[...index].joined(separator: "/")
+            guard entries[here]?.isLink == true else {
+                index += 1
+                continue
+            }
+            steps += 1
+            guard steps <= maximumSteps, let link = links[here],
+                let target = DefinitionPath.resolve(link, from: here)
+            else { return nil }
+            parts = target.split(separator: "/").map(String.init) + parts[(index + 1)...]
+            index = 0
+        }
+        return parts.joined(separator: "/")
+    }
+
+    private func target(of path: String) -> String? { Self.target(of: path, directory.entries, links) }
+
+    package func exists(_ path: String) -> Bool { target(of: path).map { directory.entries[$0] != nil } ?? true }
+
+    /// Files by their own names; links add none.
+    package var paths: [String] { directory.entries.values.filter { !$0.isLink }.map(\.path).sorted() }
 
     package func read(_ path: String) -> DefinitionFile {
-        guard let entry = directory.entries[path] else { return .missing }
+        guard let target = target(of: path) else {
+            return .refused(Self.notFollowed)
+        }
+        guard let entry = directory.entries[target] else { return .missing }
         if let reason = refusal(of: entry) { return .refused(reason) }
         // Each file counts once, however often it is read: a definition is inspected again for every run.
         let fits = read.withLock { read in
-            guard !read.paths.contains(path) else { return true }
+            guard !read.paths.contains(target) else { return true }
             guard entry.size <= limits.totalSize - read.bytes else { return false }
-            read.paths.insert(path)
+            read.paths.insert(target)
             read.bytes += entry.size
             return true
         }
         guard fits else { return .refused("the files of this zip are more than \(limits.totalSize) bytes together") }
         do {
-            return .contents(try contents(of: entry))
+            return .contents(try Self.contents(of: entry, in: source))
         } catch {
             return .refused(error.message)
         }
@@ -82,7 +143,6 @@ package final class ZipFiles: DefinitionFiles {
     }
 
     private func refusal(of entry: ZipDirectory.Entry) -> String? {
-        if entry.isLink { return "a symbolic link in the zip, not followed" }
         if entry.isEncrypted { return "encrypted; make the zip without a password" }
         if entry.method != 0, entry.method != 8 {
             return "packed by zip method \(entry.method); only stored and deflated files are read"
@@ -94,7 +154,10 @@ package final class ZipFiles: DefinitionFiles {
         return nil
     }
 
-    private func contents(of entry: ZipDirectory.Entry) throws(DefinitionError) -> [UInt8] {
+    private static func contents(
+        of entry: ZipDirectory.Entry,
+        in source: ZipSource
+    ) throws(DefinitionError) -> [UInt8] {
         // The local header repeats the name; its extra field may differ from the directory's.
         let header = ZipBytes(try source.read(at: entry.headerOffset, count: 30, what: entry.path))
         guard header.uint32(0) == 0x0403_4B50 else {

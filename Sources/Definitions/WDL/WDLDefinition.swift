@@ -14,7 +14,7 @@ package enum WDLDefinition {
             parameters: parameters,
             isLenient: request.engine == .wdlLenient
         )
-        var survey = WDLSurvey(evaluator)
+        var survey = WDLSurvey(evaluator, explains: request.explains)
         survey.visit(WDLInstance(callable: callable, path: callable.name, key: "", depth: 0))
         return survey.inspection(main: main)
     }

@@ -339,6 +339,14 @@ final class WDLEvaluator {
         return value
     }
 
+    /// A run may set attributes of a call itself (`Workflow.call.runtime.container`).
+    func givenContainer(of instance: WDLInstance) -> WDLParameters.Given? {
+        for name in ["requirements.container", "runtime.container", "runtime.docker"] {
+            if let given = parameters.value(instance.inputKey(name)), given.value != .null { return given }
+        }
+        return nil
+    }
+
     // MARK: Calls
 
     /// The body of what a call calls.
@@ -365,6 +373,7 @@ final class WDLEvaluator {
                 key: scope.instance.inputKey(call.name),
                 depth: scope.instance.depth + 1
             )
+            instance.caller = WDLInstance.Caller(scope: scope, call: number)
             spend(instance.path.utf8.count / 8 + call.inputs.count)
             for input in call.inputs {
                 instance.bindings[input.name] = WDLInstance.Binding(value: input.value, scope: scope, line: input.line)

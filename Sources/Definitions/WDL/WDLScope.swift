@@ -7,7 +7,15 @@ final class WDLInstance {
         var line: Int
     }
 
+    /// The call that it is of.
+    struct Caller {
+        unowned let scope: WDLScope
+        var call: Int
+    }
+
     let callable: WDLCallable
+    /// nil for the main workflow.
+    var caller: Caller?
     /// `Workflow.call.call`, as tasks are named in the result.
     let path: String
     /// The same without the workflow's name, as inputs are keyed; empty for the main workflow.

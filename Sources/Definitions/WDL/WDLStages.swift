@@ -179,28 +179,10 @@ final class WDLStages {
         }
 
         private mutating func calls(in node: WDLExpression.ID, at block: Int) -> Set<Int> {
+            var names: [String] = []
+            work -= WDLExpression.forEachName(in: node, nodes) { names.append($0) }
             var found: Set<Int> = []
-            var open = [node]
-            while let node = open.popLast(), work > 0 {
-                work -= 1
-                switch nodes[Int(node)] {
-                case .null, .bool, .integer, .float, .oddNumber: continue
-                case .name(let name): found.formUnion(calls(behind: name, at: block))
-                case .string(let parts):
-                    for case .placeholder(let value, let options) in parts {
-                        open.append(value)
-                        if let other = options.standIn { open.append(other) }
-                    }
-                case .member(let base, _), .not(let base), .negative(let base): open.append(base)
-                case .index(let base, let key): open += [base, key]
-                case .apply(_, let arguments): open += arguments
-                case .binary(_, let left, let right), .pair(let left, let right): open += [left, right]
-                case .choice(let condition, let then, let otherwise): open += [condition, then, otherwise]
-                case .array(let elements): open += elements
-                case .map(let entries): for entry in entries { open += [entry.key, entry.value] }
-                case .object(let members): open += members.map(\.value)
-                }
-            }
+            for name in names where work > 0 { found.formUnion(calls(behind: name, at: block)) }
             work -= found.count
             return found
         }

@@ -51,9 +51,15 @@ struct WDLSurvey {
     private var images: [String: Found] = [:]
     private var gaps: [Gap: Set<String>] = [:]
     private var visits = 0
+    private let explains: Bool
+    private var uses: [ImageUse] = []
+    /// The task whose container is looked at.
+    private var current: WDLScope?
 
-    init(_ evaluator: WDLEvaluator) {
+    /// - Parameter explains: Whether the way to every use is kept.
+    init(_ evaluator: WDLEvaluator, explains: Bool) {
         self.evaluator = evaluator
+        self.explains = explains
         stages = WDLStages(evaluator)
     }
 
@@ -90,7 +96,7 @@ struct WDLSurvey {
                 tasks: tasks.sorted()
             )
         }
-        return Inspection(
+        var inspection = Inspection(
             images: mentions.sorted { $0.text < $1.text },
             unresolved: unresolved.sorted {
                 ($0.place, $0.expression, $0.missing) < ($1.place, $1.expression, $1.missing)
@@ -98,6 +104,8 @@ struct WDLSurvey {
             notes: notes,
             relevantParameters: evaluator.parameters.relevant
         )
+        inspection.uses = uses
+        return inspection
     }
 
     // MARK: Walking
@@ -171,7 +179,8 @@ struct WDLSurvey {
     private mutating func visitTask(_ scope: WDLScope, _ context: Context) {
         let callable = scope.callable
         let task = scope.instance.path
-        if let given = override(scope.instance) {
+        current = scope
+        if let given = evaluator.givenContainer(of: scope.instance) {
             let line = evaluator.place(document: callable.document, line: callable.line)
             let gap = Gap(place: line, expression: "", missing: "")
             return mention(evaluator.value(of: given), gap, task, context)
@@ -180,14 +189,6 @@ struct WDLSurvey {
         let value = evaluator.value(attribute.expression, in: scope)
         let place = evaluator.place(document: callable.document, line: attribute.line)
         mention(value, Gap(place: place, expression: attribute.text, missing: ""), task, context)
-    }
-
-    /// A run may set attributes of a call itself (`Workflow.call.runtime.container`).
-    private func override(_ instance: WDLInstance) -> WDLParameters.Given? {
-        for name in ["requirements.container", "runtime.container", "runtime.docker"] {
-            if let given = evaluator.parameters.value(instance.inputKey(name)), given.value != .null { return given }
-        }
-        return nil
     }
 
     /// - Parameter gap: Where the image is asked for, without what is missing.
@@ -231,6 +232,7 @@ struct WDLSurvey {
 
     private mutating func report(_ missing: String, _ gap: Gap, _ task: String, _ context: Context) {
         guard context.certainty != .inactive else { return }
+        use(nil, missing: missing, .certain, nil, task, context)
         var gap = gap
         gap.missing = missing
         guard gaps.count < Self.maximumGaps || gaps[gap] != nil else { return }
@@ -250,6 +252,7 @@ struct WDLSurvey {
         case .none: return
         case .other(let why): return report(why, gap, task, context)
         case .image(let text):
+            use(text, missing: nil, certainty, reason, task, context)
             let all = WDLValue.union([gap.place], places)
             let isWeaker = context.certainty > certainty
             let new = Found(
@@ -260,6 +263,28 @@ struct WDLSurvey {
             )
             images[text, default: new].add(new, task: task)
         }
+    }
+
+    /// Keeps the way to what a task asks for.
+    private mutating func use(
+        _ image: String?,
+        missing: String?,
+        _ certainty: Certainty,
+        _ reason: String?,
+        _ task: String,
+        _ context: Context
+    ) {
+        guard explains, uses.count < ImageUse.maximum, let current, current.instance.path == task else { return }
+        uses.append(
+            ImageUse(
+                task: task,
+                image: image,
+                certainty: max(certainty, context.certainty),
+                reason: context.certainty > certainty ? context.reason : reason,
+                missing: missing,
+                steps: WDLExplanation(evaluator, image: image ?? "").steps(to: current)
+            )
+        )
     }
 }
 

@@ -91,9 +91,9 @@ struct NextflowDirectiveTests {
             images: ["q.io/a:1", "q.io/b:1"]
         ),
         NextflowExample(
-            "the first attempt",
+            "all attempts",
             script: process("container { task.attempt > 1 ? 'q.io/a:1' : 'q.io/b:1' }") + "workflow { A(1) }\n",
-            images: ["q.io/b:1"]
+            images: ["q.io/a:1", "q.io/b:1"]
         ),
         NextflowExample(
             "the last of two directives",
