@@ -87,8 +87,8 @@ struct StatusCommand: AsyncParsableCommand {
                 from: isMissing ? RecordReader(Ledger()) : RecordReader(path: path),
                 filter: isMissing ? nil : filter,
                 now: Date(),
-                isAlive: { RecordLock.isHeld(record: path, by: $0) ?? WorkerProcess.isAlive($0) },
-                condition: condition
+                condition: condition,
+                isAlive: { RecordLock.isHeld(record: path, by: $0) ?? WorkerProcess.isAlive($0) }
             )
         } catch let error as LedgerError where RecordLock.trouble(record: path) != nil {
             return try without((condition + [error.description]).joined(separator: "; "))

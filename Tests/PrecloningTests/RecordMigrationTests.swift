@@ -57,7 +57,7 @@ struct RecordMigrationTests {
                 try strings(ledger, "SELECT digest FROM digests ORDER BY first_seen_at") == ["sha256:a0", "sha256:aa"]
             )
             #expect(try strings(ledger, "SELECT result FROM attempts ORDER BY id") == ["ready", "failed"])
-            #expect(try strings(ledger, "SELECT certainty FROM demands ORDER BY certainty").count == 5)
+            #expect(try strings(ledger, "SELECT certainty FROM demands ORDER BY certainty").count == 6)
             #expect(try strings(ledger, "SELECT id FROM runs ORDER BY id") == ["1234567", "1234568"])
             #expect(try strings(ledger, "SELECT outcome FROM events") == ["looked at"])
             #expect(try strings(ledger, "SELECT action FROM audit") == ["imagePushed"])

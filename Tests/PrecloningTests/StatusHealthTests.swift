@@ -226,8 +226,8 @@ struct StatusHealthTests {
         let report = try StatusReport.read(
             from: fixture.reader,
             now: fixture.now,
-            isAlive: { _ in true },
-            condition: ["disk full: 0 B are free at /x"]
+            condition: ["disk full: 0 B are free at /x"],
+            isAlive: { _ in true }
         )
         #expect(fixture.text(report).hasPrefix("degraded: disk full: 0 B are free at /x; workflows"))
     }

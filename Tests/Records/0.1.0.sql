@@ -93,6 +93,7 @@ INSERT INTO "demand" VALUES(1,1,'run','1234567@1789000000000','certain',NULL,'qu
 INSERT INTO "demand" VALUES(2,2,'run','1234567@1789000000000','certain',NULL,'quay.io/org/gone:1','["main.wdl:9"]','["u"]',1789000001000,NULL);
 INSERT INTO "demand" VALUES(3,3,'version','7654321','alternative','a parameter decides','later:1','["main.wdl:12"]','["v"]',1789000001000,NULL);
 INSERT INTO "demand" VALUES(4,4,'clone','1','certain',NULL,'ghcr.io/org/new:1','[]','[]',1789000003000,NULL);
+INSERT INTO "demand" VALUES(5,5,'run','1234567@1789000000000','certain',NULL,'ghcr.io/org/moving:1','["main.wdl:15"]','["x"]',1789000001000,NULL);
 CREATE TABLE digest (
     id INTEGER PRIMARY KEY,
     source TEXT NOT NULL,                 -- canonical reference with its tag

@@ -26,16 +26,16 @@ extension StatusReport {
     /// Reads the report in one transaction. What it costs grows with live runs and what is shown, not with the record.
     ///
     /// - Parameters:
-    ///   - isAlive: whether the process with this id still works on the record.
     ///   - condition: what can be seen of the record from outside; it stands before all else.
+    ///   - isAlive: whether the process with this id still works on the record.
     /// - Throws: `LedgerError` for what was asked for and is not in the record, and for the record itself.
     package static func read(
         from reader: RecordReader,
         filter: Filter? = nil,
         extent: Extent = Extent(),
         now: Date,
-        isAlive: @Sendable (Int32) -> Bool,
-        condition: [String] = []
+        condition: [String] = [],
+        isAlive: @Sendable (Int32) -> Bool
     ) throws -> StatusReport {
         try reader.read { database in
             let row = try DaemonRow.fetchOne(database, sql: "SELECT * FROM daemon")
@@ -65,7 +65,6 @@ extension StatusReport {
             return report
         }
     }
-
 }
 
 extension StatusReport.Daemon {
