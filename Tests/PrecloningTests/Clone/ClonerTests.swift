@@ -95,9 +95,9 @@ import Testing
             let sandbox = bench.sandbox
             try sandbox.putImage(ImageRecipe("tool"), registry: "quay.io", repository: "org/tool", tags: ["1"])
             let row = try bench.image("quay.io/org/tool:1", to: bench.location("org/tool", "1"))
-            #expect(await bench.cloner.clone(row).route == "copy")
+            #expect(try await bench.attempt(row).0.route == "copy")
             sandbox.forgetRequests()
-            let outcome = await bench.cloner.clone(row)
+            let outcome = try await bench.attempt(row).0
             #expect(outcome.route == "present")
             #expect(!sandbox.requests.counts.keys.contains { $0.hasPrefix("registry:quay.io") })
         }
