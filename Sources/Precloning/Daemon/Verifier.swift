@@ -17,6 +17,8 @@ package struct Verifier: WorkLoop {
     /// What a look costs: DescribeImages, GetRepositoryPolicy, and once an hour BatchCheckLayerAvailability. Manifests are
     /// kept: reading one would be a pull in ECR's eyes.
     private static let callsPerLook = 3
+    /// The part of its time before which an image is not looked at even in company.
+    private static let slack = 0.5
     /// In a batch, so many images share one more BatchCheckLayerAvailability.
     private static let imagesPerCall = 10
     /// So many that are due are seen at once, to find those of one repository.
@@ -48,16 +50,12 @@ package struct Verifier: WorkLoop {
     }
 
     package func pass() async throws -> Duration {
-        let now = timeline.now()
-        let due = try ledger.toVerify(
-            limit: Self.window,
-            liveOlderThan: now.addingTimeInterval(-Self.liveAge),
-            othersOlderThan: now.addingTimeInterval(-Self.otherAge)
-        ).filter { !isPostponed($0.id) }
-        guard let first = due.first else { return .seconds(15) }
-        // Images of one repository cost about as many calls as one of them.
+        guard let first = try due().first else { return .seconds(15) }
+        // Images of one repository cost about as many calls as one of them: those that are due soon come along.
         let repository = Self.repository(of: first)
-        let batch = Array(due.filter { Self.repository(of: $0) == repository }.prefix(ECRClient.batchSize))
+        let batch = Array(
+            try due(slack: Self.slack).filter { Self.repository(of: $0) == repository }.prefix(ECRClient.batchSize)
+        )
         var pause = Duration.milliseconds(
             60_000 * (Self.callsPerLook + batch.count / Self.imagesPerCall) / max(1, await callsPerMinute())
         )
@@ -84,6 +82,15 @@ package struct Verifier: WorkLoop {
         // An image that a run has just come to need is looked at without waiting for the budget.
         if first.verifiedAt == nil, pause < .seconds(30) { return .zero }
         return pause
+    }
+
+    private func due(slack: Double = 0) throws -> [ImageRecord] {
+        let now = timeline.now()
+        return try ledger.toVerify(
+            limit: Self.window,
+            liveOlderThan: now.addingTimeInterval(-Self.liveAge * (1 - slack)),
+            othersOlderThan: now.addingTimeInterval(-Self.otherAge * (1 - slack))
+        ).filter { !isPostponed($0.id) }
     }
 
     private static func repository(of image: ImageRecord) -> Substring {
