@@ -115,13 +115,32 @@ extension Ledger {
 
     /// Ends the demands of a run that is over, or of a version that is gone.
     package func endDemands(of subject: DemandSubject, now: Date) throws {
-        try database.write { database in
-            try Self.endDemands(of: subject, except: [], in: database, now: now)
+        try database.write { try Self.endDemands(of: subject, in: $0, now: now) }
+    }
+
+    static func endDemands(of subject: DemandSubject, in database: Database, now: Date) throws {
+        try endDemands(where: "kind = ? AND subject = ?", [subject.kind, subject.text], in: database, now: now)
+    }
+
+    /// Ends every live demand and unresolved mention of a condition; the images hear of it.
+    static func endDemands(
+        where condition: String,
+        _ arguments: StatementArguments,
+        in database: Database,
+        now: Date
+    ) throws {
+        let images = try Int64.fetchAll(
+            database,
+            sql: "SELECT DISTINCT imageID FROM demand WHERE endedAt IS NULL AND \(condition)",
+            arguments: arguments
+        )
+        for table in ["demand", "unresolved"] {
             try database.execute(
-                sql: "UPDATE unresolved SET endedAt = ? WHERE kind = ? AND subject = ? AND endedAt IS NULL",
-                arguments: [now.milliseconds, subject.kind, subject.text]
+                sql: "UPDATE \(table) SET endedAt = ? WHERE endedAt IS NULL AND \(condition)",
+                arguments: [now.milliseconds] + arguments
             )
         }
+        for image in images { try tell(.unwanted, of: image, in: database, now: now) }
     }
 }
 

@@ -12,7 +12,10 @@ extension Ledger {
     /// - Throws: `LedgerError` for an image that is not in the record.
     package func retry(_ images: [String]?, caller: String, now: Date) throws -> [RetriedImage] {
         try database.write { database in
-            guard let images else { return try Self.retry(database, "1", [], caller: caller, at: now) }
+            guard let images else {
+                try Self.retrySurveys(database, of: "1", [], at: now.milliseconds)
+                return try Self.retry(database, "1", [], caller: caller, at: now)
+            }
             var all: [RetriedImage] = []
             for text in images {
                 let canonical = (try? ImageReference(text))?.description ?? text

@@ -87,16 +87,7 @@ extension Ledger {
                     """,
                 arguments: [now.milliseconds, run.key]
             )
-            try Self.endDemands(ofRun: run.key, in: database, at: now.milliseconds)
-        }
-    }
-
-    private static func endDemands(ofRun key: String, in database: Database, at: Milliseconds) throws {
-        for table in ["demand", "unresolved"] {
-            try database.execute(
-                sql: "UPDATE \(table) SET endedAt = ? WHERE kind = 'run' AND subject = ? AND endedAt IS NULL",
-                arguments: [at, key]
-            )
+            try Self.endDemands(of: .run(key: run.key), in: database, now: now)
         }
     }
 
@@ -161,7 +152,7 @@ extension Ledger {
     }
 
     @discardableResult
-    private static func retrySurveys(
+    static func retrySurveys(
         _ database: Database,
         of subjects: String,
         _ arguments: StatementArguments,

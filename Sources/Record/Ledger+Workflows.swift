@@ -351,14 +351,12 @@ extension Ledger {
         of subjects: String,
         _ arguments: StatementArguments
     ) throws {
-        for table in ["demand", "unresolved"] {
-            try database.execute(
-                sql: """
-                    UPDATE \(table) SET endedAt = ? WHERE kind IN ('version', 'learned') AND endedAt IS NULL AND \(subjects)
-                    """,
-                arguments: [at] + arguments
-            )
-        }
+        try endDemands(
+            where: "kind IN ('version', 'learned') AND \(subjects)",
+            arguments,
+            in: database,
+            now: Date(milliseconds: at)
+        )
     }
 
     // MARK: Sweeps

@@ -6,10 +6,6 @@ package struct AttemptFindings: Sendable {
     package var routeDetail: String?
     package var rule: String?
     package var sourceDigest: String?
-    /// What was known of the source is no longer held to be so.
-    package var forgetsSource = false
-    /// Where upstream's tag is now, when what is held is an earlier one.
-    package var movedDigest: String?
     /// What is held is not from what `sourceDigest` says: it is forgotten.
     package var forgetsSource = false
     /// What the source names now, where that is another image than the one held.

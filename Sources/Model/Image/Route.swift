@@ -47,6 +47,13 @@ package struct RouteFacts: Sendable {
     package var bytesLeftToday: Int64?
     package var midnight: Date
 
+    /// ECR holds a whole image, and it is not known to be another than the one that belongs there.
+    package var isHeldAsExpected: Bool {
+        guard holding.isComplete else { return false }
+        if case .other = comparison { return claims.isOwn }
+        return true
+    }
+
     package init(holding: ECRHolding, midnight: Date) {
         self.holding = holding
         self.midnight = midnight

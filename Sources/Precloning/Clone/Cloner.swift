@@ -141,7 +141,7 @@ package struct Cloner: Sendable {
         let found = try await facts(attempt.image, caller: attempt.caller)
         let destination = found.destination
         attempt.location = destination.location
-        attempt.wasHeld = found.facts.holding.isComplete
+        attempt.wasHeld = found.facts.isHeldAsExpected
         // However it came there, below a prefix ECR refreshes it.
         attempt.routeDetail = destination.rule?.ecrRepositoryPrefix
         attempt.rule = found.decision?.rule

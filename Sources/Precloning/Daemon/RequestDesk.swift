@@ -11,6 +11,8 @@ package struct RequestDesk: WorkLoop {
     package let name = "requests"
     package let bell = Bell()
 
+    private static let shortWait = Duration.seconds(60)
+
     let ledger: Ledger
     let account: AccountFacts
     let settings: Settings
@@ -104,6 +106,12 @@ package struct RequestDesk: WorkLoop {
         guard let id = request.imageID, let image = try ledger.image(id: id) else { return }
         // Stopped in the middle: it begins again by itself.
         if image.state == .pending { return }
+        // It waits for its turn or for ECR, and not for long: that is no answer yet.
+        if image.state == .retrying, image.failureClass == nil, let due = image.dueAt,
+            due - timeline.now().milliseconds < Self.shortWait.milliseconds
+        {
+            return
+        }
         let result = try ledger.result(of: image, requested: request, now: timeline.now())
         try ledger.done(request.id, result: result, now: timeline.now())
         if image.state != .retrying {

@@ -295,15 +295,11 @@ struct QuietTests {
             )
             let row = try bench.wanted("quay.io/org/a:1", at: bench.location("quay/org/a", "1"), by: "r")
             // Nor do they come when they are asked for.
-<<<<<<< HEAD
-            bench.sandbox.add(Fault(.error, service: "registry", operation: "GetBlob", registry: "ecr", status: 404))
-=======
             for operation in ["GetBlob", "HeadBlob"] {
                 bench.sandbox.add(
                     Fault(.error, service: "registry", operation: operation, registry: "ecr", status: 404)
                 )
             }
->>>>>>> h-ecr
             var intervals: [TimeInterval] = []
             while clock.elapsed < .seconds(590) {
                 let begun = clock.elapsed
@@ -344,15 +340,11 @@ struct QuietTests {
                 ["ecrRepositoryPrefix": "quay", "upstreamRegistryUrl": "quay.io"]
             )
             let row = try bench.wanted("quay.io/org/a:1", at: bench.location("quay/org/a", "1"), by: "r")
-<<<<<<< HEAD
-            bench.sandbox.add(Fault(.error, service: "registry", operation: "GetBlob", registry: "ecr", status: 404))
-=======
             for operation in ["GetBlob", "HeadBlob"] {
                 bench.sandbox.add(
                     Fault(.error, service: "registry", operation: operation, registry: "ecr", status: 404)
                 )
             }
->>>>>>> h-ecr
             var after = row
             for _ in 0..<100 where after.state != .ready {
                 let outcome: CloneOutcome

@@ -6,6 +6,7 @@ import Remotes
 import Sandbox
 import TestSupport
 
+@testable import Configuring
 @testable import Precloning
 
 /// The loops that watch, survey and learn, against a sandbox; each pass is made by hand.
@@ -108,7 +109,7 @@ struct SurveyBench {
             ledger: ledger,
             surveyor: surveyor,
             timeline: timeline,
-            selection: { .init() },
+            selection: { Configuring.Configuration.Watch.Workflows() },
             choices: { Self.choices },
             demanded: {}
         )
