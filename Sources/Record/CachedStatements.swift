@@ -55,8 +55,12 @@ extension DatabaseValueConvertible where Self: StatementColumnConvertible {
         try fetchOne(try database.cachedStatement(sql: sql), arguments: arguments)
     }
 
-    static func fetchSet(_ database: Database, cached sql: String) throws -> Set<Self> where Self: Hashable {
-        try fetchSet(try database.cachedStatement(sql: sql))
+    static func fetchSet(
+        _ database: Database,
+        cached sql: String,
+        arguments: StatementArguments = StatementArguments()
+    ) throws -> Set<Self> where Self: Hashable {
+        try fetchSet(try database.cachedStatement(sql: sql), arguments: arguments)
     }
 }
 

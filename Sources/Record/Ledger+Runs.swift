@@ -34,7 +34,9 @@ extension Ledger {
                             """,
                         arguments: ["status": run.status, "at": at, "isLive": run.isLive, "key": run.key]
                     )
-                    if !run.isLive { try Self.endDemands(ofRun: run.key, in: database, at: at) }
+                    if !run.isLive {
+                        try Self.endDemands(of: .run(key: run.key), in: database, now: Date(milliseconds: at))
+                    }
                     continue
                 }
                 new += 1
@@ -220,7 +222,7 @@ extension Ledger {
             )
             guard isOver == true else { return }
             try database.execute(sql: "UPDATE run SET surveyDueAt = NULL WHERE key = ?", arguments: [run.key])
-            try Self.endDemands(ofRun: run.key, in: database, at: now.milliseconds)
+            try Self.endDemands(of: .run(key: run.key), in: database, now: now)
         }
     }
 

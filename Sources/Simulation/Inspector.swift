@@ -210,7 +210,7 @@ final class Inspector: Sendable {
             return "\(image.destination) is not in ECR"
         }
         if !holding.isActive { return "\(image.destination) is archived" }
-        guard let platform = holding.platformDigest else { return "\(image.destination) has no linux/amd64" }
+        guard holding.platformDigest != nil else { return "\(image.destination) has no linux/amd64" }
         if !holding.missing.isEmpty { return "\(image.destination) lacks \(holding.missing.count) blobs" }
         if let recorded = image.ecrDigest, recorded != holding.digest, image.route != "pullThrough",
             image.route != "present"

@@ -6,8 +6,8 @@ final class NextflowBody {
     let sites: [NextflowCallSite]
     /// How sure each call is, once the body is entered.
     private(set) var standings: [NextflowStanding]
-    /// The values each call is made with; nil where they are not known one by one.
-    private(set) var arguments: [[NextflowValue]?]
+    /// What each call may be made with, as far as was seen; nil where the values are not known one by one.
+    private(set) var arguments: [[[NextflowValue]?]]
     /// Parameters that conditions looked at.
     private(set) var parameters: Set<String> = []
 
@@ -30,7 +30,7 @@ final class NextflowBody {
         configuration = library.configuration
         sites = library.sites(in: definition)
         standings = sites.map { _ in .certain }
-        arguments = sites.map { _ in nil }
+        arguments = sites.map { _ in [] }
         scope = NextflowScope(file: definition.script.path, parent: definition.script.scope)
     }
 
@@ -333,6 +333,20 @@ final class NextflowBody {
         let value = values.map { evaluator.evaluate($0, scope) } ?? .unknown("a loop")
         parameters.formUnion(value.trace.parameters)
         var reasons = value.reasons
+        if case .list(let all) = value.kind, 1...Self.maximumRounds ~= all.count, !NextflowCase.leaves(body) {
+            let cause = NextflowTrace(parameters: value.trace.parameters)
+            var result = End()
+            rounds(all) { element, _ in
+                guard !result.ended else { return }
+                if let name { scope.variables[name] = element.tracing(cause) }
+                let end = walk(body, scope)
+                result.may = result.may ?? end.may
+                if end.ended { result = end }
+            }
+            scope.taint(statement.changed, cause)
+            // Whether it ends in the first round or a later one, what stands in it is looked at above.
+            return result
+        }
         if case .list(let all) = value.kind {
             reasons = ["which round of the loop at \(scope.file):\(statement.line) it is"]
             if all.isEmpty {
@@ -354,7 +368,71 @@ final class NextflowBody {
         )
     }
 
+    /// Elements of a list that is known which are looked at one by one.
+    private static let maximumRounds = 50
+
+    /// Goes through the same code for each element: a call is as sure as in its surest round.
+    private func rounds(_ elements: [NextflowValue], _ round: (NextflowValue, Int) -> Void) {
+        let before = standings
+        var surest = before
+        for (index, element) in elements.enumerated() {
+            guard evaluator.spend(1 + sites.count) else {
+                let reason = "the definition takes too much work to evaluate"
+                surest = surest.map { $0.or(.alternative(reason)) }
+                break
+            }
+            standings = before
+            round(element, index)
+            surest = index == 0 ? standings : zip(surest, standings).map { $0.or($1) }
+        }
+        standings = surest
+    }
+
+    static func areSame(_ left: [NextflowValue]?, _ right: [NextflowValue]?) -> Bool {
+        guard let left, let right else { return left == nil && right == nil }
+        return left.count == right.count
+            && zip(left, right).allSatisfy { one, two in
+                if case .unknown = one.kind, case .unknown = two.kind { return true }
+                return one.equals(two) == true
+            }
+    }
+
     // MARK: Expressions
+
+    /// Looks through a closure that runs once for each element of a list; false where the list is not known.
+    private func look(
+        _ closure: NextflowClosure,
+        over target: NextflowExpression,
+        isIndexed: Bool,
+        _ scope: NextflowScope
+    ) -> Bool {
+        let value = evaluator.evaluate(target, scope)
+        parameters.formUnion(value.trace.parameters)
+        guard case .list(let all) = value.kind, all.count <= Self.maximumRounds else { return false }
+        guard let first = closure.body.first else { return true }
+        if all.isEmpty {
+            let test = NextflowValue(.bool(false), trace: value.trace)
+            mark(closure.body[...], condition(test, sources.text(target, scope.file), line: first.line).standing(true))
+            return true
+        }
+        // The statement that this is part of carries the closure out; here only its calls are of interest.
+        let before = scope.snapshot
+        rounds(all) { element, index in
+            let inner = NextflowScope(file: scope.file, parent: scope)
+            let names = closure.parameters?.map(\.name) ?? ["it"]
+            let parts = [
+                element.tracing(NextflowTrace(parameters: value.trace.parameters)), NextflowValue(.integer(index)),
+            ]
+            // A closure of several parameters takes an element apart.
+            let isKnown = names.count == (isIndexed ? 2 : 1)
+            for (place, name) in names.enumerated() {
+                inner.variables[name] = isKnown ? parts[place] : .unknown("`\(name)` of a closure")
+            }
+            _ = walk(closure.body, inner)
+        }
+        scope.snapshot = before
+        return true
+    }
 
     /// Looks for calls in an expression: what they are called with, and the conditions around them.
     private func look(_ expression: NextflowExpression, _ scope: NextflowScope) {
@@ -378,11 +456,18 @@ final class NextflowBody {
         case .binary(_, let left, let right), .index(let left, let right):
             look(left, scope)
             look(right, scope)
-        case .call(let target, _, let values):
+        case .call(let target, let name, let values):
             if target == nil, let site = calls(of: expression).first, sites[site].start == expression.start {
-                arguments[site] = values.map { evaluator.evaluate($0, scope) }
+                let found = values.map { evaluator.evaluate($0, scope) }
+                if !arguments[site].contains(where: { Self.areSame($0, found) }) { arguments[site].append(found) }
             }
             if let target { look(target, scope) }
+            if let target, ["each", "eachWithIndex", "collect"].contains(name), values.count == 1,
+                case .closure(let closure) = values[0].kind,
+                look(closure, over: target, isIndexed: name == "eachWithIndex", scope)
+            {
+                return
+            }
             for value in values { look(value, scope) }
         case .apply(let target, let values):
             look(target, scope)

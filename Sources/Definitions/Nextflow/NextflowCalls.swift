@@ -96,7 +96,7 @@ struct NextflowCalls {
         var arguments = arguments
         var before = entered[key] ?? Entered(certainty: .inactive, arguments: [])
         if before.arguments.count >= Self.maximumArguments { arguments = nil }
-        let isKnown = before.arguments.contains { Self.areSame($0, arguments) }
+        let isKnown = before.arguments.contains { NextflowBody.areSame($0, arguments) }
         guard !isKnown || standing.certainty < before.certainty else { return }
         if !isKnown { before.arguments.append(arguments) }
         before.certainty = min(before.certainty, standing.certainty)
@@ -110,15 +110,6 @@ struct NextflowCalls {
             return
         }
         walk(definition, arguments, standing, prefix: prefix, depth: depth)
-    }
-
-    private static func areSame(_ left: [NextflowValue]?, _ right: [NextflowValue]?) -> Bool {
-        guard let left, let right else { return left == nil && right == nil }
-        return left.count == right.count
-            && zip(left, right).allSatisfy { one, two in
-                if case .unknown = one.kind, case .unknown = two.kind { return true }
-                return one.equals(two) == true
-            }
     }
 
     private mutating func walk(
@@ -152,13 +143,16 @@ struct NextflowCalls {
                     // A function adds nothing to the names of what it calls.
                     let inner = target.isWorkflow ? prefix + name + ":" : prefix
                     for index in places[name] ?? [] {
-                        enter(
-                            target,
-                            body.arguments[index],
-                            outer.and(body.standings[index]),
-                            prefix: inner,
-                            depth: depth + 1
-                        )
+                        let seen = body.arguments[index]
+                        for arguments in seen.isEmpty ? [nil] : seen {
+                            enter(
+                                target,
+                                arguments,
+                                outer.and(body.standings[index]),
+                                prefix: inner,
+                                depth: depth + 1
+                            )
+                        }
                     }
                 }
             }

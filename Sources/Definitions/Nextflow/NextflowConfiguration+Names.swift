@@ -28,11 +28,18 @@ extension NextflowConfiguration {
         }
     }
 
+    /// What stands for the run's choice of profiles among parameters; no parameter has such a name.
+    static let profile = "workflow.profile"
+
     private func workflowMember(_ name: String) -> NextflowValue {
         switch name {
         case "containerEngine": NextflowValue(.string("docker"))
         case "projectDir", "baseDir": NextflowValue(.string(Self.projectFolder))
-        case "profile": NextflowValue(.string(profileNames.joined(separator: ",")))
+        case "profile":
+            NextflowValue(
+                .string(profileNames.joined(separator: ",")),
+                trace: NextflowTrace(parameters: [Self.profile])
+            )
         case "manifest": root["manifest"] ?? .null
         case "stubRun", "preview": NextflowValue(.bool(false))
         default: .unknown("`workflow.\(name)` is known only when the run is under way")

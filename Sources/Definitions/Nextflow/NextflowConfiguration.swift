@@ -24,6 +24,7 @@ final class NextflowConfiguration {
     /// Parameters that the run gives, or a profile that it names.
     private var given: Set<String>
     private var isNamedProfile = false
+    private let isProfileNamed: Bool
     /// The expressions that containers were set to, by place.
     private(set) var expressions: [Evidence: String] = [:]
 
@@ -35,6 +36,7 @@ final class NextflowConfiguration {
         isAnyRun: Bool? = nil
     ) {
         self.isAnyRun = isAnyRun
+        isProfileNamed = !request.profiles.isEmpty
         self.sources = sources
         self.evaluator = evaluator
         profileNames = request.profiles.isEmpty ? ["standard"] : request.profiles
@@ -68,6 +70,7 @@ final class NextflowConfiguration {
     /// value is one that a run will usually give, and so may be each that the definition's schema declares.
     func isOpen(_ parameter: String) -> Bool {
         guard isAnyRun ?? given.isEmpty, !given.contains(parameter) else { return false }
+        if parameter == Self.profile { return !isProfileNamed }
         return value(["params", parameter])?.isNull ?? true
             || sources.declaredParameters?.all.contains(parameter) == true
     }

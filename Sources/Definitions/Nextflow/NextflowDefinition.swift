@@ -304,7 +304,8 @@ struct NextflowReport {
             images: all,
             unresolved: missing,
             notes: sources.notes,
-            relevantParameters: Array(parameters.union(configuration.conditionParameters)).sorted()
+            relevantParameters: parameters.union(configuration.conditionParameters)
+                .subtracting([NextflowConfiguration.profile]).sorted()
         )
         inspection.uses = uses
         return inspection

@@ -6,6 +6,9 @@ extension NextflowEvaluator {
         func made(_ kind: NextflowValue.Kind) -> NextflowValue { NextflowValue(kind, trace: trace) }
         if case .unknown = value.kind { return NextflowValue(value.kind, trace: trace) }
         guard spend() else { return made(.unknown(["the definition takes too much work to evaluate"])) }
+        guard !value.isFile || name == "toString" else {
+            return made(.unknown(["`\(name)()` of a file is not evaluated"]))
+        }
         switch name {
         case "toString":
             if let text = value.text() { return made(.string(text)) }
@@ -15,6 +18,10 @@ extension NextflowEvaluator {
             if case .function(let function) = value.kind { return call(function, arguments) }
         case "with":
             if case .function(let function)? = arguments.first?.kind { return call(function, [value]) }
+        case "asBoolean", "toBoolean":
+            if case .bool = value.kind { return value }
+        case "toInteger", "toLong", "intValue", "longValue":
+            if case .integer = value.kind { return value }
         default: break
         }
         let result: NextflowValue.Kind?

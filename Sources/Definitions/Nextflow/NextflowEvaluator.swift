@@ -380,7 +380,12 @@ final class NextflowEvaluator {
             }
             if let found = scope.function(name) { return call(found, arguments.map { evaluate($0, scope) }) }
             switch (name, arguments.first) {
-            case ("file", let first?): return evaluate(first, scope)
+            case ("file", let first?):
+                return evaluate(first, scope).lifted { path in
+                    var file = path
+                    file.isFile = true
+                    return file
+                }
             case ("env", let first?): return environment(first, scope)
             default: break
             }

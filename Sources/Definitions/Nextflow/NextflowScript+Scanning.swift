@@ -31,7 +31,21 @@ extension NextflowLibrary {
                 position = Self.close(tokens, open)
                 let body = open + 1..<max(open + 1, position - 1)
                 script.add(.workflow, name: next?.name ?? "", body: body, line: token.line)
-                includes(script, body)
+                if tokens[body].contains(where: { $0.isName("include") }) {
+                    let workflow = NextflowScript.Definition(
+                        .workflow,
+                        name: "",
+                        body: body,
+                        line: Int(token.line),
+                        script: script,
+                        standing: .certain
+                    )
+                    let parts = NextflowWorkflowParts(workflow)
+                    let scope = NextflowScope(file: script.path, parent: script.scope)
+                    for name in parts.takes { scope.variables[name] = .unknown("what the workflow is called with") }
+                    mark(script, parts.main(workflow), scope)
+                    includes(script, body)
+                }
             case "workflow" where next?.isSymbol(".") == true, "import", "package":
                 position = Self.lineEnd(tokens, position)
             case "output", "record", "enum", "class", "interface", "trait":
@@ -208,6 +222,34 @@ extension NextflowLibrary {
             scan += 1
         }
         return (last + 1, false)
+    }
+
+    /// Remembers which ways of a body's conditions are known not to be taken. Names that the body sets are not known.
+    private func mark(_ script: NextflowScript, _ statements: [NextflowStatement], _ scope: NextflowScope) {
+        for statement in statements {
+            switch statement.kind {
+            case .assign(let path, _, _): scope.variables[path[0]] = .unknown("`\(path[0])` is set in the workflow")
+            case .define(let names, _):
+                for name in names { scope.variables[name] = .unknown("`\(name)` is set in the workflow") }
+            case .choice(let test, let then, let other):
+                let value = evaluator.evaluate(test, scope)
+                script.conditionParameters.formUnion(value.trace.parameters)
+                let text = "`\(sources.text(test, script.path))` (\(script.path):\(statement.line))"
+                let condition = NextflowCondition(value, text, configuration)
+                for (way, body) in [(true, then), (false, other)] {
+                    if let first = body.first?.words, let last = body.last?.words, first.lowerBound < last.upperBound {
+                        let words = first.lowerBound..<last.upperBound
+                        let isTaken = condition.truth.map { $0 == way }
+                        script.regions.append(
+                            NextflowScript.Region(words: words, standing: condition.standing(way), isTaken: isTaken)
+                        )
+                    }
+                    mark(script, body, scope)
+                }
+            default: break
+            }
+            for name in statement.changed { scope.variables[name] = .unknown("`\(name)` is set in the workflow") }
+        }
     }
 
     /// Remembers how sure it is that each way of an `if` is taken.

@@ -69,6 +69,8 @@ final class NextflowScript {
     var definitions: [String: Definition] = [:]
     /// In the order of the source.
     var processes: [Definition] = []
+    /// Further functions of one name, with other parameters.
+    private var overloads: [String: [Definition]] = [:]
     /// By the name they have in this script; several where branches include different scripts under one name.
     private(set) var includes: [String: [Include]] = [:]
     /// Names that scripts would have given that could not be read.
@@ -82,7 +84,7 @@ final class NextflowScript {
     /// Where the top level certainly ends early, before any workflow begins.
     var end: NextflowStanding?
     /// Parameters, and variables of the top level, that bodies set.
-    private(set) lazy var changes = Self.changes(tokens, definitions.values.map(\.body))
+    private(set) lazy var changes = Self.changes(tokens, definitions.keys.flatMap(own).map(\.body))
     var changedParameters: Set<String> { changes.parameters }
     /// The script's own `params`: those of the script that includes it, and what it adds.
     var parameters: NextflowMap
@@ -116,11 +118,18 @@ final class NextflowScript {
     func add(_ kind: Definition.Kind, name: String, body: Range<Int>, line: Int32) {
         let standing = standing(at: body.lowerBound).standing
         let definition = Definition(kind, name: name, body: body, line: Int(line), script: self, standing: standing)
+        if case .function = kind, definitions[name] != nil { overloads[name, default: []].append(definition) }
         // Of two with one name (in two branches) the surer holds; both count for scripts without workflow.
         if standing.certainty < definitions[name]?.standing.certainty ?? .inactive || definitions[name] == nil {
             definitions[name] = definition
         }
         if definition.isProcess { processes.append(definition) }
+    }
+
+    /// What the script itself defines by a name.
+    func own(_ name: String) -> [Definition] {
+        guard let first = definitions[name] else { return [] }
+        return [first] + (overloads[name] ?? []).filter { $0 !== first }
     }
 
     /// What bodies set: `params.name = …`, and `name = …` without `def`.
@@ -239,7 +248,8 @@ final class NextflowLibrary {
 
     /// What a name means in a script; several things where branches include different scripts.
     func definitions(_ name: String, in script: NextflowScript, depth: Int = 0) -> [Target] {
-        if let own = script.definitions[name] { return [(own, .certain)] }
+        let own = script.own(name)
+        if !own.isEmpty { return own.map { ($0, .certain) } }
         guard depth < 20 else { return [] }
         if let includes = script.includes[name] {
             if includes.count == 1, let include = includes.first {
@@ -272,9 +282,13 @@ final class NextflowLibrary {
     /// A function that a script knows, ready to be called.
     private func function(_ name: String, _ script: NextflowScript) -> NextflowFunction? {
         let targets = definitions(name, in: script)
-        guard let found = targets.first?.definition, case .function(let parameters) = found.kind,
-            targets.count == 1 || targets[0].standing.certainty == .certain
-        else { return nil }
+        guard let best = targets.map(\.standing.certainty).min() else { return nil }
+        let surest = targets.filter { $0.standing.certainty == best }
+        // Of several it is not known which is meant.
+        guard surest.count == 1, let found = surest.first?.definition, case .function(let parameters) = found.kind
+        else {
+            return nil
+        }
         let closure = NextflowClosure(parameters: parameters, body: statements(of: found))
         return NextflowFunction(closure, found.script.scope)
     }

@@ -131,12 +131,25 @@ final class NextflowSources {
         let start = range.lowerBound
         let stop = min(range.upperBound, start + 1000, bytes.count)
         guard start < stop else { return "" }
-        var result = ""
-        for word in String(decoding: bytes[start..<stop], as: UTF8.self).split(whereSeparator: \.isWhitespace) {
-            if !result.isEmpty { result += " " }
-            result += word
-            if result.count > 200 { return String(result.prefix(199)) + "…" }
+        var result: [UInt8] = []
+        var count = 0
+        var isBlank = false
+        for byte in bytes[start..<stop] {
+            if byte <= 0x20 {
+                isBlank = count > 0
+                continue
+            }
+            // A character begins where no byte continues one.
+            if byte & 0xC0 != 0x80 {
+                if count + (isBlank ? 2 : 1) > 199 { return String(decoding: result, as: UTF8.self).prefix(199) + "…" }
+                count += isBlank ? 2 : 1
+            }
+            if isBlank { result.append(0x20) }
+            isBlank = false
+            result.append(byte)
         }
-        return result
+        let text = String(decoding: result, as: UTF8.self)
+        // Bytes that are no UTF-8 become a character each.
+        return result.count > 200 && text.count > 200 ? text.prefix(199) + "…" : text
     }
 }

@@ -102,6 +102,8 @@ struct NextflowValue {
     var isFixed = false
     /// A text with placeholders, which Groovy's lists and maps do not find equal to a plain one.
     var isTemplate = false
+    /// A path as `file()` answers it: what is asked of it is asked of the file.
+    var isFile = false
 
     init(_ kind: Kind, trace: NextflowTrace = NextflowTrace()) {
         self.kind = kind

@@ -137,7 +137,7 @@ package final class ZipFiles: DefinitionFiles {
     /// refused for what they are were not damaged on the way.
     package var damage: String? {
         for entry in directory.entries.values.sorted(by: { $0.path < $1.path }) where refusal(of: entry) == nil {
-            do { _ = try contents(of: entry) } catch { return "\(entry.path): \(error.message)" }
+            do { _ = try Self.contents(of: entry, in: source) } catch { return "\(entry.path): \(error.message)" }
         }
         return nil
     }

@@ -67,7 +67,7 @@ struct WDLExplanation {
                 let line = scope.callable.calls[number].line
                 steps.append(ImageUse.Step(place(scope, line), "`\(name)` is known when it has run"))
             case .scatterVariable:
-                let note = home.element.map { described(name, $0) }
+                let note = home.element.flatMap { described(name, $0) }
                 steps.append(ImageUse.Step(place(scope, scope.callable.blocks[entry.block].line), note))
                 if case .scatter(_, let over) = scope.callable.blocks[entry.block].kind, let outer = home.parent {
                     addNames(in: over, of: outer, depth: depth + 1)

@@ -109,7 +109,7 @@ package struct RefreshLoop: WorkLoop {
         try ledger.sawUpstreamUnchanged(image.id, digest: isHeld == true ? found : nil, now: now)
         guard isHeld == false else { return }
         // What follows from that is decided where images are cloned.
-        try ledger.reopen(image.id, reason: "what ECR holds is not what \(image.source) names now", now: now)
+        try ledger.tell(.lost(reason: "what ECR holds is not what \(image.source) names now"), of: image.id, now: now)
         reopened()
     }
 }

@@ -55,7 +55,8 @@ package actor DefinitionStore {
         // And what holds before any run does not hold for a run that gives nothing of what matters.
         let form = Self.program + (parameters.isEmpty ? Self.anyRun : "")
         let profileText = try InspectionCoding.text([profiles, engineVersion.map { [$0] } ?? [], [form]])
-        let given = ParameterValue.object(parameters)
+        // What depends on a parameter is kept by the name that the engine gives it.
+        let given = ParameterValue.object(engine == .nextflow ? NextflowDefinition.named(parameters) : parameters)
         if let stored = try stored(key, engine, main, profileText, given) { return stored }
         while busy[key] != nil {
             await withCheckedContinuation { busy[key, default: []].append($0) }

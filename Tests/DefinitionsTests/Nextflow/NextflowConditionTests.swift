@@ -326,6 +326,31 @@ struct NextflowConditionTests {
             inactive: "b"
         ),
         Example(
+            what: "loops over what is known, round by round",
+            script: """
+                def go(what) { if (what == 'a') { A(1) } else if (what == 'd') { D(1) } }
+                workflow {
+                 params.tools.split(',').each { tool ->
+                  if (tool == 'b') { B(1) }
+                  if (tool == 'c') { C(1) }
+                  go(tool)
+                 }
+                 for (tool in params.tools.tokenize(',')) { if (tool == 'x') { D(1) } }
+                }
+                """,
+            config: "params.tools = 'a,b,e,f,g'",
+            certain: "ab",
+            alternative: "d",
+            inactive: "c",
+            relevant: ["tools"]
+        ),
+        Example(
+            what: "a loop over nothing that is known",
+            script: "workflow { [].each { A(1) }\n ch.each { B(1) } }",
+            certain: "b",
+            inactive: "a"
+        ),
+        Example(
             what: "functions that answer by parameters",
             script: """
                 def wants(name) {
@@ -431,6 +456,24 @@ struct NextflowConditionTests {
             inactive: "b"
         ),
         Example(
+            what: "functions of one name",
+            script: """
+                def wants(a) { false }
+                def wants(a, b) { B(1)
+                 true }
+                workflow { if (wants(1, 2)) A(1) }
+                """,
+            certain: "b",
+            alternative: "a"
+        ),
+        Example(
+            what: "what a file is asked",
+            script: "workflow { if (file(params.x).isEmpty()) A(1)\n if (params.y.toBoolean()) B(1) }",
+            parameters: ["x": .string("s3://a/b"), "y": .bool(false)],
+            alternative: "a",
+            inactive: "b"
+        ),
+        Example(
             what: "a parameter that a workflow sets",
             script: """
                 workflow { params.late = 'x'
@@ -467,6 +510,27 @@ struct NextflowConditionTests {
             config: "params.x = false",
             files: ["b.nf": Example.process("b")],
             certain: "a"
+        ),
+        Example(
+            what: "an include in a workflow's branch that is not taken",
+            script: """
+                process A {
+                 container 'q.io/a:1'
+                 script:
+                 'x'
+                }
+                workflow { A(1)
+                 if (params.x) {
+                  include { B } from './b'
+                  B(1)
+                 } else {
+                  include { C } from './c'
+                  C(1)
+                 } }
+                """,
+            config: "params.x = false",
+            files: ["b.nf": Example.process("b"), "c.nf": Example.process("c")],
+            certain: "ac"
         ),
         Example(
             what: "processes of one name in two branches",
@@ -649,6 +713,22 @@ struct NextflowConditionTests {
             alternative: "b"
         ),
     ]
+
+    @Test("leave open before any run which profiles it names")
+    func profiles() throws {
+        var example = Example(
+            what: "",
+            script: "workflow { if (workflow.profile == 'big') A(1) }",
+            parameters: [:],
+            alternative: "a"
+        )
+        try example.check()
+        #expect(try example.inspect().relevantParameters.isEmpty)
+        example.parameters = ["run": .bool(true)]
+        example.alternative = ""
+        example.inactive = "a"
+        try example.check()
+    }
 
     @Test("keep before any run what a run may turn on", arguments: anyRun)
     func keepsBeforeAnyRun(_ example: Example) throws { try example.check() }

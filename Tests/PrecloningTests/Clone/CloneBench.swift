@@ -130,13 +130,13 @@ struct CloneBench {
     func attempt(_ image: ImageRecord, caller: String = "daemon") async throws -> (CloneOutcome, ImageRecord) {
         let now = try #require(try ledger.image(id: image.id))
         let outcome = await cloner.clone(now, caller: caller)
-        try await record(now, outcome)
+        try record(now, outcome)
         return (outcome, try #require(try ledger.image(id: image.id)))
     }
 
-    private func record(_ image: ImageRecord, _ outcome: CloneOutcome) async throws {
-        let recorder = OutcomeRecorder(ledger: ledger, timeline: timeline, retry: { settings.retrySchedule })
-        try await recorder.record(image, outcome)
+    private func record(_ image: ImageRecord, _ outcome: CloneOutcome) throws {
+        let recorder = OutcomeRecorder(ledger: ledger, timeline: timeline, settings: settings)
+        try recorder.record(image, outcome, mark: settings.mark)
     }
 
     /// Somebody else pushes an image.
