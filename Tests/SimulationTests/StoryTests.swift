@@ -1,5 +1,6 @@
-import Simulation
 import Testing
+
+@testable import Simulation
 
 @Suite struct StoryTests {
     @Test func aSeedTellsOneStory() {
