@@ -74,7 +74,10 @@ extension Ledger {
     }
 
     /// The worker ends in good order.
+    ///
+    /// All that was written is in the one file then, for who copies it.
     package func workerStopped(now: Date) throws {
+        defer { _ = try? database.writeWithoutTransaction { try $0.checkpoint(.truncate) } }
         try database.write {
             try $0.execute(
                 sql: "UPDATE daemon SET stoppedAt = ?, beatAt = ?",

@@ -34,6 +34,9 @@ package struct Ledger: Sendable {
             let pool = try DatabasePool(path: path, configuration: configuration)
             try pool.writeWithoutTransaction { try Self.keepWAL($0) }
             try self.init(writer: pool)
+            if let what = try damage() {
+                throw LedgerError("\(path) \(what): move it away (preclone starts a new one), or restore a copy")
+            }
         } catch let error as DatabaseError {
             throw Self.explained(error, path: path)
         }

@@ -77,7 +77,9 @@ package struct StatusText: Sendable {
             }
         var reasons = report.health.reasons
         if let extra = lastSign { reasons[0] += extra }
-        var lines = style.wrapped("\(word): " + reasons.joined(separator: "; "), indent: 0)
+        // Set in, so that no text from outside begins a line of ours.
+        var lines = style.wrapped("\(word): " + reasons.joined(separator: "; "), indent: 2)
+        if let first = lines.first { lines[0] = String(first.dropFirst(2)) }
         lines[0] = style.tinted(word, tint) + lines[0].dropFirst(word.count)
         return lines
     }

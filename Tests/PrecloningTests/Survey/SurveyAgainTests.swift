@@ -412,45 +412,6 @@ struct SurveyAgainTests {
         }
     }
 
-    @Test("a registry map that was changed is found: by a new run, by an event, and where an image is not mapped")
-    func registryMap() async throws {
-        let map: SandboxJSON = [
-            "registryMappings": [["upstreamRegistryUrl": "quay.io", "ecrRepositoryPrefix": "mine"]]
-        ]
-        let mapped: Set = ["run mine/org/tool:1.0", "version mine/org/tool:1.0"]
-        try await Self.with { works, workflow in
-            try works.sandbox.startRun(workflow: workflow)
-            try await Self.pass(works)
-            works.sandbox.setRegistryMap(map, workflow: workflow)
-            try await Self.pass(works, after: 61)
-            try await Self.pass(works)
-            #expect(try Self.places(works) == mapped, "a live run waits")
-            // Away from there again, and nothing is unmapped: a new run tells.
-            works.sandbox.setRegistryMap(
-                ["registryMappings": [["upstreamRegistryUrl": "quay.io", "ecrRepositoryPrefix": "other"]]],
-                workflow: workflow
-            )
-            try await Self.pass(works, after: 61)
-            #expect(try Self.places(works) == mapped)
-            try works.sandbox.startRun(workflow: workflow)
-            try await Self.pass(works)
-            try await Self.pass(works)
-            #expect(try Self.places(works) == ["run other/org/tool:1.0", "version other/org/tool:1.0"])
-        }
-        try await EventWatcherTests.with { watched in
-            let works = watched.works
-            try works.sandbox.startRun(workflow: watched.workflow)
-            try await Self.pass(works)
-            works.sandbox.setRegistryMap(map, workflow: watched.workflow)
-            works.sandbox.send(
-                #"{"detail-type":"Workflow Status Change","detail":{"arn":"arn:aws:omics:us-east-1:123456789012:workflow/\#(watched.workflow)","status":"ACTIVE"}}"#
-            )
-            try await watched.pass()
-            try await Self.pass(works)
-            #expect(try Self.places(works) == mapped)
-        }
-    }
-
     @Test(
         "an excluded workflow loses what is cloned ahead, also what was learned, and gets it back; its live run keeps all"
     )
@@ -496,39 +457,6 @@ struct SurveyAgainTests {
             try await Self.pass(works, Choosing(SandboxWorks.choices))
             #expect(try Self.sources(works, "version") == [Self.image])
             #expect(try Self.sources(works, "learned") == ["quay.io/a/more:1"])
-        }
-    }
-
-    @Test("a shared workflow with a learned image is not known, and so not ready")
-    func shared() async throws {
-        try await Self.with { works, _ in
-            var recipe = EventWatcherTests.recipe
-            recipe.owner = "999999999999"
-            let shared = works.sandbox.addWorkflow(recipe)
-            let settings: [String: SandboxJSON] = ["workflowOwnerId": "999999999999"]
-            try works.ledger.want(
-                .learned(workflowID: shared, name: ""),
-                [
-                    PlannedDemand(
-                        source: Self.image,
-                        destination: "d",
-                        registry: "quay.io",
-                        mention: Self.image,
-                        certainty: "certain"
-                    )
-                ],
-                isMore: true,
-                now: works.timeline.now()
-            )
-            let id = try works.sandbox.startRun(workflow: shared, settings: settings)
-            try await Self.pass(works)
-            #expect(try Self.sources(works, "run") == [Self.image])
-            try await works.ledger.database.write { try $0.execute(sql: "UPDATE image SET state = 'ready'") }
-            for filter in [StatusReport.Filter.run(id: id), .workflow(shared)] {
-                let focus = try Self.report(works, filter)
-                #expect(!focus.isReady)
-                #expect(focus.sentence.contains("not worked out"))
-            }
         }
     }
 

@@ -22,7 +22,7 @@ struct RecordLossTests {
         try await RunningSandbox.with { world in
             try world.put(image, size: 4 << 20)
             let daemon = try world.start("run")
-            try await world.until("idle") { try await world.status().report.health.state == .idle }
+            try await world.until("idle") { (try? await world.status())?.report.health.state == .idle }
             world.sandbox.add(Fault(.slow, operation: "GetBlob", registry: "quay.io", bytes: 1 << 16))
             try world.startRun("one", of: [image])
             try await world.until([image: "cloning"])
@@ -56,7 +56,7 @@ struct RecordLossTests {
             try world.put("quay.io/org/tool:1", size: 4 << 20)
             world.sandbox.add(Fault(.slow, operation: "GetBlob", registry: "quay.io", bytes: 1 << 16))
             let daemon = try world.start("run")
-            try await world.until("idle") { try await world.status().report.health.state == .idle }
+            try await world.until("idle") { (try? await world.status())?.report.health.state == .idle }
             let clone = try world.start("clone", "quay.io/org/tool:1")
             try await world.until(["quay.io/org/tool:1": "cloning"])
             try FileManager.default.removeItem(atPath: world.record)
@@ -72,7 +72,7 @@ struct RecordLossTests {
         try await RunningSandbox.with { world in
             try world.put("quay.io/org/tool:1")
             let daemon = try world.start("run")
-            try await world.until("idle") { try await world.status().report.health.state == .idle }
+            try await world.until("idle") { (try? await world.status())?.report.health.state == .idle }
             daemon.signal(SIGSTOP)
             let queue = try DatabaseQueue(path: world.record)
             try await queue.write {
@@ -116,7 +116,7 @@ struct RecordLossTests {
             let config = world.folder.appending(path: "aws-config")
             try Data("[profile own]\ncredential_process = /bin/cat \(keys.path)\n".utf8).write(to: config)
             let daemon = try world.start("run", environment: ["AWS_CONFIG_FILE": config.path])
-            try await world.until("idle") { try await world.status().report.health.state == .idle }
+            try await world.until("idle") { (try? await world.status())?.report.health.state == .idle }
             // Those held hold for ten minutes more; whoever would renew them has gone.
             try FileManager.default.removeItem(at: keys)
             try await world.until("word of it") {
@@ -142,7 +142,7 @@ struct RecordLossTests {
         try await RunningSandbox.with { world in
             try world.put(image)
             try await world.withDaemon { _ in
-                try await world.until("idle") { try await world.status().report.health.state == .idle }
+                try await world.until("idle") { (try? await world.status())?.report.health.state == .idle }
                 world.sandbox.add(Fault(.error, service: "ecr", status: 503))
                 try world.startRun("one", of: [image])
                 try await world.until("word of ECR") {
