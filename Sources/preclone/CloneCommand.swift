@@ -115,6 +115,13 @@ struct CloneCommand: AsyncParsableCommand {
     private func follow(_ ledger: Ledger, _ ids: [Int64], record: String) async throws {
         var worry: String?
         while try ids.contains(where: { try ledger.request(id: $0)?.state != "done" }) {
+            guard FileManager.default.fileExists(atPath: record) else {
+                throw CommandFailure(
+                    "\(record) was removed, and what was asked with it",
+                    hint: "run the command again",
+                    ending: .temporary
+                )
+            }
             guard RecordLock.holder(record: record) != nil else { return }
             try await Task.sleep(for: .milliseconds(300))
             let found = RecordCondition.worry(of: record, ledger, now: Date())

@@ -60,7 +60,7 @@ struct RecordLossTests {
             let clone = try world.start("clone", "quay.io/org/tool:1")
             try await world.until(["quay.io/org/tool:1": "cloning"])
             try FileManager.default.removeItem(atPath: world.record)
-            try await world.until("word of it") { clone.standardError.contains("was removed while preclone run") }
+            try await world.until("word of it") { clone.standardError.contains("was removed") }
             world.sandbox.clearFaults()
             #expect(await daemon.end().code == 1)
             #expect(await clone.end().code != 0)
