@@ -81,14 +81,7 @@ final class ExchangeHandler: ChannelDuplexHandler {
         self.patience = patience
         lastActivity = .now()
         watchOver(channel)
-        if let whole = patience.whole {
-            let exchange = exchange
-            deadline = channel.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(whole)) {
-                guard exchange == self.exchange else { return }
-                self.giveUp("the answer was not whole within \(whole)", channel)
-            }
-        }
-        write(.head(head), channel, isLast: false)
+        write(.head(head), channel)
         if !hasBody { end(channel: channel) }
     }
 
@@ -100,7 +93,7 @@ final class ExchangeHandler: ChannelDuplexHandler {
             return
         }
         if pendingWrites == 0 { lastActivity = .now() }
-        write(.body(.byteBuffer(piece)), channel, isLast: false)
+        write(.body(.byteBuffer(piece)), channel)
         if channel.isWritable { promise.succeed() } else { writer = promise }
     }
 
@@ -108,7 +101,8 @@ final class ExchangeHandler: ChannelDuplexHandler {
         guard case .waiting = stage, !isRequestSent, channel.isActive else { return }
         isRequestSent = true
         sentAt = .now()
-        write(.end(nil), channel, isLast: true)
+        limitWhole(channel)
+        write(.end(nil), channel)
         finishIfDone(channel)
     }
 
@@ -129,7 +123,7 @@ final class ExchangeHandler: ChannelDuplexHandler {
         channel.close(promise: nil)
     }
 
-    private func write(_ part: HTTPClientRequestPart, _ channel: any Channel, isLast: Bool) {
+    private func write(_ part: HTTPClientRequestPart, _ channel: any Channel) {
         pendingWrites += 1
         let done = channel.eventLoop.makePromise(of: Void.self)
         done.futureResult.assumeIsolated().whenComplete { result in
@@ -194,6 +188,7 @@ final class ExchangeHandler: ChannelDuplexHandler {
         }
         keepsAlive = head.isKeepAlive
         stopWriter(NoLongerWanted())
+        if deadline == nil { limitWhole(context.channel) }
         if isHead || [204, 304].contains(head.status.code) || head.headers.first(name: "content-length") == "0" {
             stage = .ending
             promise.succeed(Answer(head: head, pieces: nil))
@@ -254,6 +249,16 @@ final class ExchangeHandler: ChannelDuplexHandler {
     }
 
     // MARK: Patience
+
+    /// From now on the answer may take so long and no longer.
+    private func limitWhole(_ channel: any Channel) {
+        guard let whole = patience.whole else { return }
+        let exchange = exchange
+        deadline = channel.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(whole)) {
+            guard exchange == self.exchange else { return }
+            self.giveUp("the answer was not whole within \(whole)", channel)
+        }
+    }
 
     private func giveUp(_ detail: String, _ channel: any Channel) {
         fail(TransportError(kind: .stalled, host: host, detail: detail))

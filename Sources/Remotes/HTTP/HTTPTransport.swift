@@ -22,7 +22,7 @@ package struct Patience: Sendable, Hashable {
     /// Beyond `idle`, once the last byte is sent: what the peer needs to take in a large body before it answers.
     package var digestion: Duration = .zero
 
-    /// Until the last byte of the response, counted from the beginning; nil: as long as bytes pass.
+    /// Until the last byte of the response, counted from the last byte sent; nil: as long as bytes pass.
     package var whole: Duration?
 
     package init(
