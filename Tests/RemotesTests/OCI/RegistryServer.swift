@@ -55,6 +55,7 @@ final class RegistryServer: Sendable {
         var blobs: [String: [String: [UInt8]]] = [:]
         var manifests: [String: [String: (type: String, bytes: [UInt8])]] = [:]
         var uploads: Set<String> = []
+        var uploadsBegun = 0
         var log: [Request] = []
         var faults: [Fault] = []
         /// The connection of the next upload is closed after so many bytes of its body.
@@ -320,7 +321,9 @@ final class RegistryServer: Sendable {
                     return Reply(status: .created)
                 }
             }
-            let id = "upload-\(state.log.count)"
+            // A number of its own: by the log's length two that come at once would share one.
+            state.uploadsBegun += 1
+            let id = "upload-\(state.uploadsBegun)"
             state.uploads.insert(id)
             let host = state.uploadHost.map { "http://\($0)" } ?? ""
             return Reply(
