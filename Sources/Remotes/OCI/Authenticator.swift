@@ -134,7 +134,9 @@ actor Authenticator {
             .addressRefused,
             host: endpoint.name,
             detail: "it sends logins to \(realm), which is not of its own domain",
-            advice: "if that is right, set registries.\(endpoint.name).tokenRealm to \(realm)"
+            advice: "a login is sent to its registry's own domain alone: leave out "
+                + "registries.\(endpoint.name).credentials, or name its address in that domain in "
+                + "registries.\(endpoint.name).endpoint"
         )
     }
 

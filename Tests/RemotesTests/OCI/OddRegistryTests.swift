@@ -590,7 +590,7 @@ import Testing
         let seen = await failure { _ = try await client(login).headManifest("a/b", .tag("1")) }
         #expect(transport.sent.contains { $0.headers.contains(name: "authorization") } == isTrusted)
         #expect((seen?.kind == .addressRefused) == !isTrusted)
-        if !isTrusted { #expect(seen?.mend.contains("tokenRealm") == true) }
+        if !isTrusted { #expect(seen?.mend.contains("credentials") == true) }
     }
 
     @Test func withoutALoginAnyEndpointWillDo() async throws {
