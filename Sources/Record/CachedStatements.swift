@@ -55,6 +55,14 @@ extension DatabaseValueConvertible where Self: StatementColumnConvertible {
         try fetchOne(try database.cachedStatement(sql: sql), arguments: arguments)
     }
 
+    static func fetchCursor(
+        _ database: Database,
+        cached sql: String,
+        arguments: StatementArguments = StatementArguments()
+    ) throws -> FastDatabaseValueCursor<Self> {
+        try fetchCursor(try database.cachedStatement(sql: sql), arguments: arguments)
+    }
+
     static func fetchSet(
         _ database: Database,
         cached sql: String,

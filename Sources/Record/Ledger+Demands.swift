@@ -32,15 +32,15 @@ extension Ledger {
                 )
                 try database.execute(
                     sql: """
-                        INSERT INTO demand (imageID, kind, subject, certainty, reason, mention, places, tasks, createdAt)
-                        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+                        INSERT INTO demand (imageID, kind, subject, certainty, reason, depth, mention, places, tasks, createdAt)
+                        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                         ON CONFLICT (kind, subject, imageID) DO UPDATE SET certainty = excluded.certainty,
-                            reason = excluded.reason, mention = excluded.mention, places = excluded.places,
-                            tasks = excluded.tasks, endedAt = NULL
+                            reason = excluded.reason, depth = excluded.depth, mention = excluded.mention,
+                            places = excluded.places, tasks = excluded.tasks, endedAt = NULL
                         """,
                     arguments: [
-                        id, subject.kind, subject.text, demand.certainty, demand.reason, demand.mention,
-                        JSONColumn.array(demand.places), JSONColumn.array(demand.tasks), at,
+                        id, subject.kind, subject.text, demand.certainty, demand.reason, demand.depth,
+                        demand.mention, JSONColumn.array(demand.places), JSONColumn.array(demand.tasks), at,
                     ]
                 )
                 let event = demand.refusal.map(ImageEvent.refused) ?? .wanted(isNew: isNew ?? true)
@@ -141,17 +141,5 @@ extension Ledger {
             )
         }
         for image in images { try tell(.unwanted, of: image, in: database, now: now) }
-    }
-}
-
-/// JSON texts in columns.
-package enum JSONColumn {
-    package static func array(_ values: [String]) -> String {
-        guard let data = try? JSONEncoder().encode(values) else { return "[]" }
-        return String(decoding: data, as: UTF8.self)
-    }
-
-    package static func strings(_ text: String) -> [String] {
-        (try? JSONDecoder().decode([String].self, from: Data(text.utf8))) ?? []
     }
 }

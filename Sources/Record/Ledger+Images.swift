@@ -10,15 +10,21 @@ extension Ledger {
         mayTake: (ImageRecord) -> Bool = { _ in true }
     ) throws -> ImageRecord? {
         try database.write { database in
-            // One urgency after the other, so that the index gives the first without sorting all that are due.
+            // One urgency after the other, so that only those are sorted that are due at that one.
             for level in 0...urgency.rawValue {
-                let rows = try ImageRecord.fetchCursor(
+                let ids = try Int64.fetchCursor(
                     database,
                     cached: Self.dueImages,
                     arguments: [level, now.milliseconds]
                 )
-                while let row = try rows.next() {
-                    guard mayTake(row) else { continue }
+                while let id = try ids.next() {
+                    guard
+                        let row = try ImageRecord.fetchOne(
+                            database,
+                            cached: "SELECT * FROM image WHERE id = ?",
+                            arguments: [id]
+                        ), mayTake(row)
+                    else { continue }
                     try Self.tell(.taken, of: row.id, in: database, now: now)
                     return row
                 }
@@ -27,11 +33,12 @@ extension Ledger {
         }
     }
 
-    /// The due images of one urgency, by the index `imageToTake`.
+    /// The due images of one urgency, by the index `imageToTake`: those that are sure and used first, the small before the
+    /// large (where ECR's or a former attempt's size is known), and those that wait longest.
     package static let dueImages = """
-        SELECT * FROM image INDEXED BY imageToTake
+        SELECT id FROM image INDEXED BY imageToTake
         WHERE state <> 'cloning' AND dueAt IS NOT NULL AND urgency = ? AND dueAt <= ?
-        ORDER BY dueAt, id
+        ORDER BY needOrder, COALESCE(bytes, 0), dueAt, id
         """
 
     /// When the next image falls due that is not due yet.

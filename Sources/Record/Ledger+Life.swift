@@ -36,10 +36,12 @@ extension Ledger {
     ) throws -> ImageStanding? {
         guard let row = try ImageRecord.fetchOne(database, sql: "SELECT * FROM image WHERE id = ?", arguments: [image])
         else { return nil }
+        let need = try need(of: image, in: database)
         let moment = ImageMoment(
             now: now,
             random: random,
-            urgency: try urgency(of: image, in: database),
+            urgency: need.urgency,
+            order: need.order,
             schedule: schedule,
             mark: mark
         )
@@ -47,7 +49,7 @@ extension Ledger {
         guard standing != row.standing else { return standing }
         try database.execute(
             sql: """
-                UPDATE image SET state = :state, urgency = :urgency, dueAt = :due, reason = :reason, mend = :mend,
+                UPDATE image SET state = :state, urgency = :urgency, needOrder = :order, dueAt = :due, reason = :reason, mend = :mend,
                     failureClass = :failureClass, attempts = :attempts, firstAttemptAt = :firstAttemptAt,
                     failures = :failures, generation = :generation, askedGeneration = :askedGeneration,
                     attemptedAt = :endedAt, readyAt = :readyAt, verifiedAt = :verifiedAt, movedDigest = :movedDigest,
@@ -55,8 +57,8 @@ extension Ledger {
                 """,
             arguments: [
                 "id": image, "now": now.milliseconds, "state": standing.state.rawValue,
-                "urgency": standing.urgency.rawValue, "due": standing.due?.milliseconds, "reason": standing.reason,
-                "mend": standing.mend, "failureClass": standing.failureClass?.rawValue,
+                "urgency": standing.urgency.rawValue, "order": standing.order, "due": standing.due?.milliseconds,
+                "reason": standing.reason, "mend": standing.mend, "failureClass": standing.failureClass?.rawValue,
                 "attempts": standing.attempts, "firstAttemptAt": standing.firstAttemptAt?.milliseconds,
                 "failures": standing.failures, "generation": standing.generation,
                 "askedGeneration": standing.askedGeneration, "endedAt": standing.endedAt?.milliseconds,
@@ -67,17 +69,20 @@ extension Ledger {
         return standing
     }
 
-    /// By who wants it now.
-    private static func urgency(of image: Int64, in database: Database) throws -> Urgency {
-        let level = try Int.fetchOne(
+    /// By who wants it now: the most urgent of them, and of those the one that will use it first. What is certain goes
+    /// before what is not, however early.
+    private static func need(of image: Int64, in database: Database) throws -> (urgency: Urgency, order: Int) {
+        let row = try Row.fetchOne(
             database,
-            sql: """
-                SELECT MIN(CASE kind WHEN 'run' THEN 0 WHEN 'clone' THEN 1 ELSE 2 END) FROM demand
-                WHERE imageID = ? AND endedAt IS NULL
+            cached: """
+                SELECT CASE kind WHEN 'run' THEN 0 WHEN 'clone' THEN 1 ELSE 2 END AS urgency,
+                    (certainty <> 'certain') * 1000000 + MIN(depth, 999999) AS needOrder
+                FROM demand WHERE imageID = ? AND endedAt IS NULL ORDER BY 1, 2 LIMIT 1
                 """,
             arguments: [image]
         )
-        return level.flatMap(Urgency.init(rawValue:)) ?? .nobody
+        guard let row, let urgency = Urgency(rawValue: row["urgency"]) else { return (.nobody, 0) }
+        return (urgency, row["needOrder"])
     }
 
     /// After a start or a reload: what was decided under something else is decided again.
@@ -122,6 +127,7 @@ extension ImageRecord {
         var standing = ImageStanding()
         standing.state = state
         standing.urgency = urgency
+        standing.order = needOrder
         standing.due = dueAt.map(Date.init(milliseconds:))
         standing.reason = reason
         standing.mend = mend

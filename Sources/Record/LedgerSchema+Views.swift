@@ -68,12 +68,12 @@ extension LedgerSchema {
             name: "demands",
             query: """
                 SELECT
-                image.source, image.destination, kind, subject, certainty, demand.reason, mention, places, tasks,
+                image.source, image.destination, kind, subject, certainty, demand.reason, depth, mention, places, tasks,
                 strftime('%Y-%m-%dT%H:%M:%fZ', demand.createdAt / 1000.0, 'unixepoch') AS created_at,
                 strftime('%Y-%m-%dT%H:%M:%fZ', endedAt / 1000.0, 'unixepoch') AS ended_at
                 FROM demand JOIN image ON image.id = demand.imageID
                 UNION ALL SELECT
-                NULL, NULL, kind, subject, 'unresolved', missing, expression, json_array(place), tasks,
+                NULL, NULL, kind, subject, 'unresolved', missing, NULL, expression, json_array(place), tasks,
                 strftime('%Y-%m-%dT%H:%M:%fZ', createdAt / 1000.0, 'unixepoch'),
                 strftime('%Y-%m-%dT%H:%M:%fZ', endedAt / 1000.0, 'unixepoch')
                 FROM unresolved

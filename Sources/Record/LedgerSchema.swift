@@ -42,6 +42,7 @@ enum LedgerSchema {
             try $0.execute(sql: manifests)
         }
         migrator.registerMigration("8: signs of life and troubles") { try $0.execute(sql: troubles) }
+        migrator.registerMigration("13: the order of need") { try $0.execute(sql: order) }
         return migrator
     }
 
@@ -508,6 +509,11 @@ enum LedgerSchema {
 
         DROP INDEX imageToTake;
         CREATE INDEX imageToTake ON image (urgency, dueAt) WHERE state <> 'cloning' AND dueAt IS NOT NULL;
+        """
+
+    private static let order = """
+        ALTER TABLE demand ADD COLUMN depth INTEGER NOT NULL DEFAULT 0;    -- tasks that end before the first that uses it
+        ALTER TABLE image ADD COLUMN needOrder INTEGER NOT NULL DEFAULT 0; -- among equally urgent ones
         """
 
     private static let surveys = """

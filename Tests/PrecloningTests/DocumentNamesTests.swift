@@ -38,7 +38,7 @@ struct DocumentNamesTests {
     private static let image = """
         source destination registry state route routeDetail reason mend failureClass rule digest sourceDigest movedDigest bytes \
         access attempts dueAt readyAt verifiedAt updatedAt progress progress.startedAt progress.updatedAt progress.bytesDone \
-        progress.bytesTotal progress.bytesPerSecond wantedBy certainty registryRestsUntil isOutOfReach
+        progress.bytesTotal progress.bytesPerSecond wantedBy certainty depth registryRestsUntil isOutOfReach
         """
     private static let unresolved = "kind subject place expression missing tasks"
     private static let standing = """
@@ -75,6 +75,7 @@ struct DocumentNamesTests {
             registryRestsUntil: date
         )
         image.isOutOfReach = true
+        image.depth = 1
         let mention = StatusReport.UnresolvedStatus(
             kind: "run",
             subject: "run 1",

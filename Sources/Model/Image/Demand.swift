@@ -46,6 +46,8 @@ package struct PlannedDemand: Sendable, Hashable {
     package var mention: String
     package var certainty: String
     package var reason: String?
+    /// How many tasks have to end one after the other before the first that uses it begins.
+    package var depth: Int
     package var places: [String]
     package var tasks: [String]
     /// Set when no attempt can be made: class, reason, mend.
@@ -57,6 +59,7 @@ package struct PlannedDemand: Sendable, Hashable {
         self.registry = registry
         self.mention = mention
         self.certainty = certainty
+        depth = 0
         places = []
         tasks = []
     }

@@ -4,6 +4,8 @@ package import Foundation
 package struct ImageStanding: Sendable, Hashable {
     package var state = ImageState.pending
     package var urgency = Urgency.nobody
+    /// Among equally urgent ones: smaller goes first (`Certainty` and depth of who wants it, `PlannedDemand.order`).
+    package var order = 0
     /// When a worker may take it; nil: not by itself.
     package var due: Date?
     /// Why it stands so, what a person can do, and of what kind the trouble is.
@@ -74,6 +76,8 @@ package enum AttemptEnd: Sendable {
     case later(until: Date, why: String, isHeld: Bool)
     case refused(Refusal, isHeld: Bool)
     case stopped
+
+    var isPutOff: Bool { if case .later = self { true } else { false } }
 }
 
 /// What else the next standing depends on.
@@ -83,6 +87,8 @@ package struct ImageMoment: Sendable {
     package var random: Double
     /// By who wants it now.
     package var urgency: Urgency
+    /// How soon they will use it.
+    package var order: Int
     package var schedule: ImageRetrySchedule
     /// What decides now; nil: as it was.
     package var mark: String?
@@ -91,12 +97,14 @@ package struct ImageMoment: Sendable {
         now: Date,
         random: Double = 1,
         urgency: Urgency,
+        order: Int = 0,
         schedule: ImageRetrySchedule = .standard,
         mark: String? = nil
     ) {
         self.now = now
         self.random = random
         self.urgency = urgency
+        self.order = order
         self.schedule = schedule
         self.mark = mark
     }
@@ -132,7 +140,8 @@ package enum ImageLife {
             after.generation += 1
             after.due = nil
         case .ended(let end, let mark):
-            after.endedAt = moment.now
+            // What was only put off was not looked for.
+            if !end.isPutOff { after.endedAt = moment.now }
             after.mark = mark
             ended(&after, end, moment)
             settle(&after, moment)
@@ -152,6 +161,7 @@ package enum ImageLife {
             breakOff(&after, "the attempt was interrupted", moment)
         }
         after.urgency = after.state == .ready && !after.isAsked ? .refresh : moment.urgency
+        after.order = moment.order
         return after
     }
 

@@ -87,6 +87,8 @@ package struct ImageRecord: Codable, Sendable, Equatable {
     package var access: HealthOmicsAccess
     package var movedDigest: String?
     package var urgency: Urgency
+    /// Among equally urgent ones: smaller goes first.
+    package var needOrder: Int
     package var attempts: Int
     /// Failed attempts in a row, those that belong to the host too.
     package var failures: Int

@@ -323,6 +323,8 @@ package struct StatusReport: Codable, Sendable, Equatable {
         package var wantedBy: [String]
         /// For a run: how sure it is that it is used.
         package var certainty: String?
+        /// For a run or a workflow: how many tasks end one after the other before the first that uses it begins.
+        package var depth: Int?
         /// Queued, and nothing is asked of its registry before then.
         package var registryRestsUntil: Date?
         /// True for an image that is cloned although no mapping leads there: whoever wants it cannot pull it from this place.

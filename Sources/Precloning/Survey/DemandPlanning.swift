@@ -32,6 +32,7 @@ package enum DemandPlanning {
                 for var demand in planned {
                     demand.certainty = image.certainty.rawValue
                     demand.reason = image.reason
+                    demand.depth = image.depth
                     demand.places = image.places.map(\.description)
                     demand.tasks = image.tasks
                     demands.append(demand)
@@ -54,6 +55,7 @@ package enum DemandPlanning {
                     certainty: image.certainty.rawValue
                 )
                 demand.reason = image.reason
+                demand.depth = image.depth
                 demand.places = image.places.map(\.description)
                 demand.tasks = image.tasks
                 demand.refusal = Refusal(
@@ -122,6 +124,7 @@ package enum DemandPlanning {
                 byKey[key] = demand
                 continue
             }
+            known.depth = min(known.depth, demand.depth)
             known.places += demand.places.filter { !known.places.contains($0) }
             known.tasks = Array(Set(known.tasks + demand.tasks)).sorted()
             if demand.certainty == Certainty.certain.rawValue {

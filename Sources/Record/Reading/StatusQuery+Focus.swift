@@ -145,11 +145,11 @@ extension StatusQuery {
     // MARK: Parts
 
     private func focusImages(kinds: [String], subject: String, isLive: Bool) throws -> [StatusReport.ImageStatus] {
-        var certainties: [Int64: String] = [:]
+        var uses: [Int64: (certainty: String, depth: Int)] = [:]
         let rows = try Row.fetchAll(
             database,
             sql: """
-                SELECT imageID, certainty FROM demand WHERE kind IN (\(Self.quoted(kinds)))
+                SELECT imageID, certainty, depth FROM demand WHERE kind IN (\(Self.quoted(kinds)))
                 AND subject >= :text AND subject < :text || '0' AND (subject = :text OR kind <> 'run' AND subject > :text || '/')
                 \(isLive ? "AND endedAt IS NULL" : "")
                 """,
@@ -158,14 +158,18 @@ extension StatusQuery {
         for row in rows {
             let id: Int64 = row["imageID"]
             let certainty: String = row["certainty"]
-            let known = certainties[id]
-            // The strongest certainty of its uses holds; the words sort the right way for two of three.
-            if known == nil || certainty == "certain" || known == "inactive" { certainties[id] = certainty }
+            let known = uses[id]
+            // The strongest certainty of its uses holds, and the earliest use.
+            let isStronger = known == nil || certainty == "certain" || known?.certainty == "inactive"
+            uses[id] = (
+                isStronger ? certainty : known?.certainty ?? certainty, min(known?.depth ?? .max, row["depth"])
+            )
         }
         var all: [StatusReport.ImageStatus] = []
-        for (id, certainty) in certainties {
+        for (id, use) in uses {
             for var image in try images("SELECT * FROM image WHERE id = ?", arguments: [id]) {
-                image.certainty = certainty
+                image.certainty = use.certainty
+                image.depth = use.depth
                 all.append(image)
             }
         }
@@ -174,9 +178,14 @@ extension StatusQuery {
         for index in all.indices where !all[index].destination.isEmpty && unreachable.contains(all[index].source) {
             all[index].isOutOfReach = true
         }
+        // Those that need a person or wait first; of each state, as the dispatcher takes them.
         let order = ["blocked": 0, "retrying": 1, "cloning": 2, "pending": 3, "ready": 4]
-        return all.sorted {
-            (order[$0.state] ?? 5, $0.source, $0.destination) < (order[$1.state] ?? 5, $1.source, $1.destination)
+        return all.sorted { left, right in
+            func key(_ image: StatusReport.ImageStatus) -> (Int, Int, Int) {
+                (order[image.state] ?? 5, image.certainty == "certain" ? 0 : 1, image.depth ?? 0)
+            }
+            return key(left) == key(right)
+                ? (left.source, left.destination) < (right.source, right.destination) : key(left) < key(right)
         }
     }
 
