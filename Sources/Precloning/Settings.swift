@@ -1,5 +1,4 @@
 package import Configuring
-import Definitions
 import Foundation
 package import Model
 import Names
@@ -44,15 +43,6 @@ package final class Settings: Sendable {
 
     /// Has `tell` called after each reload.
     package func onReplace(_ tell: @escaping @Sendable () -> Void) { state.withLock { $0.told.append(tell) } }
-
-    var choices: Surveyor.Choices {
-        let clone = current.clone
-        return Surveyor.Choices(
-            template: clone.destination,
-            clonesUnmapped: clone.unmapped == .clone,
-            certainties: Set(clone.certainty.map(\.rawValue))
-        )
-    }
 
     package var retrySchedule: ImageRetrySchedule {
         let image = current.retry.image

@@ -65,7 +65,7 @@ extension Ledger {
             try $0.execute(
                 sql: """
                     UPDATE host SET pausedUntil = NULL, pauseReason = NULL
-                    WHERE pauseReason LIKE '\(Self.credentialPause)%'
+                    WHERE pauseReason LIKE '\(HostRow.credentialPause)%'
                     """
             )
         }

@@ -84,9 +84,6 @@ extension Ledger {
         }
     }
 
-    /// How the reason of a pause begins that a person ends: with other credentials, or with `preclone retry`.
-    package static let credentialPause = "credentials refused"
-
     /// Whose wish an attempt would carry out, as policy names callers: the daemon's own first where a run or a version wants
     /// the image, then each person who waits for it.
     package func callers(for imageID: Int64) throws -> [String] {

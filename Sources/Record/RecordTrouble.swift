@@ -1,12 +1,17 @@
 import GRDB
+import Model
 
-/// That the record itself failed: a full or broken disk, a file that was damaged or taken away.
+extension DatabaseError: RecordFault {
+    package var recordFault: String { "the record: \(message ?? "\(resultCode)")" }
+}
+
+/// That the record itself failed.
 package struct RecordTrouble: Error, Sendable, CustomStringConvertible {
     package var description: String
 
     /// Nil for an error of anything else.
     package init?(_ error: any Error) {
-        guard let error = error as? DatabaseError else { return nil }
-        description = "the record: \(error.message ?? "\(error.resultCode)")"
+        guard let error = error as? any RecordFault else { return nil }
+        description = error.recordFault
     }
 }

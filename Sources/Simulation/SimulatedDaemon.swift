@@ -125,7 +125,7 @@ package final class SimulatedDaemon: Sendable {
             settings.current.registries.settings(for: host).credentials?.name ?? ""
         }
         let limits = try HostLimits(
-            ledger: ledger,
+            record: ledger,
             timeline: timeline,
             limit: { kind, host in HostLimit(kind, host: host, in: settings.current) },
             credential: credential
@@ -149,7 +149,7 @@ package final class SimulatedDaemon: Sendable {
             parts: LayerParts { ECRLayerParts(ecr: ecr, registryID: $0.account, host: $0.registry) },
             journal: LedgerUploadJournal(ledger: ledger, timeline: timeline),
             manifests: LedgerManifests(ledger: ledger, timeline: timeline),
-            ledger: ledger,
+            record: ledger,
             timeline: timeline
         )
         let cloner = Cloner(
@@ -167,7 +167,7 @@ package final class SimulatedDaemon: Sendable {
             pullThrough: PullThroughTrigger(registries: registries, timeline: timeline),
             record: ledger,
             settings: settings,
-            policy: PolicyGate(settings: settings, ledger: ledger, now: now),
+            policy: PolicyGate(settings: settings, record: ledger, now: now),
             timeline: timeline
         )
         let surveyor = Surveyor(

@@ -319,7 +319,7 @@ struct Composition {
             settings.current.registries.settings(for: host).credentials?.name ?? ""
         }
         let limits = try HostLimits(
-            ledger: ledger,
+            record: ledger,
             timeline: timeline,
             limit: { [settings] kind, host in HostLimit(kind, host: host, in: settings.current) },
             credential: credential
@@ -345,7 +345,7 @@ struct Composition {
             },
             journal: LedgerUploadJournal(ledger: ledger, timeline: timeline),
             manifests: LedgerManifests(ledger: ledger, timeline: timeline),
-            ledger: ledger,
+            record: ledger,
             timeline: timeline
         )
     }
@@ -372,7 +372,7 @@ struct Composition {
             pullThrough: PullThroughTrigger(registries: registries, timeline: timeline),
             record: ledger,
             settings: settings,
-            policy: PolicyGate(settings: settings, ledger: ledger, now: now),
+            policy: PolicyGate(settings: settings, record: ledger, now: now),
             timeline: timeline
         )
         let folder = URL(filePath: settings.current.record.path).deletingLastPathComponent().path

@@ -2,6 +2,9 @@ import Foundation
 
 /// A row of `host`: how a registry stands with us, for one credential.
 package struct HostRow: Codable, Sendable, Equatable {
+    /// How the reason of a pause begins that a person ends: with other credentials, or with `preclone retry`.
+    package static let credentialPause = "credentials refused"
+
     /// The registry's canonical name, `docker.io` for Docker Hub.
     package var host: String
     /// A name for who asks; empty for anonymous.

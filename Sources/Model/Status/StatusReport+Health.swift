@@ -122,6 +122,11 @@ extension StatusReport {
         if images.cloning > 0 { reasons.append("\(Phrase.count(images.cloning, "image")) being cloned") }
         let queued = images.pending + images.retrying
         if queued > 0 { reasons.append("\(Phrase.count(queued, "image")) queued") }
+        // Why it goes slowly: whoever asked for less.
+        for registry in registries where queued > 0 && registry.pausedUntil.map({ $0 > generatedAt }) ?? false {
+            let why = registry.pauseReason ?? "it asked to be left alone"
+            reasons.append("\(Phrase.registry(registry.registry)) is not asked now: \(why)")
+        }
         return reasons
     }
 }

@@ -64,7 +64,7 @@ package enum SurveySchedule {
     ///   - attempts: looks before this one that left something to be done, in a row.
     package static func wait(after result: SurveyResult, isRun: Bool, attempts: Int) -> Duration? {
         if let trouble = result.trouble, !trouble.isFinal {
-            return max(trouble.retryAfter ?? .zero, growing(from: isRun ? .seconds(5) : .seconds(60), attempts))
+            return max(trouble.retryAfter ?? .zero, growing(from: isRun ? .seconds(5) : .seconds(15), attempts))
         }
         return result.isUnmapped ? growing(from: isRun ? .seconds(60) : .seconds(600), attempts) : nil
     }

@@ -1,6 +1,5 @@
 import Definitions
 import Model
-import Record
 import Remotes
 
 extension CloneFailure {
@@ -16,11 +15,9 @@ extension CloneFailure {
         case let error as TransportError: self.init(registry: RegistryError(error, host: error.host))
         case let error as LedgerError:
             self.init(.disk, message: error.description, mend: "free space for the record, or mend it")
+        case let error as any RecordFault:
+            self.init(.disk, message: error.recordFault, mend: "free space for the record, or mend it")
         default:
-            if let trouble = RecordTrouble(error) {
-                self.init(.disk, message: trouble.description, mend: "free space for the record, or mend it")
-                return
-            }
             self.init(.ours, message: "\(error)", mend: "report it; preclone tries again")
         }
     }

@@ -85,7 +85,7 @@ extension Cloner {
     func holds(_ named: Digest, _ image: ImageRecord, _ source: ImageReference) async -> Bool? {
         let ours = [image.ecrDigest, image.platformDigest].compactMap(\.self)
         if ours.contains(named.description) { return true }
-        return await LedgerPullBudget.$urgency.withValue(Urgency.refresh.rawValue) {
+        return await PullUrgency.$current.withValue(Urgency.refresh.rawValue) {
             guard let document = try? await registries.manifest(of: source, named) else { return nil }
             guard case .index(let index) = document.content, let child = index.image(for: .linuxAMD64)?.digest else {
                 return false

@@ -2,7 +2,6 @@ import Configuring
 package import Foundation
 package import Model
 import Names
-package import Record
 package import Remotes
 import Synchronization
 
@@ -34,7 +33,7 @@ package final class RegistryClients: Sendable {
     let manifests: (any ManifestStore)?
     /// One for all images, so that a shared layer is moved once.
     let share: LayerShare
-    private let ledger: Ledger
+    private let record: any HostRecord
     let timeline: Timeline
 
     /// - Parameters:
@@ -53,7 +52,7 @@ package final class RegistryClients: Sendable {
         parts: LayerParts?,
         journal: (any UploadJournal)?,
         manifests: (any ManifestStore)? = nil,
-        ledger: Ledger,
+        record: any HostRecord,
         timeline: Timeline
     ) {
         self.settings = settings
@@ -70,7 +69,7 @@ package final class RegistryClients: Sendable {
                 max(1, settings.current.registries.settings(for: host).concurrentRequests)
             }
         )
-        self.ledger = ledger
+        self.record = record
         self.timeline = timeline
     }
 
@@ -103,7 +102,7 @@ package final class RegistryClients: Sendable {
         }
     }
 
-    func hosts() throws -> [HostRow] { try ledger.hosts() }
+    func hosts() throws -> [HostRow] { try record.hosts() }
 
     /// Whether a row is about the credentials that are in use now: those of before may have been told to wait.
     func isOurs(_ row: HostRow) -> Bool {
@@ -116,7 +115,7 @@ package final class RegistryClients: Sendable {
     /// Until when nothing is asked of a registry, and why.
     package func pause(of registry: String) async -> (Date, why: String)? {
         let now = timeline.now()
-        guard let rows = try? ledger.hosts() else { return nil }
+        guard let rows = try? record.hosts() else { return nil }
         for row in rows where row.host == registry {
             if let until = row.pausedUntil.map(Date.init(milliseconds:)), until > now, isOurs(row) {
                 return (until, row.pauseReason ?? "\(registry) asked to be left alone")

@@ -3,7 +3,6 @@ import Logging
 import Model
 package import NIOHTTP1
 import Names
-package import Record
 package import Remotes
 import Synchronization
 
@@ -14,7 +13,7 @@ package final class HostLimits: RequestPacer {
     private let gates = Mutex([String: HostGate]())
     /// Through which gates requests went that are not over: a reload may lead the next ones through others.
     private let passed = Mutex([Passage: [HostGate]]())
-    private let ledger: Ledger
+    private let record: any HostRecord
     private let timeline: Timeline
     private let limit: @Sendable (RequestKind, String) -> HostLimit
     private let credential: @Sendable (String) -> String
@@ -30,16 +29,16 @@ package final class HostLimits: RequestPacer {
     ///   - credential: a name for who asks a host; empty for anonymous. Never a secret.
     /// - Throws: what the record throws; its pauses and breakers are taken over.
     package init(
-        ledger: Ledger,
+        record: any HostRecord,
         timeline: Timeline,
         limit: @escaping @Sendable (RequestKind, String) -> HostLimit,
         credential: @escaping @Sendable (String) -> String = { _ in "" }
     ) throws {
-        self.ledger = ledger
+        self.record = record
         self.timeline = timeline
         self.limit = limit
         self.credential = credential
-        for row in try ledger.hosts() where row.breaker != "closed" || row.credential == credential(row.host) {
+        for row in try record.hosts() where row.breaker != "closed" || row.credential == credential(row.host) {
             // All gates of a host: which of them it was is not recorded.
             for kind in RequestKind.allCases { restore(row, gate(row.host, kind)) }
         }
@@ -119,7 +118,7 @@ package final class HostLimits: RequestPacer {
             let said = RateLimitHeaders(headers, now: timeline.now())
         {
             keep {
-                try ledger.sawQuota(host: host, credential: credential(host), said, now: timeline.now())
+                try record.sawQuota(host: host, credential: credential(host), said, now: timeline.now())
             }
         }
         let retryAfter = headers.first(name: "retry-after").flatMap { RetryAfter.parse($0, now: timeline.now()) }
@@ -144,7 +143,7 @@ package final class HostLimits: RequestPacer {
     /// The record decides: `preclone retry` ends there what a person need not wait for.
     private func adoptEndOfPause(_ host: String, _ gate: HostGate) {
         let isPaused = gate.pause.map { $0.until > timeline.now() } ?? false
-        guard isPaused || gate.isBroken, let rows = try? ledger.hosts().filter({ $0.host == host }) else { return }
+        guard isPaused || gate.isBroken, let rows = try? record.hosts().filter({ $0.host == host }) else { return }
         if isPaused, !rows.contains(where: { $0.pausedUntil != nil }) { gate.pause(until: nil, reason: nil) }
         if gate.isBroken, !rows.contains(where: { $0.breaker != "closed" }) { _ = gate.breaker { $0.succeeded() } }
     }
@@ -153,9 +152,9 @@ package final class HostLimits: RequestPacer {
     package func credentialsRefused(host: String) {
         let until = timeline.now().addingTimeInterval(Self.credentialRest)
         let reason =
-            "\(Ledger.credentialPause): correct registries.\(host).credentials and reload, then `preclone retry --all`"
+            "\(HostRow.credentialPause): correct registries.\(host).credentials and reload, then `preclone retry --all`"
         gate(host).pause(until: until, reason: reason)
-        keep { try ledger.pause(host: host, credential: credential(host), until: until, reason: reason) }
+        keep { try record.pause(host: host, credential: credential(host), until: until, reason: reason) }
         Logger.current.error(
             "A registry refuses our credentials",
             metadata: ["registry.host": "\(host)", "hint": "\(reason)"]
@@ -185,7 +184,7 @@ package final class HostLimits: RequestPacer {
         // The longest word counts: a second answer must not shorten what the first asked for.
         if let pause = gate.pause, pause.until >= until { return }
         gate.pause(until: until, reason: reason)
-        keep { try ledger.pause(host: host, credential: credential(host), until: until, reason: reason) }
+        keep { try record.pause(host: host, credential: credential(host), until: until, reason: reason) }
         Logger.current.info(
             "A registry asked for less",
             metadata: ["registry.host": "\(host)", "retry.delay": "\(duration.seconds)s"]
@@ -221,7 +220,7 @@ package final class HostLimits: RequestPacer {
             case .open(let until): ("open", until)
             case .halfOpen: ("halfOpen", nil)
             }
-        keep { try ledger.breaker(host: host, state: state, until: until, failures: breaker.trips) }
+        keep { try record.breaker(host: host, state: state, until: until, failures: breaker.trips) }
     }
 
     /// Limits go on without the record; what it could not keep is only forgotten by a restart.
@@ -238,7 +237,7 @@ package final class HostLimits: RequestPacer {
         let wait = max(refusal.until.timeIntervalSince(timeline.now()), limit.longestWait.seconds + 1)
         let (kind, detail): (RegistryError.Kind, String) =
             switch refusal.cause {
-            case .paused(let reason) where reason.hasPrefix(Ledger.credentialPause): (.noCredentials, reason)
+            case .paused(let reason) where reason.hasPrefix(HostRow.credentialPause): (.noCredentials, reason)
             case .paused(let reason): (.throttled, "nothing is asked of it: \(reason)")
             case .broken: (.unreachable, "it failed for everything and is left alone for a while")
             }

@@ -72,7 +72,8 @@ package struct Daemon: Service {
                     stop.set()
                     if let error = loss.error { throw error }
                 }
-                try await group.waitForAll()
+                // Whoever fails ends the others: waiting for all of them first would be waiting for good.
+                for try await _ in group {}
             }
         } onGracefulShutdown: {
             stop.set()

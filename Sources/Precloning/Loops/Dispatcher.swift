@@ -118,7 +118,7 @@ package struct Dispatcher: Sendable {
         let mark = mark()
         let outcome = await withLogger(mergingMetadata: ["image.ref": "\(image.source)"]) { _ in
             // The last pulls of a registry's quota are kept for what live runs wait for.
-            await LedgerPullBudget.$urgency.withValue(image.urgency.rawValue) { await attempt(image) }
+            await PullUrgency.$current.withValue(image.urgency.rawValue) { await attempt(image) }
         }
         await ended(image, outcome, mark)
         working.remove(image)

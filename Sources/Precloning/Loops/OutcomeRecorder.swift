@@ -17,10 +17,15 @@ package struct OutcomeRecorder: Sendable {
         self.settings = settings
     }
 
-    /// Records an outcome; where the record cannot be written, again and again until it can, or until the task is
-    /// cancelled: the next start then finds the image as it was left.
-    package func keep(_ image: ImageRecord, _ outcome: CloneOutcome, mark: String) async {
-        while true {
+    /// Records an outcome; where the record cannot be written, again and again until it can, until it is lost for good, or
+    /// until the task is cancelled: the next start then finds the image as it was left.
+    package func keep(
+        _ image: ImageRecord,
+        _ outcome: CloneOutcome,
+        mark: String,
+        isLost: @Sendable () -> Bool = { false }
+    ) async {
+        while !isLost() {
             do { return try record(image, outcome, mark: mark) } catch {
                 Logger.current.critical(
                     "The record cannot be written",

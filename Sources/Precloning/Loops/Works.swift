@@ -113,6 +113,7 @@ package struct Works: Sendable {
         let ledger = ledger
         let timeline = timeline
         let choices: @Sendable () async -> Surveyor.Choices = { settings.choices }
+        let loss = RecordLoss()
         let recorder = OutcomeRecorder(ledger: ledger, timeline: timeline, settings: settings)
         let dispatcher = Dispatcher(
             ledger: ledger,
@@ -128,7 +129,9 @@ package struct Works: Sendable {
             stride: min(pace.idle, pulse.stride),
             beat: { pulse.beat("dispatcher") },
             mark: { settings.mark },
-            ended: { image, outcome, mark in await recorder.keep(image, outcome, mark: mark) }
+            ended: { image, outcome, mark in
+                await recorder.keep(image, outcome, mark: mark, isLost: { loss.error != nil })
+            }
         )
         let demanded: @Sendable () -> Void = { dispatcher.bell.ring() }
         let verifier = Verifier(
@@ -218,7 +221,6 @@ package struct Works: Sendable {
             }
             for bell in [surveys.bell, definitions.bell, runs.bell, workflows.bell] { bell.ring() }
         }
-        let loss = RecordLoss()
         let health = HealthLoop(
             ledger: ledger,
             files: files,

@@ -137,7 +137,10 @@ package enum Planner {
         guard rules.clonesUnmapped else { return .unmapped(refusal, fallback: nil) }
         switch fallback(for: reference, rules: rules) {
         case .success(let destination): return .unmapped(refusal, fallback: destination)
-        case .failure(let fault): return .refused(fault)
+        case .failure(let fault):
+            var told = refusal
+            told.reason += "; nor can it be cloned besides: \(fault.reason)"
+            return .unmapped(told, fallback: nil)
         }
     }
 

@@ -3,7 +3,6 @@ package import Foundation
 import Logging
 package import Model
 package import Names
-package import Record
 import Remotes
 import Synchronization
 
@@ -27,12 +26,12 @@ package struct PolicyGate: Sendable {
     }
 
     let settings: Settings
-    let ledger: Ledger
+    let record: any PolicyRecord
     let now: @Sendable () -> Date
 
-    package init(settings: Settings, ledger: Ledger, now: @escaping @Sendable () -> Date) {
+    package init(settings: Settings, record: any PolicyRecord, now: @escaping @Sendable () -> Date) {
         self.settings = settings
-        self.ledger = ledger
+        self.record = record
         self.now = now
     }
 
@@ -89,7 +88,7 @@ package struct PolicyGate: Sendable {
     package func end(_ ticket: PolicyTicket, wasUsed: Bool) {
         guard let reservation = ticket.take() else { return }
         do {
-            if wasUsed { try ledger.commit(reservation) } else { try ledger.release(reservation) }
+            if wasUsed { try record.commit(reservation) } else { try record.release(reservation) }
         } catch {
             // Unsettled it goes on counting, which is the careful side.
             Logger.current.warning("A policy rate could not be settled", metadata: ["error": "\(error)"])
@@ -102,7 +101,7 @@ package struct PolicyGate: Sendable {
         _ destination: String,
         _ caller: String
     ) throws {
-        let isNew = try ledger.audit(
+        let isNew = try record.audit(
             decision,
             source: source.description,
             destination: destination,
@@ -118,7 +117,7 @@ package struct PolicyGate: Sendable {
 
     private func reserve(_ decision: PolicyDecision, _ ticket: PolicyTicket) throws {
         guard decision.isAllowed, let rate = decision.rate else { return }
-        let answer = try ledger.reserve(rule: decision.rule, rate: rate, caller: ticket.caller, now: now())
+        let answer = try record.reserve(rule: decision.rule, rate: rate, caller: ticket.caller, now: now())
         switch answer {
         case .reserved(let reservation): ticket.hold(reservation)
         case .later(let until): throw RateReached(rule: decision.rule, until: until)

@@ -8,10 +8,6 @@ package import Remotes
 /// The pull quotas of registries, kept in the record: reserved before a manifest is asked for, committed when it was
 /// counted, released when it was not.
 package struct LedgerPullBudget: PullBudget {
-    /// How soon the image is wanted that pulls are made for now: 0 a live run, 1 a person, 2 a new version, 3 a
-    /// refresh. Bound around one image's work; the last pulls of a quota are for live runs.
-    @TaskLocal package static var urgency = 1
-
     private let ledger: Ledger
     private let timeline: Timeline
     private let quota: @Sendable (String) -> PullQuota?
@@ -38,7 +34,7 @@ package struct LedgerPullBudget: PullBudget {
             host: registry,
             credential: credential(registry),
             quota: quota(registry),
-            urgency: Self.urgency,
+            urgency: PullUrgency.current,
             now: now
         )
         switch answer {

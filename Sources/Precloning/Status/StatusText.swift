@@ -1,6 +1,5 @@
 package import Foundation
 package import Model
-import Record
 
 /// How text for people is laid out.
 package struct TextStyle: Sendable, Hashable {

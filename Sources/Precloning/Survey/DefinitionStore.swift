@@ -2,7 +2,6 @@ package import Definitions
 package import Foundation
 package import Model
 import Names
-import Record
 package import Remotes
 
 /// The definitions of the account's workflows on disk: each read from the service once per digest, evaluated once per

@@ -1,6 +1,5 @@
 package import Foundation
 package import Model
-package import Record
 
 /// What surveys remember from one to the next. The record keeps it; a survey never writes what it found there itself.
 package protocol SurveyMemory: Sendable {
@@ -25,5 +24,3 @@ package protocol SurveyMemory: Sendable {
         now: Date
     ) throws -> Int64
 }
-
-extension Ledger: SurveyMemory {}
