@@ -16,7 +16,7 @@ import Testing
 
     private func limits(_ ledger: Ledger) throws -> HostLimits {
         try HostLimits(
-            ledger: ledger,
+            record: ledger,
             timeline: clock.timeline(random: { 1 }),
             limit: { _, _ in
                 HostLimit(
@@ -73,6 +73,17 @@ import Testing
             await limits.observe(.blob, host: "quay.io", status: 429, headers: ["retry-after": "1"])
             let again = try self.limits(ledger)
             #expect(await refusal(again)?.retryAfter == .seconds(3600))
+        }
+    }
+
+    @Test func aPauseIsALengthOfTimeWhateverTheClockIsSetTo() async throws {
+        for jump in [-86_400.0, 86_400] {
+            let limits = try limits(try Ledger())
+            try await request(limits, 429, ["retry-after": "3600"])
+            clock.shiftWallClock(by: jump)
+            #expect(await refusal(limits)?.retryAfter == .seconds(3600))
+            clock.advance(by: .seconds(3600))
+            #expect(await refusal(limits) == nil)
         }
     }
 
@@ -225,7 +236,7 @@ import Testing
         let host = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
         let settings = Settings(.defaults)
         let limits = try HostLimits(
-            ledger: try Ledger(),
+            record: try Ledger(),
             timeline: clock.timeline(random: { 1 }),
             limit: {
                 var limit = HostLimit($0, host: $1, in: settings.current)
@@ -262,7 +273,7 @@ import Testing
         let ledger = try Ledger()
         func made() throws -> HostLimits {
             try HostLimits(
-                ledger: ledger,
+                record: ledger,
                 timeline: clock.timeline(random: { 1 }),
                 limit: { HostLimit($0, host: $1, in: .defaults) }
             )
@@ -302,12 +313,12 @@ import Testing
     }
 
     private func take(_ budget: LedgerPullBudget, urgency: Int = 0) async -> PullReservation? {
-        await LedgerPullBudget.$urgency.withValue(urgency) { try? await budget.reserve(registry: "docker.io") }
+        await PullUrgency.$current.withValue(urgency) { try? await budget.reserve(registry: "docker.io") }
     }
 
     private func wait(_ budget: LedgerPullBudget, urgency: Int = 0) async -> Duration? {
         do {
-            _ = try await LedgerPullBudget.$urgency.withValue(urgency) {
+            _ = try await PullUrgency.$current.withValue(urgency) {
                 try await budget.reserve(registry: "docker.io")
             }
             return nil

@@ -26,7 +26,7 @@ import Testing
         configuration.policy.rules = rules
         return PolicyGate(
             settings: Settings(configuration),
-            ledger: ledger,
+            record: ledger,
             now: { [clock] in clock.now }
         )
     }

@@ -116,7 +116,7 @@ import Testing
 
     private func wait(_ budget: LedgerPullBudget, urgency: Int) async -> Duration? {
         do {
-            let pull = try await LedgerPullBudget.$urgency.withValue(urgency) {
+            let pull = try await PullUrgency.$current.withValue(urgency) {
                 try await budget.reserve(registry: "docker.io")
             }
             await budget.release(pull)

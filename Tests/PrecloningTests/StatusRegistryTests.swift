@@ -1,4 +1,5 @@
 import Foundation
+import GRDB
 import Testing
 
 @testable import Model
@@ -33,6 +34,22 @@ import Testing
         #expect(told.map(\.left) == [37, 99])
         #expect(told.map(\.waiting) == [1, 0])
         #expect(told.map { $0.pausedUntil == nil } == [false, true])
+    }
+
+    @Test func whoAskedForLessIsInTheFirstLineWhileImagesWait() throws {
+        let fixture = try RecordFixture()
+        try fixture.daemon()
+        let image = try fixture.image("quay.io/a:1", state: "retrying", due: 60)
+        try fixture.run("77", images: [image])
+        let ecr = "123456789012.dkr.ecr.us-east-1.amazonaws.com"
+        let until = fixture.now.addingTimeInterval(60)
+        try fixture.ledger.pause(host: ecr, until: until, reason: "ECR throttles PutImage")
+        let report = try fixture.report()
+        #expect(report.health.reasons.contains { $0.hasSuffix("ECR throttles PutImage") }, "\(report.health.reasons)")
+        #expect(fixture.text(report).prefix { $0 != "\n" }.contains("ECR throttles PutImage"))
+        // Nothing waits: it keeps nobody from anything.
+        try fixture.execute("UPDATE image SET state = 'ready', dueAt = NULL WHERE id = ?", [image])
+        #expect(try !fixture.report().health.reasons.contains { $0.contains("throttles") })
     }
 
     @Test func whatIsQueuedForARestingRegistryWaitsForIt() throws {

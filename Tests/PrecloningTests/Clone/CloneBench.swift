@@ -68,7 +68,7 @@ struct CloneBench {
             },
             journal: LedgerUploadJournal(ledger: ledger, timeline: timeline),
             manifests: LedgerManifests(ledger: ledger, timeline: timeline),
-            ledger: ledger,
+            record: ledger,
             timeline: timeline
         )
         self.registries = registries
@@ -92,7 +92,7 @@ struct CloneBench {
             pullThrough: PullThroughTrigger(registries: registries, timeline: timeline),
             record: ledger,
             settings: settings,
-            policy: PolicyGate(settings: settings, ledger: ledger, now: timeline.now),
+            policy: PolicyGate(settings: settings, record: ledger, now: timeline.now),
             timeline: timeline
         )
     }

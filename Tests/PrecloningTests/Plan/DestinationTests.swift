@@ -64,6 +64,35 @@ import Testing
         )
     }
 
+    @Test("the longest upstream prefix wins, and ROOT is the shortest", arguments: [false, true])
+    func longestUpstreamPrefix(isTurned: Bool) throws {
+        var mappings = [
+            RegistryMapping(
+                upstreamRegistryUrl: "quay.io",
+                ecrRepositoryPrefix: "all",
+                upstreamRepositoryPrefix: "ROOT"
+            ),
+            RegistryMapping(upstreamRegistryUrl: "quay.io", ecrRepositoryPrefix: "lab", upstreamRepositoryPrefix: "a"),
+            RegistryMapping(
+                upstreamRegistryUrl: "quay.io",
+                ecrRepositoryPrefix: "deep",
+                upstreamRepositoryPrefix: "a/b"
+            ),
+        ]
+        if isTurned { mappings.reverse() }
+        for (text, expected) in [
+            ("quay.io/a/tool:1", "lab/tool:1"), ("quay.io/a/b/tool:1", "deep/tool:1"),
+            ("quay.io/ab/tool:1", "all/ab/tool:1"),
+        ] {
+            let placed = try placement(text, map: ContainerRegistryMap(registryMappings: mappings))
+            guard case .placed(let destination) = placed else {
+                Issue.record("\(text): \(placed)")
+                continue
+            }
+            #expect(destination.location.description == "\(Self.ours)/\(expected)")
+        }
+    }
+
     @Test(
         arguments: [
             ("quay.io/biocontainers/samtools:1.17", "\(ours)/quay/biocontainers/samtools:1.17", "quay"),

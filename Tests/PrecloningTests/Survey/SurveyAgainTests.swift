@@ -412,6 +412,45 @@ struct SurveyAgainTests {
         }
     }
 
+    @Test("a registry map that was changed is found: by a new run, by an event, and where an image is not mapped")
+    func registryMap() async throws {
+        let map: SandboxJSON = [
+            "registryMappings": [["upstreamRegistryUrl": "quay.io", "ecrRepositoryPrefix": "mine"]]
+        ]
+        let mapped: Set = ["run mine/org/tool:1.0", "version mine/org/tool:1.0"]
+        try await Self.with { works, workflow in
+            try works.sandbox.startRun(workflow: workflow)
+            try await Self.pass(works)
+            works.sandbox.setRegistryMap(map, workflow: workflow)
+            try await Self.pass(works, after: 61)
+            try await Self.pass(works)
+            #expect(try Self.places(works) == mapped, "a live run waits")
+            // Away from there again, and nothing is unmapped: a new run tells.
+            works.sandbox.setRegistryMap(
+                ["registryMappings": [["upstreamRegistryUrl": "quay.io", "ecrRepositoryPrefix": "other"]]],
+                workflow: workflow
+            )
+            try await Self.pass(works, after: 61)
+            #expect(try Self.places(works) == mapped)
+            try works.sandbox.startRun(workflow: workflow)
+            try await Self.pass(works)
+            try await Self.pass(works)
+            #expect(try Self.places(works) == ["run other/org/tool:1.0", "version other/org/tool:1.0"])
+        }
+        try await EventWatcherTests.with { watched in
+            let works = watched.works
+            try works.sandbox.startRun(workflow: watched.workflow)
+            try await Self.pass(works)
+            works.sandbox.setRegistryMap(map, workflow: watched.workflow)
+            works.sandbox.send(
+                #"{"detail-type":"Workflow Status Change","detail":{"arn":"arn:aws:omics:us-east-1:123456789012:workflow/\#(watched.workflow)","status":"ACTIVE"}}"#
+            )
+            try await watched.pass()
+            try await Self.pass(works)
+            #expect(try Self.places(works) == mapped)
+        }
+    }
+
     @Test(
         "an excluded workflow loses what is cloned ahead, also what was learned, and gets it back; its live run keeps all"
     )
@@ -460,6 +499,41 @@ struct SurveyAgainTests {
         }
     }
 
+    @Test("a shared workflow with a learned image is not known, and so not ready")
+    func shared() async throws {
+        try await Self.with { works, _ in
+            var recipe = EventWatcherTests.recipe
+            recipe.owner = "999999999999"
+            // Not one that was read by its digest where it is ours.
+            recipe.files["main.wdl"]?.append("# theirs\n")
+            let shared = works.sandbox.addWorkflow(recipe)
+            let settings: [String: SandboxJSON] = ["workflowOwnerId": "999999999999"]
+            try works.ledger.want(
+                .learned(workflowID: shared, name: ""),
+                [
+                    PlannedDemand(
+                        source: Self.image,
+                        destination: "d",
+                        registry: "quay.io",
+                        mention: Self.image,
+                        certainty: "certain"
+                    )
+                ],
+                isMore: true,
+                now: works.timeline.now()
+            )
+            let id = try works.sandbox.startRun(workflow: shared, settings: settings)
+            try await Self.pass(works)
+            #expect(try Self.sources(works, "run") == [Self.image])
+            try await works.ledger.database.write { try $0.execute(sql: "UPDATE image SET state = 'ready'") }
+            for filter in [StatusReport.Filter.run(id: id), .workflow(shared)] {
+                let focus = try Self.report(works, filter)
+                #expect(!focus.isReady)
+                #expect(focus.sentence.contains("not worked out"))
+            }
+        }
+    }
+
     // MARK: Time, and turns
 
     @Test("moments from a clock that was ahead hold nothing up when it is right")
@@ -479,7 +553,8 @@ struct SurveyAgainTests {
             }
             works.clock.shiftWallClock(by: -86_400)
             let now = works.timeline.now()
-            #expect(try works.ledger.firstStart(now: now) <= now)
+            // The record keeps whole milliseconds.
+            #expect(try works.ledger.firstStart(now: now).milliseconds <= now.milliseconds)
             #expect(
                 try works.ledger.workflowsToSweep(sweptBefore: now - 600, recentSince: now - 86_400, now: now) == [id]
             )

@@ -1,5 +1,4 @@
 import Foundation
-import GRDB
 import Precloning
 import Sandbox
 import Testing
@@ -64,9 +63,7 @@ struct BadInputTests {
             try world.put("quay.io/org/tool:1")
             #expect(try await world.run("clone", "quay.io/org/tool:1").code == 0)
             let file = URL(filePath: world.record)
-            let queue = try DatabaseQueue(path: world.record)
-            try await queue.writeWithoutTransaction { try $0.execute(sql: "PRAGMA wal_checkpoint(TRUNCATE)") }
-            try queue.close()
+            try world.change("PRAGMA wal_checkpoint(TRUNCATE)")
             let good = try Data(contentsOf: file)
             var newer = good
             newer[63] = 99

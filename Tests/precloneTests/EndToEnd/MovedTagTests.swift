@@ -1,5 +1,4 @@
 import Foundation
-import GRDB
 import Precloning
 import Sandbox
 import Testing
@@ -115,9 +114,7 @@ struct MovedTagTests {
             #expect(imported["after"] == old.root && imported["before"] == nil)
             #expect(imported["detail"] == "ECR fetched it by pull-through cache rule quay, and made the repository")
             // As if it had been found there at the first look.
-            let record = try DatabaseQueue(path: world.record)
-            try await record.write { try $0.execute(sql: "UPDATE image SET route = 'present'") }
-            try record.close()
+            try world.change("UPDATE image SET route = 'present'")
             let looks = world.count("HeadManifest", registry: "quay.io")
             try world.put(Self.image, size: 8192)
             try await running.pass(.seconds(3 * 3600))

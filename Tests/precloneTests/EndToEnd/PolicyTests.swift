@@ -129,4 +129,22 @@ struct PolicyTests {
             }
         }
     }
+
+    @Test("a person's rate that is used up holds the person, and not the run that needs the same image")
+    func ratesOfOthers() async throws {
+        let rule: SandboxJSON = [
+            "name": "slowly", "action": "allow", "match": ["registry": "ghcr.io"], "rate": ["max": 2, "window": "1h"],
+        ]
+        try await RunningSandbox.with(keys: ["policy": ["rules": [rule]]]) { world in
+            let images = (0..<3).map { "ghcr.io/org/tool\($0):1" }
+            for image in images { try world.put(image) }
+            #expect(try await world.run("clone", images[0]).code == 0)
+            #expect(try await world.run("clone", images[1]).code == 0)
+            #expect(try await world.run("clone", images[2]).code == 75)
+            try world.startRun("run", of: [images[2]])
+            let once = try await world.run("run", "--once")
+            #expect(once.code == 0, "\(once.standardError.telling)")
+            #expect(try row(images[2], world)["state"] == "ready")
+        }
+    }
 }

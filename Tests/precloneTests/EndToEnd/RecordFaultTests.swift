@@ -1,5 +1,4 @@
 import Foundation
-import GRDB
 import Precloning
 import Sandbox
 import Testing
@@ -133,7 +132,7 @@ struct RecordFaultTests {
     func newer() async throws {
         try await RunningSandbox.with { world in
             #expect(try await world.run("run", "--once").code == 0)
-            try change(world.record, "PRAGMA user_version = 999")
+            try world.change("PRAGMA user_version = 999")
             for command in ["run", "status"] {
                 let answer = try await world.run(command)
                 #expect(answer.code == 1)
@@ -176,12 +175,6 @@ struct RecordFaultTests {
             }
             try world.expectOnce(images)
         }
-    }
-
-    private func change(_ path: String, _ sql: String) throws {
-        let queue = try DatabaseQueue(path: path)
-        try queue.writeWithoutTransaction { try $0.execute(sql: sql) }
-        try queue.close()
     }
 
     /// Holds the record's write lock for as long as `body` takes, as a backup or a person with sqlite3 does.

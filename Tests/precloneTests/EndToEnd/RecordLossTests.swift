@@ -13,6 +13,60 @@ import Glibc
 /// so at once.
 @Suite("A record that is lost, a daemon that is silent")
 struct RecordLossTests {
+    @Test(
+        "is said by status, log and exit, and what was being copied ends",
+        arguments: ["removed", "emptied", "written over", "log removed"]
+    )
+    func lost(kind: String) async throws {
+        let image = "quay.io/org/tool:1"
+        try await RunningSandbox.with { world in
+            try world.put(image, size: 4 << 20)
+            let daemon = try world.start("run")
+            try await world.until("idle") { (try? await world.status())?.report.health.state == .idle }
+            world.sandbox.add(Fault(.slow, operation: "GetBlob", registry: "quay.io", bytes: 1 << 16))
+            try world.startRun("one", of: [image])
+            try await world.until([image: "cloning"])
+            let file = URL(filePath: world.record)
+            switch kind {
+            case "removed": try FileManager.default.removeItem(at: file)
+            case "emptied": try FileHandle(forWritingTo: file).truncate(atOffset: 0)
+            case "written over": try FileHandle(forWritingTo: file).write(contentsOf: Data("This is no record".utf8))
+            default: try FileManager.default.removeItem(atPath: world.record + "-wal")
+            }
+            try await world.until("word of it in status") {
+                let answer = try await world.run("status")
+                return answer.standardOutput.hasPrefix("degraded: ") && answer.code == 4
+                    && answer.standardOutput.contains(world.record)
+            }
+            try await world.until("word of it in the log") {
+                daemon.standardError.contains("critical The record cannot be used")
+            }
+            world.sandbox.clearFaults()
+            let answer = await daemon.end()
+            #expect(answer.code == 1)
+            #expect(answer.standardError.contains("error: \(world.record)"), "\(answer.standardError.telling)")
+            // Where the record could still take it, nothing was left half done.
+            if kind.hasSuffix("removed") { #expect(world.count("PutManifest", registry: "ecr") > 0) }
+        }
+    }
+
+    @Test("a clone beside a daemon whose record was removed is told, and ends")
+    func cloneBeside() async throws {
+        try await RunningSandbox.with { world in
+            try world.put("quay.io/org/tool:1", size: 4 << 20)
+            world.sandbox.add(Fault(.slow, operation: "GetBlob", registry: "quay.io", bytes: 1 << 16))
+            let daemon = try world.start("run")
+            try await world.until("idle") { (try? await world.status())?.report.health.state == .idle }
+            let clone = try world.start("clone", "quay.io/org/tool:1")
+            try await world.until(["quay.io/org/tool:1": "cloning"])
+            try FileManager.default.removeItem(atPath: world.record)
+            try await world.until("word of it") { clone.standardError.contains("was removed") }
+            world.sandbox.clearFaults()
+            #expect(await daemon.end().code == 1)
+            #expect(await clone.end().code != 0)
+        }
+    }
+
     @Test("a daemon that hangs is told beside the clone that waits for it, and by status")
     func silent() async throws {
         try await RunningSandbox.with { world in
@@ -20,14 +74,7 @@ struct RecordLossTests {
             let daemon = try world.start("run")
             try await world.until("idle") { (try? await world.status())?.report.health.state == .idle }
             daemon.signal(SIGSTOP)
-            let queue = try DatabaseQueue(path: world.record)
-            try await queue.write {
-                try $0.execute(
-                    sql: "UPDATE daemon SET aliveAt = ?",
-                    arguments: [Date(timeIntervalSinceNow: -25).milliseconds]
-                )
-            }
-            try queue.close()
+            try world.change("UPDATE daemon SET aliveAt = ?", [Date(timeIntervalSinceNow: -25).milliseconds])
             let status = try await world.run("status")
             #expect(
                 status.standardOutput.hasPrefix("degraded: process \(daemon.id) is there but has given no sign of life")

@@ -125,6 +125,15 @@ struct RunningSandbox: Sendable {
         return found ?? []
     }
 
+    /// Changes the record behind everybody's back; waits while others write.
+    func change(_ sql: String, _ arguments: StatementArguments = []) throws {
+        var configuration = GRDB.Configuration()
+        configuration.busyMode = .timeout(60)
+        let queue = try DatabaseQueue(path: record, configuration: configuration)
+        try queue.writeWithoutTransaction { try $0.execute(sql: sql, arguments: arguments) }
+        try queue.close()
+    }
+
     /// The state of every image, by source.
     func states() throws -> [String: String] {
         let pairs = try rows("SELECT source, state FROM images").map { ($0["source"] ?? "", $0["state"] ?? "") }

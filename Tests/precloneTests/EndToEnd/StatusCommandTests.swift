@@ -36,11 +36,7 @@ struct StatusCommandTests {
 
             daemon.signal(SIGSTOP)
             let silent = Date(timeIntervalSinceNow: -600)
-            let queue = try DatabaseQueue(path: world.record)
-            try await queue.write {
-                try $0.execute(sql: "UPDATE daemon SET beatAt = ?", arguments: [silent.milliseconds])
-            }
-            try queue.close()
+            try world.change("UPDATE daemon SET beatAt = ?", [silent.milliseconds])
             let stuck = try await world.run("status")
             #expect(stuck.standardOutput.hasPrefix("stuck: "))
             #expect(stuck.standardOutput.contains("last sign of life 10 min ago"))
