@@ -123,4 +123,43 @@ struct LifeTests {
             #expect(world.count("GetBlob", registry: "quay.io") == 0)
         }
     }
+
+    @Test("of the fifty images of a run those that it uses first are there first")
+    func orderOfNeed() async throws {
+        try await RunningSandbox.with { world in
+            // By their names the last comes first.
+            let images = (0..<50).map { "quay.io/org/tool:\(999 - $0)" }
+            for image in images { try world.put(image) }
+            let tasks = images.enumerated().map { number, image in
+                """
+                task t\(number) {
+                  input { File? before }
+                  command <<< touch out >>>
+                  output { File out = "out" }
+                  runtime { container: "\(image)" }
+                }
+                """
+            }
+            let calls = images.indices.reversed().map { number in
+                number == 0 ? "  call t0" : "  call t\(number) { input: before = t\(number - 1).out }"
+            }
+            let main =
+                "version 1.1\nworkflow w {\n\(calls.joined(separator: "\n"))\n}\n" + tasks.joined(separator: "\n")
+            let recipe = WorkflowRecipe(
+                "chain",
+                engine: "WDL",
+                main: "main.wdl",
+                files: ["main.wdl": main],
+                registryMap: RunningSandbox.registryMap
+            )
+            let run = try world.sandbox.startRun(workflow: world.sandbox.addWorkflow(recipe), name: "chain")
+            let once = try await world.run("run", "--once")
+            #expect(once.code == 0, "\(once.standardError.telling)")
+            let ready = try world.rows("SELECT source FROM images ORDER BY ready_at, id").compactMap { $0["source"] }
+            #expect(ready.count == 50)
+            #expect(Set(ready.prefix(10)).intersection(images.prefix(10)).count >= 9, "\(ready)")
+            let shown = try #require(try await world.status("--run", run).report.focus?.images)
+            #expect(shown.map(\.source) == images && shown.map(\.depth) == Array(0..<50))
+        }
+    }
 }
