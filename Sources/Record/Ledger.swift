@@ -31,9 +31,11 @@ package struct Ledger: Sendable {
         }
         SharedFile.make(path)
         do {
+            let lock = FolderLock(of: path)
             let pool = try DatabasePool(path: path, configuration: configuration)
             try pool.writeWithoutTransaction { try Self.keepWAL($0) }
             try self.init(writer: pool)
+            _ = consume lock
             if let what = try damage() {
                 throw LedgerError("\(path) \(what): move it away (preclone starts a new one), or restore a copy")
             }

@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import Synchronization
 import Testing
 
 @testable import Model
@@ -38,6 +39,19 @@ struct RecordMigrationTests {
 
     private func strings(_ ledger: Ledger, _ sql: String) throws -> [String] {
         try ledger.database.read { try String.fetchAll($0, sql: sql) }
+    }
+
+    @Test("several that find an old record, or none, bring it up to date once", arguments: [nil] + shipped)
+    func together(name: String?) throws {
+        for _ in 0..<5 {
+            try withRecord(name) { path in
+                let faults = Mutex([String]())
+                DispatchQueue.concurrentPerform(iterations: 8) { _ in
+                    do { _ = try Ledger(path: path) } catch { faults.withLock { $0.append("\(error)") } }
+                }
+                #expect(faults.withLock { $0 } == [])
+            }
+        }
     }
 
     @Test("go on with all they hold, with every view of this version", arguments: shipped)
