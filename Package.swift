@@ -227,6 +227,7 @@ let package = Package(
             dependencies: [
                 "preclone",
                 "Configuring",
+                "Definitions",
                 "Model",
                 "Names",
                 "Precloning",

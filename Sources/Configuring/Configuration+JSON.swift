@@ -258,7 +258,19 @@ extension Configuration.Retry {
 
 extension Configuration.Policy {
     fileprivate var json: JSONText {
-        .object([("default", .string(`default`.rawValue)), ("rules", .array(rules.map(\.json)))])
+        .object([
+            ("default", .string(`default`.rawValue)), ("rules", .array(rules.map(\.json))),
+            ("agents", .array(agents.map(\.json))),
+        ])
+    }
+}
+
+extension Configuration.Policy.Agent {
+    fileprivate var json: JSONText {
+        .object([
+            ("name", .string(name.pattern)), ("users", .strings(users.map(\.pattern))),
+            ("tools", .strings(tools.map(\.pattern))),
+        ])
     }
 }
 

@@ -122,6 +122,7 @@ extension Configuration.Registries.Entry {
 extension Configuration.Policy {
     mutating func read(_ reader: inout ConfigurationReader) {
         reader.choice("default", into: &`default`)
+        readAgents(&reader)
         guard let node = reader.node("rules") else { return }
         let path = ConfigurationReader.join(reader.path, "rules")
         guard case .array(let elements) = node.value else {
@@ -143,6 +144,31 @@ extension Configuration.Policy {
                 rules.append(rule)
             }
             inner.finish()
+        }
+    }
+}
+
+extension Configuration.Policy {
+    private mutating func readAgents(_ reader: inout ConfigurationReader) {
+        guard let node = reader.node("agents") else { return }
+        let path = ConfigurationReader.join(reader.path, "agents")
+        guard case .array(let elements) = node.value else {
+            reader.complain(node, path, "expected an array of agents, found \(node.kind)")
+            return
+        }
+        for (index, element) in elements.enumerated() {
+            var inner = ConfigurationReader(element, path: "\(path)[\(index)]", findings: reader.findings)
+            let name = inner.value("name", expected: "an agent's name, or a pattern", \.glob)
+            let users = inner.list("users", of: "a user's name, or a pattern", \.glob)
+            let tools = inner.list("tools", of: "a tool's name, or a pattern", \.glob)
+            if case .object = element.value {
+                for key in ["name", "users"] where inner.node(key) == nil {
+                    inner.complain(element, "\(inner.path).\(key)", "the key is missing")
+                }
+            }
+            inner.finish()
+            guard let name, let users else { continue }
+            agents.append(Agent(name: name, users: users, tools: tools ?? Glob("*").map { [$0] } ?? []))
         }
     }
 }

@@ -7,6 +7,45 @@ extension Configuration {
         package var `default` = Action.allow
         /// In order; the first that applies decides.
         package var rules: [Rule] = []
+        /// Which users may speak for which agents; nobody, where it is empty.
+        package var agents: [Agent] = []
+
+        /// Agents by the name that they are started with.
+        package struct Agent: Sendable, Hashable {
+            package var name: Glob
+            /// Names of users whose programs may speak for it.
+            package var users: [Glob]
+            /// The tools that it may call; what it may not, it is told.
+            package var tools: [Glob]
+
+            package init(name: Glob, users: [Glob], tools: [Glob]) {
+                self.name = name
+                self.users = users
+                self.tools = tools
+            }
+        }
+
+        /// Who somebody is: the user, or an agent that the user may speak for.
+        package func identity(of user: Caller, agent: String?) -> Caller {
+            guard let agent, lets(user.userName, speakFor: agent) else { return user }
+            var caller = user
+            caller.agent = agent
+            return caller
+        }
+
+        /// Whether a user's program may say that it speaks for an agent.
+        package func lets(_ user: String, speakFor agent: String) -> Bool {
+            agents.contains { $0.name.matches(agent) && $0.users.contains { $0.matches(user) } }
+        }
+
+        /// Whether a caller may call a tool: an agent those that one of its entries names, a user all.
+        package func lets(_ caller: Caller, call tool: String) -> Bool {
+            guard let agent = caller.agent else { return true }
+            return agents.contains { entry in
+                entry.name.matches(agent) && entry.users.contains { $0.matches(caller.userName) }
+                    && entry.tools.contains { $0.matches(tool) }
+            }
+        }
 
         package enum Action: String, Sendable, CaseIterable { case allow, deny }
 

@@ -78,26 +78,6 @@ extension Ledger {
         }
     }
 
-    /// A line on how far an image is, for a person who waits.
-    package func progressLine(_ imageID: Int64) throws -> String? {
-        try database.read { database in
-            try Row.fetchOne(
-                database,
-                sql: """
-                    SELECT source, state, bytesDone, bytesTotal FROM image
-                    LEFT JOIN progress ON progress.imageID = image.id WHERE image.id = ?
-                    """,
-                arguments: [imageID]
-            ).map { row in
-                let done = row["bytesDone"] as Int64?
-                let total = row["bytesTotal"] as Int64?
-                var line = "\(row["state"] as String)  \(row["source"] as String)"
-                if let done, let total, total > 0 { line += "  \(done * 100 / total) % of \(total) bytes" }
-                return line
-            }
-        }
-    }
-
     /// Every row of one source reference.
     package func images(source: String) throws -> [ImageRecord] {
         try database.read {
@@ -265,6 +245,29 @@ extension Ledger {
                 sql: "SELECT state, SUM(images) AS number FROM tally GROUP BY state HAVING SUM(images) > 0"
             )
             return Dictionary(uniqueKeysWithValues: rows.map { ($0["state"] as String, $0["number"] as Int) })
+        }
+    }
+}
+
+extension ImageProgress {
+    static func fetch(_ image: Int64, from database: Database) throws -> ImageProgress? {
+        try Row.fetchOne(
+            database,
+            sql: """
+                SELECT source, state, reason, dueAt, bytesDone, bytesTotal FROM image
+                LEFT JOIN progress ON progress.imageID = image.id WHERE image.id = ?
+                """,
+            arguments: [image]
+        ).map { row in
+            var progress = ImageProgress(
+                source: row["source"],
+                state: ImageState(rawValue: row["state"]) ?? .pending
+            )
+            progress.reason = row["reason"]
+            progress.due = (row["dueAt"] as Milliseconds?).map(Date.init(milliseconds:))
+            progress.bytesDone = row["bytesDone"]
+            progress.bytesTotal = row["bytesTotal"]
+            return progress
         }
     }
 }

@@ -3,24 +3,47 @@ import GRDB
 package import Model
 
 extension Ledger {
-    /// Asks for an image; whoever works on the record takes the row.
+    /// Asks for images, one row each, all or none; whoever works on the record takes the rows.
+    ///
+    /// - Parameter key: of the asker's own making, for this question alone: asked again with it, since no answer came, it
+    ///   is the same question. Nil: each time a new one.
+    /// - Returns: the rows' ids, in the images' order.
     package func request(
-        _ image: String,
+        _ images: [String],
         options: CloneOptions,
-        userID: Int64,
-        userName: String,
+        caller: Caller,
+        key: String? = nil,
         now: Date
-    ) throws -> Int64 {
-        let text = String(decoding: try JSONEncoder().encode(options), as: UTF8.self)
+    ) throws -> [Int64] {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .sortedKeys
+        let text = String(decoding: try encoder.encode(options), as: UTF8.self)
         return try database.write { database in
-            try database.execute(
-                sql: """
-                    INSERT INTO request (image, options, userID, userName, createdAt, state)
-                    VALUES (?, ?, ?, ?, ?, 'new')
-                    """,
-                arguments: [image, text, userID, userName, now.milliseconds]
-            )
-            return database.lastInsertedRowID
+            if let key {
+                let asked = try Row.fetchAll(
+                    database,
+                    sql: "SELECT id, image, options FROM request WHERE userID = ? AND key = ? ORDER BY id",
+                    arguments: [caller.userID, key]
+                )
+                if !asked.isEmpty {
+                    guard asked.map({ $0["image"] as String }) == images,
+                        asked.allSatisfy({ $0["options"] == text })
+                    else { throw LedgerError("key \(key) was used for another request; take a new key for each") }
+                    return asked.map { $0["id"] }
+                }
+            }
+            return try images.map { image in
+                try database.execute(
+                    sql: """
+                        INSERT INTO request (image, options, userID, userName, agent, key, createdAt, state)
+                        VALUES (?, ?, ?, ?, ?, ?, ?, 'new')
+                        """,
+                    arguments: [
+                        image, text, caller.userID, caller.userName, caller.agent, key, now.milliseconds,
+                    ]
+                )
+                return database.lastInsertedRowID
+            }
         }
     }
 
@@ -50,13 +73,6 @@ extension Ledger {
                     ORDER BY request.id LIMIT 500
                     """
             )
-        }
-    }
-
-    /// Whether a request waits for its answer.
-    package func hasOpenRequests() throws -> Bool {
-        try database.read {
-            try Bool.fetchOne($0, sql: "SELECT EXISTS (SELECT 1 FROM request WHERE state IN ('new', 'taken'))") ?? false
         }
     }
 
@@ -90,38 +106,80 @@ extension Ledger {
         }
     }
 
-    /// Whether a repository was made for a destination since a moment.
-    func madeRepository(for destination: String, since: Milliseconds) throws -> Bool {
-        try database.read {
-            try Bool.fetchOne(
-                $0,
-                sql: """
-                    SELECT EXISTS (SELECT 1 FROM auditEntry WHERE destination = ? AND action = 'repositoryCreated'
-                        AND at >= ?)
-                    """,
-                arguments: [destination, since]
-            ) ?? false
-        }
-    }
-
-    private func attempts(of image: Int64, since: Milliseconds) throws -> Int {
-        try database.read {
-            try Int.fetchOne(
-                $0,
-                sql: "SELECT count(*) FROM attempt WHERE imageID = ? AND startedAt >= ?",
-                arguments: [image, since]
-            ) ?? 0
-        }
-    }
-
     /// What became of an image since it was asked for.
     package func result(of image: ImageRecord, requested: CloneRequestRow, now: Date) throws -> CloneResult {
-        CloneResult(
+        try database.read { try Self.result(of: image, requested: requested, in: $0, now: now) }
+    }
+
+    static func result(
+        of image: ImageRecord,
+        requested: CloneRequestRow,
+        in database: Database,
+        now: Date
+    ) throws -> CloneResult {
+        let madeRepository = try Bool.fetchOne(
+            database,
+            sql: """
+                SELECT EXISTS (SELECT 1 FROM auditEntry WHERE destination = ? AND action = 'repositoryCreated'
+                    AND at >= ?)
+                """,
+            arguments: [image.destination, requested.createdAt]
+        )
+        let attempts = try Int.fetchOne(
+            database,
+            sql: "SELECT count(*) FROM attempt WHERE imageID = ? AND startedAt >= ?",
+            arguments: [image.id, requested.createdAt]
+        )
+        return CloneResult(
             image,
             asked: requested.image,
-            repositoryCreated: try madeRepository(for: image.destination, since: requested.createdAt),
-            attempts: try attempts(of: image.id, since: requested.createdAt),
+            repositoryCreated: madeRepository ?? false,
+            attempts: attempts ?? 0,
             elapsed: now.milliseconds - requested.createdAt
         )
+    }
+}
+
+extension RecordReader {
+    /// A request, for whoever waits for its answer and may not write.
+    package func request(id: Int64) throws -> CloneRequestRow? {
+        try read { try CloneRequestRow.fetchOne($0, sql: "SELECT * FROM request WHERE id = ?", arguments: [id]) }
+    }
+
+    /// How a request stands: its answer, or what its image's row says meanwhile; nil where there is no such request.
+    package func standing(ofRequest id: Int64, now: Date) throws -> CloneResult? {
+        try read { database in
+            let found = try CloneRequestRow.fetchOne(
+                database,
+                sql: "SELECT * FROM request WHERE id = ?",
+                arguments: [id]
+            )
+            guard let found else { return nil }
+            if let result = found.result { return try CloneResult(json: result) }
+            guard let imageID = found.imageID,
+                let image = try ImageRecord.fetchOne(
+                    database,
+                    sql: "SELECT * FROM image WHERE id = ?",
+                    arguments: [imageID]
+                )
+            else { return CloneResult(waiting: found.image, elapsed: now.milliseconds - found.createdAt) }
+            var result = try Ledger.result(of: image, requested: found, in: database, now: now)
+            // What it was before it was asked for is no answer: that is looked at again.
+            result.success = false
+            if result.state == .ready { result.state = .pending }
+            return result
+        }
+    }
+
+    /// Whether a request waits for its answer.
+    package func hasOpenRequests() throws -> Bool {
+        try read {
+            try Bool.fetchOne($0, sql: "SELECT EXISTS (SELECT 1 FROM request WHERE state IN ('new', 'taken'))") ?? false
+        }
+    }
+
+    /// How far an image is.
+    package func progress(of image: Int64) throws -> ImageProgress? {
+        try read { try ImageProgress.fetch(image, from: $0) }
     }
 }

@@ -98,9 +98,11 @@ extension Ledger {
             let people = try String.fetchAll(
                 database,
                 sql: """
-                    SELECT 'user ' || userName FROM request WHERE imageID = ? AND (state = 'taken' OR EXISTS (
+                    SELECT CASE WHEN agent IS NULL THEN 'user ' || userName
+                        ELSE 'agent ' || agent || ' of user ' || userName END AS caller
+                    FROM request WHERE imageID = ? AND (state = 'taken' OR EXISTS (
                         SELECT 1 FROM demand WHERE kind = 'clone' AND subject = CAST(request.id AS TEXT)
-                        AND endedAt IS NULL)) GROUP BY userName ORDER BY MAX(id) DESC
+                        AND endedAt IS NULL)) GROUP BY caller ORDER BY MAX(id) DESC
                     """,
                 arguments: [imageID]
             )

@@ -30,8 +30,11 @@ extension Ledger {
         }
     }
 
+}
+
+extension RecordReader {
     /// The row of the process that works on the record, or did last.
     package func worker() throws -> DaemonRow? {
-        try database.read { try DaemonRow.fetchOne($0, sql: "SELECT * FROM daemon") }
+        try read { try DaemonRow.fetchOne($0, sql: "SELECT * FROM daemon") }
     }
 }

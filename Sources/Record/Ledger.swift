@@ -105,7 +105,8 @@ package struct Ledger: Sendable {
             case .SQLITE_NOTADB, .SQLITE_CORRUPT:
                 "it is damaged or not a record: move it away (preclone starts a new one), or restore a copy"
             case .SQLITE_READONLY, .SQLITE_CANTOPEN, .SQLITE_PERM:
-                "check that the folder exists and that user and group preclone may write it"
+                "check that the folder exists and that this user may write it; the service alone writes its record, and members "
+                    + "of group preclone ask it while it runs"
             case .SQLITE_FULL, .SQLITE_IOERR: "free space on its disk"
             case .SQLITE_BUSY, .SQLITE_LOCKED: "another program holds it; stop that one"
             default: "see https://www.sqlite.org/rescode.html for the code"

@@ -42,9 +42,16 @@ enum LedgerSchema {
             try $0.execute(sql: manifests)
         }
         migrator.registerMigration("8: signs of life and troubles") { try $0.execute(sql: troubles) }
+        migrator.registerMigration("9: who asks") { try $0.execute(sql: askers) }
         migrator.registerMigration("13: the order of need") { try $0.execute(sql: order) }
         return migrator
     }
+
+    private static let askers = """
+        ALTER TABLE request ADD COLUMN agent TEXT; -- whom the user's program spoke for; NULL: for the user
+        ALTER TABLE request ADD COLUMN key TEXT;   -- the asker's own name for the question
+        CREATE INDEX requestByKey ON request (userID, key) WHERE key IS NOT NULL;
+        """
 
     private static let manifests = """
         CREATE TABLE manifest (

@@ -20,11 +20,11 @@ package enum RecordCondition {
     }
 
     /// What a person who waits for the process that works on a record should be told; nil: that it works.
-    package static func worry(of path: String, _ ledger: Ledger, now: Date) -> String? {
+    package static func worry(of path: String, _ reader: RecordReader, now: Date) -> String? {
         if let gone = isGone(path) { return gone }
         let troubles = troubles(of: path)
         if !troubles.isEmpty { return troubles.joined(separator: "; ") }
-        guard let row = try? ledger.worker() else { return nil }
+        guard let row = try? reader.worker() else { return nil }
         if let silence = row.silence(now: now) {
             return "process \(row.pid), which would do it, has given no sign of life for \(Phrase.length(silence))"
         }

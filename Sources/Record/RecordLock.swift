@@ -35,7 +35,7 @@ package final class RecordLock: Sendable {
     package init(record path: String, holder: String) throws {
         let file = path + ".lock"
         SharedFile.make(file)
-        let opened = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0o660)
+        let opened = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0o640)
         guard opened >= 0 else {
             throw LedgerError(
                 "\(file): \(String(cString: strerror(errno))); check that the folder exists and may be written"

@@ -182,14 +182,13 @@ final class DaemonHost: Sendable {
 
     func ask(_ image: String, user: String) throws {
         let record = record
-        let id = try record.request(
-            image,
+        let ids = try record.request(
+            [image],
             options: CloneOptions(),
-            userID: user == "ann" ? 1001 : 1002,
-            userName: user,
+            caller: Caller(userID: user == "ann" ? 1001 : 1002, userName: user),
             now: world.clock.now.addingTimeInterval(world.ahead)
         )
-        world.noteAsked(id, image: image)
+        for id in ids { world.noteAsked(id, image: image) }
         daemon?.ring()
     }
 

@@ -4,8 +4,6 @@ import Foundation
 import Logging
 import Model
 import Precloning
-import Record
-import Remotes
 
 /// `preclone clone`: images now, through the same planner, policy, limits and record as the daemon's.
 struct CloneCommand: AsyncParsableCommand {
@@ -60,87 +58,31 @@ struct CloneCommand: AsyncParsableCommand {
         }
         let threshold = LogThreshold(max(configuration.log.level.level, .warning))
         let logger = ProcessLog.start(configuration.log, threshold: threshold)
-        try RunCommand.makeFolder(configuration.record.path)
-        let ledger = try Ledger(path: configuration.record.path)
-        let ids = try images.map { image in
-            try ledger.request(
-                image,
+        let session = CloneSession(
+            configuration: configuration,
+            profile: profile,
+            region: region,
+            substitute: .waiting,
+            logger: logger
+        )
+        do {
+            let worry: @Sendable (String) -> Void = { Terminal.note("it may take long: \($0)") }
+            let ids = try await session.ask(
+                images,
                 options: CloneOptions(targetRepository: targetRepository, targetTag: targetTag),
-                userID: Int64(getuid()),
-                userName: NSUserName(),
-                now: Date()
+                key: UUID().uuidString,
+                worry: worry
             )
+            let isShown = format == .text && Terminal.isInteractive
+            try await session.wait(
+                for: ids,
+                tell: { if isShown, let first = $0.first { Terminal.status(first.line) } },
+                worry: worry
+            )
+            try finish(try session.results(of: ids))
+        } catch let fault as ControlFault {
+            throw CommandFailure(fault)
         }
-        // Whoever holds the record works for all who ask; when it ends before everything is answered, the next one goes on.
-        while try ids.contains(where: { try ledger.request(id: $0)?.state != "done" }) {
-            do {
-                let lock = try RecordLock(record: configuration.record.path, holder: "preclone clone")
-                defer { lock.release() }
-                try await Composition.with(configuration, profile: profile, region: region) { composition in
-                    try await withLogger(logger) { _ in
-                        try await work(try composition.works(on: ledger), ledger, ids, logger)
-                    }
-                }
-            } catch is RecordLock.Held {
-                try await follow(ledger, ids, record: configuration.record.path)
-            }
-        }
-        try finish(try ids.compactMap { try ledger.request(id: $0)?.result }.map(CloneResult.init(json:)))
-    }
-
-    /// Alone: takes the requests and works until each has its answer; those of others that come meanwhile, too.
-    private func work(_ works: Works, _ ledger: Ledger, _ ids: [Int64], _ logger: Logger) async throws {
-        let pulse = LoopPulse(watchdog: nil, timeline: works.timeline, tell: {})
-        let daemon = works.daemon(pulse: pulse, logger: logger)
-        let desk = works.desk(demanded: { daemon.dispatcher.bell.ring() })
-        try ledger.recoverInterrupted(now: works.timeline.now())
-        _ = try await desk.pass()
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            // Only what was asked for: a person at a terminal does not wait for the daemon's other work.
-            group.addTask {
-                try await daemon.dispatcher.run(isMeant: { image in
-                    (try? ledger.requestedImages().contains(image.id)) ?? false
-                })
-            }
-            while try ids.contains(where: { try ledger.request(id: $0)?.state != "done" }) {
-                try await works.timeline.sleep(.milliseconds(200))
-                _ = try await desk.pass()
-                showProgress(ledger, ids)
-            }
-            group.cancelAll()
-        }
-    }
-
-    /// Beside another worker: waits for its answers, or for its end.
-    private func follow(_ ledger: Ledger, _ ids: [Int64], record: String) async throws {
-        var worry: String?
-        while try ids.contains(where: { try ledger.request(id: $0)?.state != "done" }) {
-            guard FileManager.default.fileExists(atPath: record) else {
-                throw CommandFailure(
-                    "\(record) was removed, and what was asked with it",
-                    hint: "run the command again",
-                    ending: .temporary
-                )
-            }
-            guard RecordLock.holder(record: record) != nil else { return }
-            try await Task.sleep(for: .milliseconds(300))
-            let found = RecordCondition.worry(of: record, ledger, now: Date())
-            // Said again when it is another one, and not for each second that it grows older.
-            if let found, worry == nil { Terminal.note("it may take long: \(found)") }
-            worry = found
-            showProgress(ledger, ids)
-        }
-    }
-
-    private func showProgress(_ ledger: Ledger, _ ids: [Int64]) {
-        guard format == .text, Terminal.isInteractive else { return }
-        let lines = ids.compactMap { id -> String? in
-            guard let image = try? ledger.request(id: id)?.imageID, let line = try? ledger.progressLine(image) else {
-                return nil
-            }
-            return line
-        }
-        if let line = lines.first { Terminal.status(line) }
     }
 
     private func finish(_ results: [CloneResult]) throws {
@@ -172,7 +114,7 @@ struct CloneCommand: AsyncParsableCommand {
     }
 
     /// Where `clone` keeps its own record: below `$XDG_STATE_HOME`.
-    private static var ownRecord: String {
+    static var ownRecord: String {
         let environment = ProcessInfo.processInfo.environment
         let state = environment["XDG_STATE_HOME"] ?? "\(environment["HOME"] ?? NSHomeDirectory())/.local/state"
         return "\(state)/preclone/record.sqlite"

@@ -350,6 +350,52 @@ struct Composition {
         )
     }
 
+    /// What looks at the images in ECR.
+    private func view(_ ledger: Ledger, _ account: AccountFacts, _ registries: RegistryClients) -> ECRView {
+        ECRView(
+            ecr: ecr,
+            circumstances: account.policyCircumstances,
+            manifests: LedgerManifests(ledger: ledger, timeline: timeline),
+            elapsed: timeline.elapsed
+        ) { location, descriptor in
+            try await registries.client(for: location.registry).readBlob(location.repository, descriptor)
+        }
+    }
+
+    /// The tools of agents that ask the account.
+    ///
+    /// - Parameters:
+    ///   - plan: as `plan(run:workflow:known:firstStart:)`.
+    ///   - audit: keeps what was changed.
+    func registryTools(
+        _ works: Works,
+        plan: @escaping @Sendable (_ run: String?, _ workflow: String?) async throws -> [PlanLine],
+        audit: @escaping @Sendable (AuditEntry) throws -> Void
+    ) -> RegistryTools {
+        RegistryTools(
+            desk: RegistryDesk(
+                ecr: ecr,
+                account: works.account,
+                view: view(works.ledger, works.account, works.registries)
+            ),
+            preparation: RepositoryPreparation(ecr: ecr, circumstances: works.account.policyCircumstances),
+            plan: plan,
+            audit: audit,
+            now: timeline.now
+        )
+    }
+
+    /// What would be done for a run, a workflow, or all that is wanted now. Worked out on a record in memory: nothing is
+    /// written anywhere.
+    ///
+    /// - Parameter known: the daemon's record, from which is learnt what it knows of hosts and places.
+    func plan(run: String?, workflow: String?, known: RecordReader?, firstStart: Date?) async throws -> [PlanLine] {
+        let ledger = try Ledger()
+        // A record that cannot be read is no hindrance.
+        if let known { try? ledger.learn(from: known) }
+        return try await works(on: ledger).plan(run: run, workflow: workflow, firstStart: firstStart)
+    }
+
     /// Everything that works on one record.
     ///
     /// - Throws: what the record throws: pauses, breakers and quotas are kept in it.
@@ -359,14 +405,7 @@ struct Composition {
         let registries = try self.registries(on: ledger, account: account, credentials: registryCredentials)
         let cloner = Cloner(
             account: account,
-            view: ECRView(
-                ecr: ecr,
-                circumstances: account.policyCircumstances,
-                manifests: LedgerManifests(ledger: ledger, timeline: timeline),
-                elapsed: timeline.elapsed
-            ) { location, descriptor in
-                try await registries.client(for: location.registry).readBlob(location.repository, descriptor)
-            },
+            view: view(ledger, account, registries),
             preparation: RepositoryPreparation(ecr: ecr, circumstances: account.policyCircumstances),
             registries: registries,
             pullThrough: PullThroughTrigger(registries: registries, timeline: timeline),

@@ -153,6 +153,31 @@ struct MetricsService: Service {
     }
 }
 
+/// Takes requests on the control socket for as long as the daemon runs.
+struct ControlService: Service {
+    let path: String
+    let works: Works
+    let region: String
+    /// The loop that takes what is asked for.
+    let requests: Bell
+    let tools: RegistryTools
+
+    func run() async throws {
+        let desk = ControlDesk(
+            ledger: works.ledger,
+            settings: works.settings,
+            region: region,
+            now: works.timeline.now,
+            asked: { requests.ring() },
+            tools: { [tools] in try await tools.call($0, $1, caller: $2) }
+        )
+        let server = ControlServer(path: path, desk: desk, timeline: works.timeline, logger: Logger.current)
+        await cancelWhenGracefulShutdown { await server.run() }
+        // A service that ends would end them all.
+        await cancelWhenGracefulShutdown { try? await works.timeline.sleep(.seconds(1_000_000_000)) }
+    }
+}
+
 /// The log of a process.
 enum ProcessLog {
     /// Sets the process's log up, once, and gives its logger.

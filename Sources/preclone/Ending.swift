@@ -1,4 +1,5 @@
 import ArgumentParser
+import Precloning
 
 /// How the process ends; the exit codes that scripts rely on.
 enum Ending: Int32, CaseIterable {
@@ -42,6 +43,17 @@ struct CommandFailure: Error, CustomStringConvertible {
         self.message = message
         self.hint = hint
         self.ending = ending
+    }
+
+    /// What the daemon refused.
+    init(_ fault: ControlFault) {
+        let ending: Ending =
+            switch fault.kind {
+            case .usage: .usage
+            case .failed, .denied: .failed
+            case .temporary: .temporary
+            }
+        self.init(fault.description, hint: fault.mend, ending: ending)
     }
 
     var description: String { hint.map { "\(message) (\($0))" } ?? message }

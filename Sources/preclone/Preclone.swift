@@ -14,7 +14,7 @@ struct Preclone: AsyncParsableCommand {
         subcommands: [
             RunCommand.self, CloneCommand.self, PlanCommand.self, StatusCommand.self, HistoryCommand.self,
             RetryCommand.self, AuditCommand.self, InspectCommand.self, CopyCommand.self,
-            CheckCommand.self, DemoCommand.self,
+            CheckCommand.self, MCPCommand.self, DemoCommand.self,
         ]
     )
 

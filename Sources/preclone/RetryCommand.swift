@@ -1,12 +1,13 @@
 import ArgumentParser
 import Configuring
+import Definitions
 import Foundation
 import Model
 import Precloning
 import Record
 
 /// `preclone retry`: blocked or waiting images are due now.
-struct RetryCommand: ParsableCommand {
+struct RetryCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "retry",
         abstract: "Make blocked or waiting images due now; the daemon takes them within seconds."
@@ -24,16 +25,48 @@ struct RetryCommand: ParsableCommand {
         if all == !images.isEmpty { throw ValidationError("name images, or give --all") }
     }
 
-    func run() throws {
+    func run() async throws {
         let path = try config.load().record.path
         // A record is never created here, and the clearer of the messages is a reader's.
         _ = try RecordReader(path: path)
-        let ledger = try Ledger(path: path)
-        let retried = try ledger.retry(all ? nil : images, caller: "user \(NSUserName())", now: Date())
+        let retried = try await ask(path)
         for image in retried.prefix(100) {
             try Terminal.print(StyledText("due now: \(image.source) (was \(image.state))").text)
         }
         if retried.count > 100 { try Terminal.print("… and \(retried.count - 100) more") }
         if retried.isEmpty { try Terminal.print("nothing to do: no such image is blocked or waits") }
+    }
+
+    /// Of the daemon; where none listens, of the record itself, by whoever may write it.
+    private func ask(_ path: String) async throws -> [RetriedImage] {
+        var request = ControlRequest(verb: "retry")
+        request.arguments = all ? ["all": .bool(true)] : ["images": .array(images.map { .string($0) })]
+        do {
+            if let answer = try await ControlClient(path: ControlSocket.path(record: path)).ask(
+                request,
+                atMost: .seconds(30)
+            ) {
+                return (answer["retried"]?.array ?? []).map(RetriedImage.init)
+            }
+        } catch let fault as ControlFault {
+            throw CommandFailure(fault)
+        }
+        return try Ledger(path: path).retry(
+            all ? nil : images,
+            caller: PeerIdentity.thisProcess.description,
+            now: Date()
+        )
+    }
+}
+
+extension RetriedImage {
+    /// As the control socket says it.
+    init(_ value: ParameterValue) {
+        self.init(
+            source: value["source"]?.string ?? "",
+            destination: value["destination"]?.string ?? "",
+            state: value["state"]?.string ?? "",
+            reason: value["reason"]?.string
+        )
     }
 }

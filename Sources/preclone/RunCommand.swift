@@ -95,7 +95,7 @@ struct RunCommand: AsyncParsableCommand {
             try FileManager.default.createDirectory(
                 atPath: folder,
                 withIntermediateDirectories: true,
-                attributes: [.posixPermissions: 0o2770]
+                attributes: [.posixPermissions: 0o2750]
             )
         } catch {
             throw CommandFailure(
@@ -169,6 +169,25 @@ struct RunCommand: AsyncParsableCommand {
             works: works,
             region: composition.aws.region
         )
+        let control = ControlService(
+            path: ControlSocket.path(record: composition.settings.current.record.path),
+            works: works,
+            region: composition.aws.region,
+            requests: daemon.requests,
+            tools: composition.registryTools(
+                works,
+                plan: { run, workflow in
+                    let reader = RecordReader(ledger)
+                    return try await composition.plan(
+                        run: run,
+                        workflow: workflow,
+                        known: reader,
+                        firstStart: try reader.firstStart()
+                    )
+                },
+                audit: { try ledger.audit($0) }
+            )
+        )
         let metrics = MetricsService(
             ledger: ledger,
             requests: composition.requests,
@@ -179,6 +198,7 @@ struct RunCommand: AsyncParsableCommand {
             configuration: .init(
                 services: [
                     .init(service: reloader), .init(service: announcer), .init(service: metrics),
+                    .init(service: control),
                     .init(service: daemon, successTerminationBehavior: .gracefullyShutdownGroup),
                 ],
                 gracefulShutdownSignals: [.sigterm, .sigint],

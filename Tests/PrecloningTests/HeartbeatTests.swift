@@ -70,8 +70,11 @@ struct HeartbeatTests {
 
 @Suite("The record's files")
 struct RecordFileTests {
-    @Test("are the group's to write where the folder is", arguments: [(0o2770, 0o660), (0o755, 0o660 & ~0o022)])
-    func modes(folderMode: Int, fileMode: Int) throws {
+    @Test(
+        "are the service's to write, and the group's to read where the folder is",
+        arguments: [0o2770, 0o2750, 0o755]
+    )
+    func modes(folderMode: Int) throws {
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("preclone-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
@@ -83,7 +86,29 @@ struct RecordFileTests {
         try ledger.beat(now: Date())
         for name in ["record.sqlite", "record.sqlite-wal", "record.sqlite-shm", "record.sqlite.lock"] {
             let attributes = try FileManager.default.attributesOfItem(atPath: folder.appendingPathComponent(name).path)
-            #expect(attributes[.posixPermissions] as? Int == fileMode, "\(name)")
+            #expect(attributes[.posixPermissions] as? Int == 0o640, "\(name)")
+        }
+    }
+
+    @Test("are narrowed where an earlier version let the group write")
+    func narrowed() throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("preclone-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let path = folder.appendingPathComponent("record.sqlite").path
+        let names = ["", "-wal", "-shm", ".lock"]
+        do {
+            _ = try Ledger(path: path)
+            try RecordLock(record: path, holder: "a test").release()
+        }
+        for name in names {
+            try FileManager.default.setAttributes([.posixPermissions: 0o660], ofItemAtPath: path + name)
+        }
+        _ = try Ledger(path: path)
+        try RecordLock(record: path, holder: "a test").release()
+        for name in names {
+            let attributes = try FileManager.default.attributesOfItem(atPath: path + name)
+            #expect(attributes[.posixPermissions] as? Int == 0o640, "\(name)")
         }
     }
 }

@@ -167,7 +167,7 @@ struct StatusHealthTests {
         #expect(silent.state == .degraded)
         #expect(silent.reasons == ["process 4711 is there but has given no sign of life for 25 s"])
         #expect(
-            RecordCondition.worry(of: "/nonexistent/record", fixture.ledger, now: fixture.now)
+            RecordCondition.worry(of: "/nonexistent/record", RecordReader(fixture.ledger), now: fixture.now)
                 == "process 4711, which would do it, has given no sign of life for 25 s"
         )
         #expect(try health(121).state == .stuck)

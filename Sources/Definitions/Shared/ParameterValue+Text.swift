@@ -7,6 +7,35 @@ extension ParameterValue {
         return String(decoding: bytes, as: UTF8.self)
     }
 
+    /// The value as JSON on one line, keys sorted; control characters are escaped as in `text`.
+    package var line: String {
+        var bytes: [UInt8] = []
+        writeLine(into: &bytes)
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    private func writeLine(into bytes: inout [UInt8]) {
+        switch self {
+        case .null, .bool, .number, .string: write(into: &bytes, indentation: 0)
+        case .array(let elements):
+            bytes.append(UInt8(ascii: "["))
+            for (index, element) in elements.enumerated() {
+                if index > 0 { bytes.append(UInt8(ascii: ",")) }
+                element.writeLine(into: &bytes)
+            }
+            bytes.append(UInt8(ascii: "]"))
+        case .object(let members):
+            bytes.append(UInt8(ascii: "{"))
+            for (index, member) in members.sorted(by: { $0.key < $1.key }).enumerated() {
+                if index > 0 { bytes.append(UInt8(ascii: ",")) }
+                Self.write(member.key, into: &bytes)
+                bytes.append(UInt8(ascii: ":"))
+                member.value.writeLine(into: &bytes)
+            }
+            bytes.append(UInt8(ascii: "}"))
+        }
+    }
+
     private func write(into bytes: inout [UInt8], indentation: Int) {
         switch self {
         case .null: bytes += "null".utf8

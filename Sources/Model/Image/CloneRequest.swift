@@ -1,5 +1,5 @@
 /// What a person asks for with `preclone clone`.
-package struct CloneOptions: Codable, Sendable, Equatable {
+package struct CloneOptions: Codable, Sendable, Hashable {
     package var targetRepository: String?
     package var targetTag: String?
 
@@ -23,6 +23,10 @@ package struct CloneRequestRow: Codable, Sendable {
     package var endedAt: Milliseconds?
     /// The lowest generation of the image that answers it.
     package var generation: Int?
+    /// The agent that the person's program spoke for; nil: for the person.
+    package var agent: String?
 
-    package var caller: String { "user \(userName)" }
+    package var caller: Caller {
+        Caller(userID: UInt32(clamping: userID), userName: userName, agent: agent)
+    }
 }

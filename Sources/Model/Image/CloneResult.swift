@@ -1,4 +1,5 @@
 package import Foundation
+import Names
 
 /// What `preclone clone` says of one image: the fields of the tool it replaces, and ours beside them.
 package struct CloneResult: Codable, Sendable, Equatable {
@@ -61,6 +62,21 @@ package struct CloneResult: Codable, Sendable, Equatable {
         due = image.state == .ready ? nil : image.dueAt.map(Date.init(milliseconds:))
         message = [image.reason, image.mend].compactMap(\.self).joined(separator: "; ")
         if success, message.isEmpty { message = "\(image.destination) is ready" }
+    }
+
+    /// For a request that nobody has looked at yet.
+    package init(waiting asked: String, elapsed: Int64) {
+        success = false
+        sourceImage = asked
+        sourceRegistry = (try? ImageReference(asked))?.registry ?? ""
+        repositoryCreated = false
+        usedPullThroughCache = false
+        usedCodeBuild = false
+        healthOmicsAccessible = .unknown
+        state = .pending
+        attempts = 0
+        elapsedMilliseconds = elapsed
+        message = "it has not begun yet"
     }
 
     /// For a name that never became an image.

@@ -108,6 +108,25 @@ package actor AccountFacts {
         }
     }
 
+    /// Our own ARN.
+    package func callerARN() async throws -> String { try await caller().arn }
+
+    /// The registry's policy and creation templates as they are now, and what of them may not be read.
+    package func freshRegistrySettings() async throws -> (
+        policy: String?, templates: [RepositoryCreationTemplate], unread: String?
+    ) {
+        let policy = try await Self.unlessDenied { try await ecr.getRegistryPolicy() }
+        let templates = try await Self.unlessDenied { try await ecr.describeRepositoryCreationTemplates() }
+        settings = (now(), policy ?? nil, templates ?? [])
+        let unread = [
+            policy == nil ? "the registry's policy" : nil, templates == nil ? "the repository creation templates" : nil,
+        ].compactMap(\.self)
+        return (
+            policy ?? nil, templates ?? [],
+            unread.isEmpty ? nil : "reading \(unread.joined(separator: " and ")) is not permitted"
+        )
+    }
+
     private func registrySettings() async throws -> (policy: String?, templates: [RepositoryCreationTemplate]) {
         let at = now()
         if let settings, at.timeIntervalSince(settings.at) < Self.freshFor, at >= settings.at {

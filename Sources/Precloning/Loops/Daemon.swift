@@ -14,6 +14,8 @@ package struct Daemon: Service {
     package let loops: [any WorkLoop]
     /// Those whose passes make up one round of `run --once`, in the order of the image's way.
     package let roundLoops: [any WorkLoop]
+    /// Rung when somebody asks for images.
+    package let requests: Bell
     let pulse: LoopPulse
     private let idle: Duration
     let timeline: Timeline
@@ -28,6 +30,7 @@ package struct Daemon: Service {
         dispatcher: Dispatcher,
         loops: [any WorkLoop],
         roundLoops: [any WorkLoop],
+        requests: Bell,
         pulse: LoopPulse,
         idle: Duration = RecordPace().idle,
         timeline: Timeline,
@@ -40,6 +43,7 @@ package struct Daemon: Service {
         self.dispatcher = dispatcher
         self.loops = loops
         self.roundLoops = roundLoops
+        self.requests = requests
         self.pulse = pulse
         self.idle = idle
         self.timeline = timeline

@@ -244,6 +244,7 @@ package struct Works: Sendable {
             roundLoops: [
                 requests, runs, surveys, workflows, versions, definitions, learner, refresh, verifier, retention,
             ],
+            requests: requests.bell,
             pulse: pulse,
             idle: pace.idle,
             timeline: timeline,

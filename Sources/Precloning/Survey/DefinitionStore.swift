@@ -184,7 +184,7 @@ package actor DefinitionStore {
         try FileManager.default.createDirectory(
             atPath: folder,
             withIntermediateDirectories: true,
-            attributes: [.posixPermissions: 0o2770]
+            attributes: [.posixPermissions: 0o2750]
         )
         let path = "\(folder)/\(name)"
         try Data(bytes).write(to: URL(filePath: path), options: .atomic)

@@ -78,6 +78,45 @@ package struct ECRClient: Sendable {
         }
     }
 
+    /// The same with their dates.
+    package func describeDatedRules() async throws -> [DatedRule] {
+        struct Input: Encodable {
+            var maxResults = 1000
+            var nextToken: String?
+        }
+        struct Output: Decodable {
+            var pullThroughCacheRules: [DatedRule]?
+            var nextToken: String?
+        }
+        return try await client.pages("DescribePullThroughCacheRules") { token in
+            let page = try await call("DescribePullThroughCacheRules", Input(nextToken: token), as: Output.self)
+            return (page.pullThroughCacheRules ?? [], page.nextToken)
+        }
+    }
+
+    /// One page of the account's repositories.
+    ///
+    /// - Parameter maxResults: 1 to 1000.
+    package func repositories(
+        maxResults: Int,
+        nextToken: String?
+    ) async throws -> (repositories: [ECRRepository], nextToken: String?) {
+        struct Input: Encodable {
+            var maxResults: Int
+            var nextToken: String?
+        }
+        struct Output: Decodable {
+            var repositories: [ECRRepository]?
+            var nextToken: String?
+        }
+        let page = try await call(
+            "DescribeRepositories",
+            Input(maxResults: maxResults, nextToken: nextToken),
+            as: Output.self
+        )
+        return (page.repositories ?? [], page.nextToken.flatMap { $0.isEmpty ? nil : $0 })
+    }
+
     package func describeRepositories(repositoryNames: [String]) async throws -> [ECRRepository] {
         struct Input: Encodable { var repositoryNames: [String] }
         struct Output: Decodable { var repositories: [ECRRepository]? }

@@ -1,4 +1,5 @@
 package import Foundation
+package import Names
 
 /// Names an image in a repository by tag, by digest, or both.
 package struct ImageIdentifier: Codable, Sendable, Hashable {
@@ -68,6 +69,23 @@ package struct ECRRepository: Codable, Sendable {
     package var repositoryUri: String?
     package var registryId: String?
     package var imageTagMutability: String?
+    package var createdAt: Date?
+}
+
+/// A pull-through cache rule, and when it was made and changed.
+package struct DatedRule: Decodable, Sendable {
+    package var rule: PullThroughCacheRule
+    package var createdAt: Date?
+    package var updatedAt: Date?
+
+    private enum CodingKeys: String, CodingKey { case createdAt, updatedAt }
+
+    package init(from decoder: any Decoder) throws {
+        rule = try PullThroughCacheRule(from: decoder)
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        createdAt = try container.decodeIfPresent(Date.self, forKey: .createdAt)
+        updatedAt = try container.decodeIfPresent(Date.self, forKey: .updatedAt)
+    }
 }
 
 /// What a repository is made with.

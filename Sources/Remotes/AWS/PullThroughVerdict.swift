@@ -11,6 +11,12 @@ package struct PullThroughVerdict: Sendable, Hashable {
     package var isUsable: Bool { problems.isEmpty }
     /// What HealthOmics lacks to pull through the rule by itself, each with its mend; empty when usable.
     package var problems: [String]
+    /// The registry's policy lets HealthOmics create and import below the prefix.
+    package var registryAllows: Bool
+    /// The creation template that ECR would use; nil where none covers the prefix.
+    package var template: String?
+    /// That template lets HealthOmics pull.
+    package var templateAllows = false
     /// Why preclone cannot fill the cache by the rule, or nobody could read what it would fill; nil when nothing is
     /// known to be in the way.
     package var obstacle: String?
@@ -43,6 +49,7 @@ package struct PullThroughVerdict: Sendable, Hashable {
             ? PolicyCircumstances(account: parts[4], region: parts[3], partition: AWSPartition(region: parts[3]))
             : PolicyCircumstances()
         let answer = policy.verdict(on: Self.actions, resource: resource, in: circumstances)
+        registryAllows = answer.isAccessible
         if !answer.isAccessible {
             problems.append(
                 "the registry's policy: \(answer.reason ?? "not allowed"); let \(RepositoryPolicy.principal) do "
@@ -63,6 +70,8 @@ package struct PullThroughVerdict: Sendable, Hashable {
         if let template = covering.max(by: { length($0) < length($1) }) {
             let rights = try template.repositoryPolicy.map { try RepositoryPolicy(json: $0) } ?? RepositoryPolicy()
             let verdict = rights.healthOmicsVerdict(in: circumstances)
+            self.template = template.prefix
+            templateAllows = verdict.isAccessible
             if !verdict.isAccessible, !verdict.canBeGranted {
                 obstacleToNew =
                     "the creation template `\(template.prefix)`: \(verdict.reason ?? "HealthOmics is shut out")"

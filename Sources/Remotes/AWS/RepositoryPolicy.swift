@@ -69,6 +69,11 @@ package struct RepositoryPolicy: Sendable {
         verdict(on: Self.needed, resource: repository, in: circumstances)
     }
 
+    /// The actions of a pull that HealthOmics may not do, sorted; empty where it may pull.
+    package func missingActions(repository: String?, in circumstances: PolicyCircumstances) -> [String] {
+        Self.needed.filter { !verdict(on: [$0], resource: repository, in: circumstances).isAccessible }.sorted()
+    }
+
     /// The answer for HealthOmics and some actions.
     ///
     /// - Parameter resource: the ARN asked about; nil: the repository itself, of which a policy need not speak.

@@ -31,7 +31,12 @@ struct ComparisonTests {
     /// A request with an explicit target, as the desk takes it.
     private func ask(_ source: String, for location: ECRLocation, _ bench: CloneBench) throws -> ImageRecord {
         let options = CloneOptions(targetRepository: location.repository, targetTag: location.tag)
-        let request = try bench.ledger.request(source, options: options, userID: 1, userName: "ann", now: Date())
+        let request = try bench.ledger.request(
+            [source],
+            options: options,
+            caller: Caller(userID: 1, userName: "ann"),
+            now: Date()
+        )[0]
         let demand = PlannedDemand(
             source: source,
             destination: location.description,

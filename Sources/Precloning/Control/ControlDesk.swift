@@ -1,0 +1,154 @@
+import Configuring
+package import Definitions
+package import Foundation
+package import Model
+package import Record
+
+/// Answers what is asked on the control socket, for the caller whom the kernel named. What is to be done is a row of the
+/// record before it is answered.
+package struct ControlDesk: Sendable {
+    /// Carries out a tool for a caller.
+    package typealias Tools =
+        @Sendable (AgentTool, _ arguments: [String: ParameterValue], Caller) async throws -> ToolAnswer
+
+    /// Images that one request may name.
+    package static let mostImages = 1000
+
+    private let ledger: Ledger
+    private let settings: Settings
+    private let region: String
+    private let now: @Sendable () -> Date
+    private let asked: @Sendable () -> Void
+    private let tools: Tools
+
+    /// - Parameters:
+    ///   - region: where the daemon works.
+    ///   - asked: told that there is a request.
+    package init(
+        ledger: Ledger,
+        settings: Settings,
+        region: String,
+        now: @escaping @Sendable () -> Date,
+        asked: @escaping @Sendable () -> Void,
+        tools: @escaping Tools
+    ) {
+        self.ledger = ledger
+        self.settings = settings
+        self.region = region
+        self.now = now
+        self.asked = asked
+        self.tools = tools
+    }
+
+    /// - Parameter user: whom the kernel named.
+    package func answer(_ line: [UInt8], from user: Caller) async -> ControlAnswer {
+        do {
+            return .result(try await answer(try ControlRequest(line: line), from: user))
+        } catch let fault as ControlFault {
+            return .fault(fault)
+        } catch let error as LedgerError {
+            return .fault(ControlFault(error.description, kind: .failed))
+        } catch {
+            return .fault(ControlFault("\(error)", mend: "see `preclone status`", kind: .failed))
+        }
+    }
+
+    private func answer(_ request: ControlRequest, from user: Caller) async throws -> ParameterValue {
+        guard let verb = ControlVerb(rawValue: request.verb) else {
+            throw ControlFault(
+                "there is no verb \"\(PrintableText.stripped(String(request.verb.prefix(100))))\"",
+                at: "verb",
+                mend: "name one of: \(ControlVerb.names)"
+            )
+        }
+        let caller = settings.current.policy.identity(of: user, agent: request.agent)
+        switch verb {
+        case .hello: return try hello(request, caller)
+        case .clone: return try clone(request, caller)
+        case .retry: return try retry(request, caller)
+        case .call: return try await call(request, caller)
+        }
+    }
+
+    private func call(_ request: ControlRequest, _ caller: Caller) async throws -> ParameterValue {
+        let arguments = try NamedArguments(request.arguments, known: ["tool", "arguments"])
+        let name = try arguments.requiredString("tool")
+        guard let tool = ToolCatalogue.tool(name) else {
+            throw ControlFault("there is no such tool", at: "tool", mend: "see `preclone mcp`")
+        }
+        try check(caller, may: name)
+        switch arguments.value("arguments") {
+        case nil: return try await tools(tool, [:], caller).control
+        case .object(let members)?: return try await tools(tool, members, caller).control
+        default: throw ControlFault("this is no object", at: "arguments", mend: "give the arguments by name")
+        }
+    }
+
+    /// - Throws: `ControlFault` where policy keeps a tool from an agent; by whichever way it is asked for.
+    private func check(_ caller: Caller, may tool: String) throws(ControlFault) {
+        guard !settings.current.policy.lets(caller, call: tool) else { return }
+        throw ControlFault(
+            "\(caller) may not call \(tool)",
+            mend: "have it added to policy.agents[].tools",
+            kind: .denied
+        )
+    }
+
+    private func hello(_ request: ControlRequest, _ caller: Caller) throws -> ParameterValue {
+        _ = try NamedArguments(request.arguments, known: [])
+        return .object([
+            "version": .string(Version.current), "region": .string(region),
+            "profile": settings.current.aws.profile.map(ParameterValue.string) ?? .null,
+            "caller": .string(caller.description),
+        ])
+    }
+
+    private func clone(_ request: ControlRequest, _ caller: Caller) throws -> ParameterValue {
+        let arguments = try NamedArguments(
+            request.arguments,
+            known: ["images", "key", "targetRepository", "targetTag"]
+        )
+        guard let images = try arguments.strings("images", most: Self.mostImages), !images.isEmpty else {
+            throw ControlFault("this is missing", at: "images", mend: "name at least one image")
+        }
+        let options = CloneOptions(
+            targetRepository: try arguments.string("targetRepository"),
+            targetTag: try arguments.string("targetTag")
+        )
+        if options != CloneOptions(), images.count > 1 {
+            throw ControlFault("a target takes one image", at: "images", mend: "ask for each image by itself")
+        }
+        try check(caller, may: "CloneContainerToECR")
+        let ids = try ledger.request(
+            images,
+            options: options,
+            caller: caller,
+            key: try arguments.string("key", longest: 100),
+            now: now()
+        )
+        asked()
+        return .object(["requests": .array(ids.map { .number("\($0)") }), "caller": .string(caller.description)])
+    }
+
+    private func retry(_ request: ControlRequest, _ caller: Caller) throws -> ParameterValue {
+        let arguments = try NamedArguments(request.arguments, known: ["images", "all"])
+        let images = try arguments.strings("images", most: Self.mostImages) ?? []
+        let all = try arguments.bool("all", default: false)
+        guard all != !images.isEmpty else {
+            throw ControlFault("all, or some?", at: "images", mend: "name images, or say \"all\": true")
+        }
+        try check(caller, may: "RetryImages")
+        let retried = try ledger.retry(all ? nil : images, caller: caller.description, now: now())
+        asked()
+        return .object([
+            "retried": .array(
+                retried.map { image in
+                    .object([
+                        "source": .string(image.source), "destination": .string(image.destination),
+                        "state": .string(image.state), "reason": image.reason.map(ParameterValue.string) ?? .null,
+                    ])
+                }
+            )
+        ])
+    }
+}

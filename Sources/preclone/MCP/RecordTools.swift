@@ -1,0 +1,121 @@
+import Definitions
+import Foundation
+import Model
+import Precloning
+import Record
+
+/// The tools that look at the record, or at a definition on disk.
+enum RecordTools {
+    /// - Throws: `ControlFault` for wrong arguments; `LedgerError` where the record cannot be read.
+    static func answer(_ tool: AgentTool, _ arguments: NamedArguments, path: String) throws -> ToolAnswer {
+        do {
+            switch tool.name {
+            case "GetPrecloneStatus": return try status(arguments, path: path)
+            case "GetImageHistory": return try history(arguments, path: path)
+            case "ListPrecloneAudit": return try audit(arguments, path: path)
+            default: throw ControlFault("there is no such tool", at: tool.name)
+            }
+        } catch let error as LedgerError {
+            throw ControlFault(error.description, kind: .failed)
+        }
+    }
+
+    private static func status(_ arguments: NamedArguments, path: String) throws -> ToolAnswer {
+        let filters = [
+            try arguments.string("run_id").map { StatusReport.Filter.run(id: $0) },
+            try arguments.string("workflow_id").map { StatusReport.Filter.workflow($0) },
+            try arguments.string("image").map { StatusReport.Filter.image($0) },
+        ].compactMap(\.self)
+        guard filters.count < 2 else {
+            throw ControlFault("only one of run_id, workflow_id and image", at: "arguments", mend: "give one, or none")
+        }
+        let report = try StatusReport.read(
+            from: RecordReader(path: path),
+            filter: filters.first,
+            now: Date(),
+            condition: RecordCondition.troubles(of: path),
+            isAlive: { RecordLock.isHeld(record: path, by: $0) ?? WorkerProcess.isAlive($0) }
+        )
+        return ToolAnswer(try ParameterValue(json: Array(try report.json().utf8)).printable)
+    }
+
+    private static func history(_ arguments: NamedArguments, path: String) throws -> ToolAnswer {
+        let image = try arguments.requiredString("image")
+        let histories = try TagHistory.read(image, from: RecordReader(path: path))
+        return ToolAnswer(
+            .object([
+                "schemaVersion": .number("1"),
+                "histories": .array(try histories.map { try ParameterValue(encoding: $0).printable }),
+            ])
+        )
+    }
+
+    private static func audit(_ arguments: NamedArguments, path: String) throws -> ToolAnswer {
+        let text = try arguments.string("since") ?? "24h"
+        guard let since = PastMoment.parse(text, now: Date(), zone: .gmt) else {
+            throw ControlFault("this is no time", at: "since", mend: "give a duration such as 7d, or an ISO 8601 time")
+        }
+        let most = try arguments.integer("max_results", default: 100, in: 1...1000)
+        var after: Int64 = 0
+        if let token = try arguments.string("next_token") {
+            guard let row = Int64(token), row > 0 else {
+                throw ControlFault(
+                    "this token is of no page",
+                    at: "next_token",
+                    mend: "give the next_token of the page before"
+                )
+            }
+            after = row
+        }
+        let page = try RecordReader(path: path).audit(since: since, after: after, limit: most)
+        return ToolAnswer(
+            .object([
+                "schemaVersion": .number("1"),
+                "entries": .array(try page.entries.map { try ParameterValue(encoding: $0).printable }),
+                "next_token": page.next.map { .string("\($0)") } ?? .null,
+            ])
+        )
+    }
+
+    /// The images of a definition on this machine.
+    static func inspection(_ arguments: NamedArguments) throws -> ToolAnswer {
+        let path = try arguments.requiredString("definition")
+        guard let engine = WorkflowEngine(name: try arguments.requiredString("engine")) else {
+            throw ControlFault("there is no such engine", at: "engine", mend: "give WDL, WDL_LENIENT, NEXTFLOW or CWL")
+        }
+        var request = DefinitionRequest(engine: engine)
+        request.profiles = try arguments.strings("profiles", most: 100) ?? []
+        switch arguments.value("parameters") {
+        case nil, .null?: break
+        case .object(let members)?: request.parameters = members
+        default: throw ControlFault("this is no object", at: "parameters", mend: "give the run's parameters by name")
+        }
+        let inspection: Inspection
+        do {
+            let opened = try WorkflowDefinition.open(path)
+            request.main = try arguments.string("main") ?? opened.main
+            inspection = try WorkflowDefinition.inspect(opened.files, request)
+        } catch let error as DefinitionError {
+            throw ControlFault(
+                error.message,
+                at: "definition",
+                mend: "name a zip archive, a folder or the main file",
+                kind: .failed
+            )
+        }
+        let text = InspectionText(inspection, format: .json).standardOutput
+        return ToolAnswer(try ParameterValue(json: Array(text.utf8)).printable)
+    }
+}
+
+extension ParameterValue {
+    /// The same with every text without control characters and of bounded length: much of it comes from outside.
+    var printable: ParameterValue {
+        switch self {
+        case .null, .bool, .number: self
+        case .string(let text): .text(text)
+        case .array(let values): .array(values.map(\.printable))
+        case .object(let members): .object(members.mapValues(\.printable))
+        }
+    }
+}

@@ -1,0 +1,325 @@
+import Configuring
+import Definitions
+import Foundation
+import Logging
+import Model
+import Precloning
+import Record
+import Remotes
+
+/// Carries out the tools of `preclone mcp`: by the daemon, from the record, or here. Nothing is opened before a tool needs it.
+struct ToolRunner: Sendable {
+    /// `--config`.
+    let configurationPath: String?
+    let agent: String?
+    /// `--alone`: rung when there is something to work on; nil: the daemon alone works.
+    let alone: Bell?
+    let logger: Logger
+    let open = OpenRequests()
+
+    typealias Progress = @Sendable (MCPProgress) async -> Void
+
+    func call(_ tool: AgentTool, _ members: [String: ParameterValue], _ progress: @escaping Progress) async
+        -> ToolAnswer
+    {
+        do {
+            let arguments = try NamedArguments(members, known: tool.parameters.map(\.name))
+            return try await answer(tool, members, arguments, progress)
+        } catch let fault as ControlFault {
+            return ToolAnswer(fault)
+        } catch let failure as CommandFailure {
+            let kind: ControlFault.Kind =
+                switch failure.ending {
+                case .usage: .usage
+                case .temporary: .temporary
+                default: .failed
+                }
+            return ToolAnswer(ControlFault(failure.message, mend: failure.hint, kind: kind))
+        } catch let error as ConfigurationError {
+            let problems = error.problems.map { "\($0)" }.joined(separator: "; ")
+            return ToolAnswer(
+                ControlFault("\(error.file): \(problems)", mend: "correct the configuration", kind: .failed)
+            )
+        } catch {
+            return ToolAnswer(ControlFault("\(error)", kind: .failed))
+        }
+    }
+
+    private func answer(
+        _ tool: AgentTool,
+        _ members: [String: ParameterValue],
+        _ arguments: NamedArguments,
+        _ progress: @escaping Progress
+    ) async throws -> ToolAnswer {
+        switch tool.place {
+        case .here: return try RecordTools.inspection(arguments)
+        case .record: return try RecordTools.answer(tool, arguments, path: configuration().record.path)
+        case .reading, .changing:
+            if tool.name == "RetryImages" { return try await retry(arguments) }
+            return try await account(tool, members, arguments)
+        case .requesting:
+            if tool.name == "CheckContainerAvailability" { return try await check(tool, members, arguments, progress) }
+            return try await clone(arguments, progress)
+        }
+    }
+
+    private func configuration() throws -> Configuration { try Configuration.load(path: configurationPath) }
+
+    private func client(_ configuration: Configuration) -> ControlClient {
+        ControlClient(path: ControlSocket.path(record: configuration.record.path))
+    }
+
+    // MARK: The account
+
+    /// Whether the arguments mean the place where the daemon works.
+    private func meansDaemon(_ arguments: NamedArguments, _ client: ControlClient) async throws -> Bool {
+        let profile = try arguments.string("aws_profile")
+        let region = try arguments.string("aws_region")
+        guard profile != nil || region != nil else { return true }
+        guard let hello = try await client.ask(ControlRequest(verb: "hello", agent: agent), atMost: .seconds(30)) else {
+            return true
+        }
+        return (region == nil || region == hello["region"]?.string)
+            && (profile == nil || profile == hello["profile"]?.string)
+    }
+
+    /// By the daemon; else here, where nothing is changed or this process may work alone.
+    private func account(
+        _ tool: AgentTool,
+        _ members: [String: ParameterValue],
+        _ arguments: NamedArguments
+    ) async throws -> ToolAnswer {
+        let configuration = try configuration()
+        let client = client(configuration)
+        // Those that say which account and Region are not the daemon's affair.
+        let own = members.filter { $0.key != "aws_profile" && $0.key != "aws_region" }
+        let isThere = try await meansDaemon(arguments, client)
+        if isThere {
+            var request = ControlRequest(verb: "call", agent: agent)
+            request.arguments = ["tool": .string(tool.name), "arguments": .object(own)]
+            if let answer = try await client.ask(request, atMost: .seconds(600)) {
+                return try ToolAnswer(control: answer)
+            }
+        }
+        if tool.place == .changing, alone == nil {
+            throw isThere ? CloneSession.noDaemon : Self.elsewhere
+        }
+        let user = PeerIdentity.thisProcess
+        let caller = configuration.policy.identity(of: user, agent: agent)
+        return try await here(configuration, arguments) { tools in try await tools.call(tool, own, caller: caller) }
+    }
+
+    private static let elsewhere = CommandFailure(
+        "the daemon works with another profile or in another Region",
+        hint:
+            "leave out aws_profile and aws_region, or start `preclone mcp` with --alone to work there with your own rights",
+        ending: .usage
+    )
+
+    /// Lends the tools with the rights of this process, on a record in memory.
+    private func here(
+        _ configuration: Configuration,
+        _ arguments: NamedArguments,
+        _ body: (RegistryTools) async throws -> ToolAnswer
+    ) async throws -> ToolAnswer {
+        let known = try? RecordReader(path: configuration.record.path)
+        let firstStart = try? known?.firstStart()
+        var configuration = configuration
+        let folder = FileManager.default.temporaryDirectory.appending(path: "preclone-mcp-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let record = configuration.record.path
+        configuration.record.path = folder.appending(path: "record.sqlite").path
+        return try await Composition.with(
+            configuration,
+            profile: try arguments.string("aws_profile"),
+            region: try arguments.string("aws_region")
+        ) { composition in
+            try await withLogger(logger) { _ in
+                let works = try composition.works(on: try Ledger())
+                let tools = composition.registryTools(
+                    works,
+                    plan: { try await composition.plan(run: $0, workflow: $1, known: known, firstStart: firstStart) },
+                    // What this process changes by itself is kept where others look for it, if it may be.
+                    audit: { try Ledger(path: record).audit($0) }
+                )
+                return try await body(tools)
+            }
+        }
+    }
+
+    // MARK: Images
+
+    private func retry(_ arguments: NamedArguments) async throws -> ToolAnswer {
+        let images = try arguments.strings("images", most: ControlDesk.mostImages) ?? []
+        let all = try arguments.bool("all", default: false)
+        guard all != !images.isEmpty else {
+            throw ControlFault("all, or some?", at: "images", mend: "name images, or set all to true")
+        }
+        let configuration = try configuration()
+        var request = ControlRequest(verb: "retry", agent: agent)
+        request.arguments = all ? ["all": .bool(true)] : ["images": .array(images.map { .string($0) })]
+        let retried: ParameterValue
+        if let answer = try await client(configuration).ask(request, atMost: .seconds(30)) {
+            retried = answer["retried"] ?? .array([])
+        } else {
+            guard let alone else { throw CloneSession.noDaemon }
+            _ = try RecordReader(path: configuration.record.path)
+            let user = PeerIdentity.thisProcess
+            let caller = configuration.policy.identity(of: user, agent: agent)
+            let list = try Ledger(path: configuration.record.path)
+                .retry(all ? nil : images, caller: caller.description, now: Date())
+            alone.ring()
+            retried = .array(try list.map(ParameterValue.init(encoding:)))
+        }
+        return ToolAnswer(.object(["schemaVersion": .number("1"), "retried": retried]))
+    }
+
+    private func session(_ arguments: NamedArguments) async throws -> CloneSession {
+        var configuration = try configuration()
+        let profile = try arguments.string("aws_profile")
+        let region = try arguments.string("aws_region")
+        if try await !meansDaemon(arguments, client(configuration)) {
+            guard alone != nil else { throw Self.elsewhere }
+            configuration.record.path = CloneCommand.ownRecord
+        }
+        return CloneSession(
+            configuration: configuration,
+            profile: profile,
+            region: region,
+            agent: agent,
+            substitute: alone.map { .beside($0) } ?? .nobody,
+            logger: logger
+        )
+    }
+
+    private func clone(_ arguments: NamedArguments, _ progress: @escaping Progress) async throws -> ToolAnswer {
+        let image = try arguments.requiredString("source_image").trimmingCharacters(in: .whitespacesAndNewlines)
+        guard !image.isEmpty else {
+            throw ControlFault("this is empty", at: "source_image", mend: "name an image, such as quay.io/org/tool:1.0")
+        }
+        let options = CloneOptions(
+            targetRepository: try arguments.string("target_repository_name"),
+            targetTag: try arguments.string("target_image_tag")
+        )
+        let wait = try arguments.integer("wait_seconds", default: 45, in: 0...3600)
+        let session = try await session(arguments)
+        let result = try await request(image, options, session, wait: .seconds(wait), progress)
+        let isOver = result.value.state == .blocked
+        return ToolAnswer(try result.json, isError: isOver)
+    }
+
+    /// What came of an image that was asked for, and the request's id.
+    private struct Outcome {
+        var value: CloneResult
+        var id: Int64
+
+        var json: ParameterValue {
+            get throws {
+                guard case .object(var members) = try ParameterValue(json: Array(try value.json.utf8)) else {
+                    return .null
+                }
+                for (name, member) in members {
+                    // Registries' words are among them.
+                    if case .string(let text) = member { members[name] = .text(text) }
+                }
+                members["request_id"] = .string("\(id)")
+                if value.state != .ready, value.state != .blocked {
+                    let left = value.due.map { Int($0.timeIntervalSinceNow.rounded(.up)) } ?? 15
+                    members["retry_after_seconds"] = .integer(min(max(left, 5), 3600))
+                    // A model is told that nothing is wrong.
+                    if value.message.isEmpty { members["message"] = .string("it is under way; ask again") }
+                }
+                return .object(members)
+            }
+        }
+    }
+
+    /// Asks for an image, or goes on waiting for what was asked before, and waits for so long.
+    private func request(
+        _ image: String,
+        _ options: CloneOptions,
+        _ session: CloneSession,
+        wait: Duration,
+        _ progress: @escaping Progress
+    ) async throws -> Outcome {
+        let record = session.configuration.record.path
+        let question = OpenRequests.Question(record: record, image: image, options: options)
+        let id = try await open.id(of: question, isOpen: { try session.isOpen($0) }) {
+            let ids = try await session.ask([image], options: options, key: UUID().uuidString, atMost: .seconds(30))
+            guard let id = ids.first else { throw ControlFault("the daemon took no request", kind: .failed) }
+            return id
+        }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask {
+                try await session.wait(
+                    for: [id],
+                    tell: { images in
+                        for image in images {
+                            await progress(
+                                MCPProgress(bytes: image.bytesDone ?? 0, total: image.bytesTotal, message: image.line)
+                            )
+                        }
+                    }
+                )
+            }
+            group.addTask { try await Timeline.system.sleep(wait) }
+            defer { group.cancelAll() }
+            try await group.next()
+        }
+        guard let result = try session.standing(of: id) else {
+            throw ControlFault("the request is not in the record", mend: "ask again", kind: .temporary)
+        }
+        return Outcome(value: result, id: id)
+    }
+
+    private func check(
+        _ tool: AgentTool,
+        _ members: [String: ParameterValue],
+        _ arguments: NamedArguments,
+        _ progress: @escaping Progress
+    ) async throws -> ToolAnswer {
+        let initiates = try arguments.bool("initiate_pull_through", default: false)
+        let wait = try arguments.integer("wait_seconds", default: 45, in: 0...3600)
+        let first = try await account(tool, members, arguments)
+        guard initiates, !first.isError, first.value["available"] == .bool(false),
+            first.value["is_pull_through_cache"] == .bool(true), let image = first.value["ecr_uri"]?.string
+        else { return first }
+        let session = try await session(arguments)
+        let outcome = try await request(image, CloneOptions(), session, wait: .seconds(wait), progress)
+        guard case .object(var found) = try await account(tool, members, arguments).value else { return first }
+        found["pull_through_initiated"] = .bool(outcome.value.state != .blocked)
+        let message =
+            switch outcome.value.state {
+            case .ready: "it was brought and is whole"
+            case .blocked: outcome.value.message
+            case .pending, .cloning, .retrying: "it is under way (request \(outcome.id)); ask again"
+            }
+        found["pull_through_initiation_message"] = .text(message)
+        return ToolAnswer(.object(found), isError: outcome.value.state == .blocked)
+    }
+}
+
+/// What was asked for in this process and is not answered yet: asked again, it is the same request.
+actor OpenRequests {
+    struct Question: Hashable {
+        var record: String
+        var image: String
+        var options: CloneOptions
+    }
+
+    private var ids: [Question: Int64] = [:]
+
+    /// - Parameters:
+    ///   - isOpen: whether a request waits for its answer.
+    ///   - ask: asks anew.
+    func id(
+        of question: Question,
+        isOpen: @Sendable (Int64) throws -> Bool,
+        ask: @Sendable () async throws -> Int64
+    ) async throws -> Int64 {
+        if let known = ids[question], try isOpen(known) { return known }
+        let id = try await ask()
+        ids[question] = id
+        return id
+    }
+}
