@@ -110,14 +110,17 @@ package struct Network: Sendable, Hashable {
     private let bytes: [UInt8]
     private let prefix: Int
 
-    /// Parses `10.0.0.0/8` or `fd00::/8`; nil when it is neither.
+    /// Parses `10.0.0.0/8` or `fd00::/8`, and a bare address as a network of one; nil when it is none of them.
     package init?(_ text: String) {
         let parts = text.split(separator: "/", omittingEmptySubsequences: false)
-        guard parts.count == 2, let prefix = Int(parts[1]), parts[1].utf8.count <= 3,
-            let address = try? SocketAddress(ipAddress: String(parts[0]), port: 0)
-        else { return nil }
+        guard parts.count <= 2, let address = try? SocketAddress(ipAddress: String(parts[0]), port: 0) else {
+            return nil
+        }
         let bytes = address.networkOrderBytes
-        guard (0...bytes.count * 8).contains(prefix) else { return nil }
+        let length = parts.count == 1 ? "\(bytes.count * 8)" : String(parts[1])
+        guard length.utf8.count <= 3, let prefix = Int(length), (0...bytes.count * 8).contains(prefix) else {
+            return nil
+        }
         self.bytes = bytes
         self.prefix = prefix
     }

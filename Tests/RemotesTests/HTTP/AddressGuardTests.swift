@@ -39,6 +39,14 @@ import Testing
         #expect(guardian.objection(to: loopback, host: "x", port: 80, isOwn: false) == nil)
     }
 
+    @Test func aBareAddressIsANetworkOfOne() throws {
+        for (text, inside, outside) in [("10.20.3.4", "10.20.3.4", "10.20.3.5"), ("fd00::7", "fd00::7", "fd00::8")] {
+            let network = try #require(Network(text))
+            #expect(network.contains(try SocketAddress(ipAddress: inside, port: 1)))
+            #expect(network.contains(try SocketAddress(ipAddress: outside, port: 1)) == false)
+        }
+    }
+
     @Test func trustsWhatIsListed() throws {
         let network = try #require(Network("10.20.0.0/16"))
         let guardian = AddressGuard(
@@ -62,7 +70,7 @@ import Testing
         #expect(try isAllowed("8.8.8.8", "x", 1))
     }
 
-    @Test(arguments: ["10.0.0.0", "10.0.0.0/33", "x/8", "fd00::/129", "10.0.0.0/-1", ""])
+    @Test(arguments: ["10.0.0.0/8/8", "10.0.0.0/33", "x/8", "fd00::/129", "10.0.0.0/-1", ""])
     func refusesWhatIsNoNetwork(_ text: String) { #expect(Network(text) == nil) }
 
     /// A resolver that says what a test wants, so that nothing leaves this machine.
