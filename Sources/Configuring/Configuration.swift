@@ -3,10 +3,10 @@ import Names
 
 package import enum Definitions.Certainty
 
-/// Everything an operator may set, as `config/preclone.schema.json` explains it key by key.
+/// Everything an operator may set: the values and their defaults. What each means, its unit, its bounds and what nil
+/// stands for is said once, beside its key in `keys`, where the schema takes it from.
 ///
-/// A value, read once and replaced as a whole on reload. Every part has defaults, so `Configuration()` is what an
-/// absent file means.
+/// Read once and replaced as a whole on reload. Every part has defaults, so `Configuration()` is what an absent file means.
 package struct Configuration: Sendable, Hashable {
     package var aws = AWS()
     package var network = Network()
@@ -29,15 +29,10 @@ package struct Configuration: Sendable, Hashable {
 
     /// `aws`: who we are and how much of the account's API quotas we may use.
     package struct AWS: Sendable, Hashable {
-        /// Nil: AWS_REGION, AWS_DEFAULT_REGION, the profile, instance metadata.
         package var region: String?
-        /// Nil: AWS_PROFILE, else `default`.
         package var profile: String?
-        /// The share of each published API quota that we use, above 0 and at most 1.
         package var quotaShare = 0.2
-        /// Calls a second of single operations, by `SERVICE:Operation`; they overrule `quotaShare`.
         package var callsPerSecond: [String: Double] = [:]
-        /// Calls of one operation at one time.
         package var concurrentCalls = PublishedQuota.concurrentCalls
 
         /// Calls a second that we allow ourselves of an operation.
@@ -49,13 +44,9 @@ package struct Configuration: Sendable, Hashable {
 
     /// `network`: how the outside is reached.
     package struct Network: Sendable, Hashable {
-        /// `http://HOST:PORT`; nil: HTTPS_PROXY, HTTP_PROXY, NO_PROXY.
         package var proxy: String?
-        /// PEM certificates trusted beside the system's own.
         package var caFile: String?
-        /// Host names (globs) that may resolve to private addresses.
         package var trustedHosts: [Glob] = []
-        /// Networks in CIDR notation that may be connected to although they are private.
         package var trustedNetworks: [String] = []
     }
 
@@ -72,25 +63,20 @@ package struct Configuration: Sendable, Hashable {
 
         /// `watch.workflows`: which workflows count.
         package struct Workflows: Sendable, Hashable {
-            /// Globs over a workflow's name and its id.
-            package var include: [Glob] = [Glob("*")].compactMap(\.self)
+            package var include: [Glob] = [.any]
             package var exclude: [Glob] = []
-            /// Images of workflows without a run in this time are left alone.
             package var usedWithin: Duration = .seconds(30 * 86_400)
         }
 
         /// `watch.events`: the queue that EventBridge fills.
         package struct Events: Sendable, Hashable {
-            /// The URL of an SQS queue; nil: polling alone.
             package var queueUrl: String?
         }
     }
 
     /// `clone`: what is cloned, where to and how.
     package struct Clone: Sendable, Hashable {
-        /// Images at work at one time.
         package var concurrency = 4
-        /// Platforms as `os/architecture`; `["all"]` keeps the whole index.
         package var platforms = ["linux/amd64"]
         /// The repository for images that no map and no pull-through rule places.
         package var destination = "{registryAlias}/{repository}"
@@ -98,11 +84,8 @@ package struct Configuration: Sendable, Hashable {
         package var unmapped = Unmapped.report
         package var onTagMove = TagMove.report
         package var refreshTagsEvery: Duration = .seconds(86_400)
-        /// A peer that sends no byte for this long counts as cut off.
         package var stallTimeout: Duration = .seconds(60)
-        /// How long running clones may go on after a request to stop.
         package var drain: Duration = .seconds(60)
-        /// Above this many bytes in a day an image waits, unless a run needs it now; nil: no limit.
         package var maxBytesPerDay: ByteCount?
         package var repository = Repository()
 
@@ -115,9 +98,7 @@ package struct Configuration: Sendable, Hashable {
         /// `clone.repository`: how repositories are created.
         package struct Repository: Sendable, Hashable {
             package var mutability = Mutability.mutable
-            /// Tag filters exempt from `mutability`; at most five, as ECR allows.
             package var mutabilityExclusions: [String] = []
-            /// A KMS key's ARN, id or alias; nil: AES-256 with ECR's own key.
             package var kmsKey: String?
             package var tags = ["created-by": "preclone"]
 
@@ -139,9 +120,7 @@ package struct Configuration: Sendable, Hashable {
         package struct Request: Sendable, Hashable {
             package var base: Duration = .milliseconds(500)
             package var ceiling: Duration = .seconds(20)
-            /// Counting the first.
             package var attempts = 5
-            /// A longer wait than this parks the image instead of a worker.
             package var maxRetryAfter: Duration = .seconds(60)
         }
 
@@ -150,7 +129,6 @@ package struct Configuration: Sendable, Hashable {
             package var base: Duration = .seconds(30)
             package var ceiling: Duration = .seconds(3600)
             package var attempts = 12
-            /// After this time in all the image is blocked.
             package var total: Duration = .seconds(3 * 86_400)
         }
     }
@@ -179,9 +157,7 @@ package struct Configuration: Sendable, Hashable {
 
     /// `metrics`: figures for Prometheus; off by default.
     package struct Metrics: Sendable, Hashable {
-        /// `HOST:PORT` to listen on.
         package var listen: String?
-        /// A file ending in `.prom` for node_exporter's textfile collector.
         package var textFile: String?
     }
 }

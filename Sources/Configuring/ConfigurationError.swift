@@ -13,13 +13,6 @@ package struct ConfigurationError: Error, Sendable, Hashable, CustomStringConver
         /// What is wrong and how to mend it.
         package var message: String
 
-        package init(path: String, line: Int? = nil, column: Int? = nil, message: String) {
-            self.path = path
-            self.line = line
-            self.column = column
-            self.message = message
-        }
-
         package var description: String {
             var place = ""
             if let line { place += "line \(line)" }
@@ -33,11 +26,6 @@ package struct ConfigurationError: Error, Sendable, Hashable, CustomStringConver
     package var file: String
     /// At least one.
     package var problems: [Problem]
-
-    package init(file: String, problems: [Problem]) {
-        self.file = file
-        self.problems = problems
-    }
 
     /// One line for each problem, each beginning with the file's name.
     package var description: String {

@@ -51,10 +51,8 @@ extension Configuration {
 
         /// One named rule.
         package struct Rule: Sendable, Hashable {
-            /// Unique; it stands in record, status and log.
             package var name: String
             package var action: Action
-            /// Shown to whoever is refused.
             package var reason: String?
             package var match = Match()
             package var facts = Facts()
@@ -69,7 +67,6 @@ extension Configuration {
         /// What an image's canonical reference (`docker.io/library/ubuntu:latest`) must be; every part that is set
         /// must match, within a part any one glob.
         package struct Match: Sendable, Hashable {
-            /// Over the whole canonical reference.
             package var reference: [Glob] = []
             package var registry: [Glob] = []
             package var repository: [Glob] = []
@@ -93,12 +90,9 @@ extension Configuration {
         ///
         /// An `allow` rule applies to images that keep all of them; a `deny` rule to images that break at least one.
         package struct Facts: Sendable, Hashable {
-            /// Of config and layers as transferred.
             package var maxSize: ByteCount?
             package var maxLayers: Int?
-            /// The image was created at least this many days ago.
             package var minAgeDays: Int?
-            /// `os/architecture`, which the image must have.
             package var platform: String?
 
             package init() {}

@@ -1,22 +1,15 @@
 package import Model
 
-/// How one registry host is to be treated, after merging its own entry over `registries.default` over what is known of
-/// the host.
+/// How one registry host is to be treated, after merging its own entry over what is known of the host over
+/// `registries.default`. Each setting is explained beside its key in `Entry.keys`.
 package struct RegistrySettings: Sendable, Hashable {
-    /// Where to connect instead of `https://HOST`; the registry's name stays what it was.
     package var endpoint: String?
-    /// Plain HTTP outside loopback is accepted.
     package var insecure = false
-    /// PEM certificates trusted for this registry, and where it leads, beside the common ones.
     package var caFile: String?
-    /// Requests a second to the registry's own host; may be a fraction.
     package var requestsPerSecond: Double = 5
     package var concurrentRequests = 6
-    /// Nil: no limit.
     package var bytesPerSecond: ByteCount?
-    /// Nil: the registry counts no pulls.
     package var quota: PullQuota?
-    /// Nil: the registry is asked anonymously.
     package var credentials: CredentialSource?
 
     package init() {}
@@ -63,17 +56,6 @@ extension Configuration {
             package var credentials: CredentialSource??
 
             package init() {}
-
-            func apply(to settings: inout RegistrySettings) {
-                if let endpoint { settings.endpoint = endpoint }
-                if let insecure { settings.insecure = insecure }
-                if let caFile { settings.caFile = caFile }
-                if let requestsPerSecond { settings.requestsPerSecond = requestsPerSecond }
-                if let concurrentRequests { settings.concurrentRequests = concurrentRequests }
-                if let bytesPerSecond { settings.bytesPerSecond = bytesPerSecond }
-                if let quota { settings.quota = quota }
-                if let credentials { settings.credentials = credentials }
-            }
         }
 
         /// The entry `default`.
@@ -116,44 +98,36 @@ extension Configuration {
             package var requestsPerSecond: Double
             package var concurrentRequests: Int
             package var quota: PullQuota?
+
+            init(_ host: String, _ requestsPerSecond: Double, _ concurrentRequests: Int, _ quota: PullQuota? = nil) {
+                self.host = host
+                self.requestsPerSecond = requestsPerSecond
+                self.concurrentRequests = concurrentRequests
+                self.quota = quota
+            }
         }
 
         /// What is published or measured of well-known registries. Where a registry answers with `ratelimit-*` or
         /// `Retry-After` headers these overrule the table.
         package static let knownHosts: [Known] = [
             // docs.docker.com/docker-hub/usage: 100 pulls in 6 h without an account, 200 with a free one.
-            Known(
-                host: "docker.io",
-                requestsPerSecond: 5,
-                concurrentRequests: 6,
-                quota: PullQuota(pulls: 100, per: .seconds(6 * 3600), keep: 10)
-            ),
+            Known("docker.io", 5, 6, PullQuota(pulls: 100, per: .hours(6), keep: 10)),
             // access.redhat.com/solutions/6218921: a few requests a second and address.
-            Known(host: "quay.io", requestsPerSecond: 3, concurrentRequests: 4, quota: nil),
+            Known("quay.io", 3, 4),
             // Not published; about 2,000 a minute are let through.
-            Known(host: "ghcr.io", requestsPerSecond: 15, concurrentRequests: 8, quota: nil),
+            Known("ghcr.io", 15, 8),
             // docs.aws.amazon.com/AmazonECR/latest/public: one pull a second without an account.
-            Known(host: "public.ecr.aws", requestsPerSecond: 1, concurrentRequests: 4, quota: nil),
+            Known("public.ecr.aws", 1, 4),
             // docs.seqera.io/wave/api: 100 pulls an hour without a token, blobs not counted.
-            Known(
-                host: "community.wave.seqera.io",
-                requestsPerSecond: 2,
-                concurrentRequests: 4,
-                quota: PullQuota(pulls: 100, per: .seconds(3600), keep: 10)
-            ),
-            Known(
-                host: "wave.seqera.io",
-                requestsPerSecond: 2,
-                concurrentRequests: 4,
-                quota: PullQuota(pulls: 100, per: .seconds(3600), keep: 10)
-            ),
+            Known("community.wave.seqera.io", 2, 4, PullQuota(pulls: 100, per: .hours(1), keep: 10)),
+            Known("wave.seqera.io", 2, 4, PullQuota(pulls: 100, per: .hours(1), keep: 10)),
             // cloud.google.com/artifact-registry/quotas: 60,000 requests a minute and project.
-            Known(host: "gcr.io", requestsPerSecond: 20, concurrentRequests: 8, quota: nil),
-            Known(host: "*.pkg.dev", requestsPerSecond: 20, concurrentRequests: 8, quota: nil),
-            Known(host: "registry.k8s.io", requestsPerSecond: 5, concurrentRequests: 6, quota: nil),
-            Known(host: "mcr.microsoft.com", requestsPerSecond: 10, concurrentRequests: 6, quota: nil),
-            Known(host: "nvcr.io", requestsPerSecond: 5, concurrentRequests: 6, quota: nil),
-            Known(host: "registry.gitlab.com", requestsPerSecond: 5, concurrentRequests: 6, quota: nil),
+            Known("gcr.io", 20, 8),
+            Known("*.pkg.dev", 20, 8),
+            Known("registry.k8s.io", 5, 6),
+            Known("mcr.microsoft.com", 10, 6),
+            Known("nvcr.io", 5, 6),
+            Known("registry.gitlab.com", 5, 6),
         ]
 
         private static func known(_ host: String) -> Entry? {

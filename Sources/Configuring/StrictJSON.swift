@@ -26,6 +26,19 @@ struct JSONNode: Sendable, Hashable {
     var position: Position
     var value: Value
 
+    var string: String? {
+        if case .string(let text) = value { text } else { nil }
+    }
+
+    /// A number as written.
+    var number: String? {
+        if case .number(let text) = value { text } else { nil }
+    }
+
+    var bool: Bool? {
+        if case .bool(let flag) = value { flag } else { nil }
+    }
+
     /// What the value is, in words for an error.
     var kind: String {
         switch value {
@@ -35,6 +48,16 @@ struct JSONNode: Sendable, Hashable {
         case .string: "a string"
         case .array: "an array"
         case .object: "an object"
+        }
+    }
+
+    /// As an error shows it: kinds for containers, the text itself (shortened) for the rest.
+    var shown: String {
+        switch value {
+        case .bool(let value): "\(value)"
+        case .number(let text): String(text.prefix(40))
+        case .string(let text): "\"\(String(text.prefix(60)))\""
+        case .null, .array, .object: kind
         }
     }
 }
@@ -74,7 +97,9 @@ struct StrictJSON {
             throw parser.error("the file is not valid UTF-8 here")
         }
         parser.skipSpace()
-        if parser.index == bytes.count { throw parser.error("the file is empty; it must hold at least {}") }
+        if parser.index == bytes.count {
+            throw parser.error("the file is empty; it must hold at least {\"version\": 1}")
+        }
         let node = try parser.value(depth: 0)
         parser.skipSpace()
         if parser.index < bytes.count {
@@ -114,18 +139,23 @@ struct StrictJSON {
         return "'\(character)'"
     }
 
+    /// Whether one of these stands at the current place.
+    private func at(_ characters: Unicode.Scalar...) -> Bool {
+        index < bytes.count && characters.contains { bytes[index] == UInt8(ascii: $0) }
+    }
+
+    private mutating func take(_ character: Unicode.Scalar) -> Bool {
+        guard at(character) else { return false }
+        index += 1
+        return true
+    }
+
     private mutating func skipSpace() {
-        while index < bytes.count {
-            switch bytes[index] {
-            case UInt8(ascii: " "), UInt8(ascii: "\t"), UInt8(ascii: "\r"):
-                index += 1
-            case UInt8(ascii: "\n"):
-                index += 1
-                line += 1
-                lineStart = index
-            default:
-                return
-            }
+        while at(" ", "\t", "\r", "\n") {
+            index += 1
+            guard bytes[index - 1] == UInt8(ascii: "\n") else { continue }
+            line += 1
+            lineStart = index
         }
     }
 
@@ -133,180 +163,135 @@ struct StrictJSON {
         if depth > Self.deepest { throw error("nested deeper than \(Self.deepest) levels") }
         guard index < bytes.count else { throw error("the file ends where a value should stand") }
         let start = position
-        switch bytes[index] {
-        case UInt8(ascii: "{"):
-            return JSONNode(position: start, value: .object(try members(depth: depth)))
-        case UInt8(ascii: "["):
-            return JSONNode(position: start, value: .array(try elements(depth: depth)))
-        case UInt8(ascii: "\""):
-            return JSONNode(position: start, value: .string(try string()))
-        case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"):
-            return JSONNode(position: start, value: .number(try number()))
-        case UInt8(ascii: "/"):
-            throw error("JSON has no comments; remove it")
-        case UInt8(ascii: "'"):
-            throw error("strings stand in double quotes")
-        default:
-            for (word, value) in [("null", JSONNode.Value.null), ("true", .bool(true)), ("false", .bool(false))]
-            where bytes[index...].starts(with: word.utf8) {
-                index += word.utf8.count
-                return JSONNode(position: start, value: value)
-            }
-            throw error("a value should stand here, not \(found())")
+        if take("{") { return JSONNode(position: start, value: .object(try members(depth: depth))) }
+        if take("[") { return JSONNode(position: start, value: .array(try elements(depth: depth))) }
+        if take("\"") { return JSONNode(position: start, value: .string(try string())) }
+        if at("-") || isDigit { return JSONNode(position: start, value: .number(try number())) }
+        if at("/") { throw error("JSON has no comments; remove it") }
+        if at("'") { throw error("strings stand in double quotes") }
+        for (word, value) in [("null", JSONNode.Value.null), ("true", .bool(true)), ("false", .bool(false))]
+        where bytes[index...].starts(with: word.utf8) {
+            index += word.utf8.count
+            return JSONNode(position: start, value: value)
         }
+        throw error("a value should stand here, not \(found())")
     }
 
     private mutating func members(depth: Int) throws(SyntaxError) -> [JSONNode.Member] {
-        index += 1
         var members: [JSONNode.Member] = []
         skipSpace()
-        if index < bytes.count, bytes[index] == UInt8(ascii: "}") {
-            index += 1
-            return members
-        }
-        while true {
+        if take("}") { return members }
+        repeat {
             skipSpace()
-            guard index < bytes.count, bytes[index] == UInt8(ascii: "\"") else {
-                if index < bytes.count, bytes[index] == UInt8(ascii: "}") {
-                    throw error("a comma before '}' is not JSON; remove it")
-                }
+            let start = position
+            guard take("\"") else {
+                if at("}") { throw error("a comma before '}' is not JSON; remove it") }
                 throw error("a key in double quotes should stand here, not \(found())")
             }
-            let keyPosition = position
             let key = try string()
             skipSpace()
-            guard index < bytes.count, bytes[index] == UInt8(ascii: ":") else {
-                throw error("':' should follow the key \"\(key)\", not \(found())")
-            }
-            index += 1
+            guard take(":") else { throw error("':' should follow the key \"\(key)\", not \(found())") }
             skipSpace()
-            members.append(JSONNode.Member(key: key, position: keyPosition, value: try value(depth: depth + 1)))
-            skipSpace()
-            guard index < bytes.count else { throw error("the file ends inside an object; '}' is missing") }
-            switch bytes[index] {
-            case UInt8(ascii: ","):
-                index += 1
-            case UInt8(ascii: "}"):
-                index += 1
-                return members
-            default:
-                throw error("',' or '}' should stand here, not \(found())")
-            }
-        }
+            members.append(JSONNode.Member(key: key, position: start, value: try value(depth: depth + 1)))
+        } while try goesOn("}", of: "an object")
+        return members
     }
 
     private mutating func elements(depth: Int) throws(SyntaxError) -> [JSONNode] {
-        index += 1
         var elements: [JSONNode] = []
         skipSpace()
-        if index < bytes.count, bytes[index] == UInt8(ascii: "]") {
-            index += 1
-            return elements
-        }
-        while true {
+        if take("]") { return elements }
+        repeat {
             skipSpace()
-            if index < bytes.count, bytes[index] == UInt8(ascii: "]") {
-                throw error("a comma before ']' is not JSON; remove it")
-            }
+            if at("]") { throw error("a comma before ']' is not JSON; remove it") }
             elements.append(try value(depth: depth + 1))
-            skipSpace()
-            guard index < bytes.count else { throw error("the file ends inside an array; ']' is missing") }
-            switch bytes[index] {
-            case UInt8(ascii: ","):
-                index += 1
-            case UInt8(ascii: "]"):
-                index += 1
-                return elements
-            default:
-                throw error("',' or ']' should stand here, not \(found())")
-            }
-        }
+        } while try goesOn("]", of: "an array")
+        return elements
+    }
+
+    /// Takes what stands after a part: true for a comma, false for the end.
+    private mutating func goesOn(_ end: Unicode.Scalar, of whole: String) throws(SyntaxError) -> Bool {
+        skipSpace()
+        if take(",") { return true }
+        if take(end) { return false }
+        if index < bytes.count { throw error("',' or '\(end)' should stand here, not \(found())") }
+        throw error("the file ends inside \(whole); '\(end)' is missing")
+    }
+
+    private var isDigit: Bool { index < bytes.count && (0x30...0x39).contains(bytes[index]) }
+
+    /// The number of digits taken.
+    private mutating func digits() -> Int {
+        let first = index
+        while isDigit { index += 1 }
+        return index - first
     }
 
     private mutating func number() throws(SyntaxError) -> String {
         let start = index
-        func digits(_ parser: inout StrictJSON) -> Int {
-            let first = parser.index
-            while parser.index < parser.bytes.count,
-                (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(parser.bytes[parser.index])
-            {
-                parser.index += 1
-            }
-            return parser.index - first
-        }
-        if bytes[index] == UInt8(ascii: "-") { index += 1 }
-        let leading = index
-        guard digits(&self) > 0 else { throw error("digits should stand here, not \(found())") }
-        if bytes[leading] == UInt8(ascii: "0"), index - leading > 1 {
-            throw error("a number must not begin with 0")
-        }
-        if index < bytes.count, bytes[index] == UInt8(ascii: ".") {
+        _ = take("-")
+        let isZero = at("0")
+        let whole = digits()
+        guard whole > 0 else { throw error("digits should stand here, not \(found())") }
+        if isZero, whole > 1 { throw error("a number must not begin with 0") }
+        if take("."), digits() == 0 { throw error("digits should follow the decimal point") }
+        if at("e", "E") {
             index += 1
-            guard digits(&self) > 0 else { throw error("digits should follow the decimal point") }
-        }
-        if index < bytes.count, bytes[index] == UInt8(ascii: "e") || bytes[index] == UInt8(ascii: "E") {
-            index += 1
-            if index < bytes.count, bytes[index] == UInt8(ascii: "+") || bytes[index] == UInt8(ascii: "-") {
-                index += 1
-            }
-            guard digits(&self) > 0 else { throw error("digits should follow the exponent") }
+            if at("+", "-") { index += 1 }
+            guard digits() > 0 else { throw error("digits should follow the exponent") }
         }
         return String(decoding: bytes[start..<index], as: UTF8.self)
     }
 
+    /// Reads from behind the first quote.
     private mutating func string() throws(SyntaxError) -> String {
-        index += 1
         var text: [UInt8] = []
-        while true {
+        while !take("\"") {
             guard index < bytes.count else { throw error("the file ends inside a string; '\"' is missing") }
-            let byte = bytes[index]
-            switch byte {
-            case UInt8(ascii: "\""):
-                index += 1
-                return String(decoding: text, as: UTF8.self)
-            case UInt8(ascii: "\\"):
-                text.append(contentsOf: String(try escape()).utf8)
-            case 0..<0x20:
+            if bytes[index] < 0x20 {
                 throw error("a line break or control character inside a string; write it as an escape (\\n)")
-            default:
-                text.append(byte)
+            }
+            if take("\\") {
+                text.append(contentsOf: String(try escape()).utf8)
+            } else {
+                text.append(bytes[index])
                 index += 1
             }
         }
+        return String(decoding: text, as: UTF8.self)
     }
 
+    private static let escapes: [UInt8: Unicode.Scalar] = [
+        UInt8(ascii: "\""): "\"", UInt8(ascii: "\\"): "\\", UInt8(ascii: "/"): "/",
+        UInt8(ascii: "b"): "\u{08}", UInt8(ascii: "f"): "\u{0C}", UInt8(ascii: "n"): "\n",
+        UInt8(ascii: "r"): "\r", UInt8(ascii: "t"): "\t",
+    ]
+
+    /// Reads from behind the backslash.
     private mutating func escape() throws(SyntaxError) -> Unicode.Scalar {
-        index += 1
         guard index < bytes.count else { throw error("the file ends inside a string") }
-        let plain: [UInt8: Unicode.Scalar] = [
-            UInt8(ascii: "\""): "\"", UInt8(ascii: "\\"): "\\", UInt8(ascii: "/"): "/",
-            UInt8(ascii: "b"): "\u{08}", UInt8(ascii: "f"): "\u{0C}", UInt8(ascii: "n"): "\n",
-            UInt8(ascii: "r"): "\r", UInt8(ascii: "t"): "\t",
-        ]
-        if let scalar = plain[bytes[index]] {
+        if let scalar = Self.escapes[bytes[index]] {
             index += 1
             return scalar
         }
-        guard bytes[index] == UInt8(ascii: "u") else { throw error("'\\' must not stand before \(found())") }
+        guard take("u") else { throw error("'\\' must not stand before \(found())") }
         let first = try hexadecimal()
         if let scalar = Unicode.Scalar(first) { return scalar }
-        if (0xD800..<0xDC00).contains(first), index + 1 < bytes.count,
-            bytes[index] == UInt8(ascii: "\\"), bytes[index + 1] == UInt8(ascii: "u")
-        {
-            index += 1
+        if (0xD800..<0xDC00).contains(first), bytes[index...].starts(with: "\\u".utf8) {
+            index += 2
             let second = try hexadecimal()
-            let joined = 0x10000 + ((UInt32(first) - 0xD800) << 10) + (UInt32(second) &- 0xDC00)
-            if (0xDC00..<0xE000).contains(second), let scalar = Unicode.Scalar(joined) { return scalar }
+            if (0xDC00..<0xE000).contains(second) {
+                let joined = 0x10000 + (UInt32(first) - 0xD800) << 10 + (UInt32(second) - 0xDC00)
+                if let scalar = Unicode.Scalar(joined) { return scalar }
+            }
         }
         throw error("half of a surrogate pair stands alone")
     }
 
-    /// Reads `uXXXX`.
+    /// Reads the four digits of `uXXXX`.
     private mutating func hexadecimal() throws(SyntaxError) -> UInt16 {
-        index += 1
-        guard index + 4 <= bytes.count,
-            let value = UInt16(String(decoding: bytes[index..<index + 4], as: UTF8.self), radix: 16),
-            bytes[index] != UInt8(ascii: "+"), bytes[index] != UInt8(ascii: "-")
+        guard index + 4 <= bytes.count, !at("+", "-"),
+            let value = UInt16(String(decoding: bytes[index..<index + 4], as: UTF8.self), radix: 16)
         else { throw error("four hexadecimal digits should follow \\u") }
         index += 4
         return value

@@ -81,6 +81,11 @@ package enum DurationText {
 package struct Glob: Sendable, Hashable, CustomStringConvertible {
     package let pattern: String
 
+    /// Covers every text.
+    package static let any = Glob(known: "*")
+
+    private init(known pattern: String) { self.pattern = pattern }
+
     /// Nil for an empty pattern, white space or control characters, which never match a name.
     package init?(_ pattern: String) {
         guard !pattern.isEmpty, pattern.unicodeScalars.allSatisfy({ $0.value > 0x20 && $0.value != 0x7F }) else {

@@ -49,6 +49,7 @@ struct ConfigurationTests {
         let configuration = try parse(Self.full)
         #expect(try parse(configuration.json()).json() == configuration.json())
         #expect(configuration.policy.rules.count == 3)
+        #expect(configuration.policy.agents.map(\.tools) == [[.any]])
         #expect(try parse(configuration.json()).policy == configuration.policy)
         #expect(configuration.policy.rules[0].match.tag == .present)
         #expect(configuration.policy.rules[0].match.digest == .absent)
@@ -73,7 +74,8 @@ struct ConfigurationTests {
             { "name": "small", "action": "allow", "reason": "fits", "match": { "reference": ["docker.io/library/*"] },
               "facts": { "maxSize": "20GiB", "maxLayers": 100, "minAgeDays": 3, "platform": "linux/amd64" },
               "rate": { "max": 10, "window": "60s" } },
-            { "name": "latest", "action": "deny", "match": { "tag": ["latest", "dev-*"] } } ] } }
+            { "name": "latest", "action": "deny", "match": { "tag": ["latest", "dev-*"] } } ],
+            "agents": [ { "name": "night-*", "users": ["ops"] } ] } }
         """#
 
     @Test("all problems are reported at once, in the order of the file")
@@ -106,7 +108,7 @@ struct ConfigurationTests {
     @Test(
         "syntax errors name line and column",
         arguments: [
-            ("", "line 1, column 1: the file is empty; it must hold at least {}"),
+            ("", "line 1, column 1: the file is empty; it must hold at least {\"version\": 1}"),
             ("{\n  \"version\": 1,\n}", "line 3, column 1: a comma before '}' is not JSON; remove it"),
             ("{ // note\n}", "line 1, column 3: a key in double quotes should stand here, not '/'"),
             ("{\"version\": 1", "line 1, column 14: the file ends inside an object; '}' is missing"),
@@ -121,6 +123,7 @@ struct ConfigurationTests {
                 "line 1, column 9: a line break or control character inside a string; write it as an escape (\\n)"
             ),
             ("{\"a\": \"\\ud800\"}", "line 1, column 14: half of a surrogate pair stands alone"),
+            ("{\"a\": \"\\ud800\\u0041\"}", "line 1, column 20: half of a surrogate pair stands alone"),
             ("\u{FEFF}{}", "line 1, column 1: the file begins with a byte order mark; save it as plain UTF-8"),
         ]
     )
@@ -213,6 +216,8 @@ struct ConfigurationTests {
                 #""policy": {"rules": [{"name": "a", "action": "deny", "rate": {"max": 1, "window": "1s"}}]}"#,
                 "policy.rules[0].rate", "only an allow rule"
             ),
+            (#""policy": {"agents": [{"name": "a"}]}"#, "policy.agents[0].users", "missing"),
+            (#""policy": {"agents": [{"name": "", "users": []}]}"#, "policy.agents[0].name", "an agent's name"),
             (#""record": {"path": "record.sqlite"}"#, "record.path", "an absolute path"),
             (#""metrics": {"listen": "9464"}"#, "metrics.listen", "an address such as"),
             (#""metrics": {"textFile": "/x/y"}"#, "metrics.textFile", "ending in .prom"),
@@ -221,6 +226,32 @@ struct ConfigurationTests {
     func badValues(members: String, path: String, message: String) throws {
         let found = problems("{\"version\": 1, \(members)}")
         #expect(found.contains { $0.contains(": \(path): ") && $0.contains(message) }, "\(found)")
+    }
+
+    @Test("a schema may be named, and is not looked at")
+    func schemaKey() throws {
+        let text = #"{"$schema": "https://example.org/preclone.schema.json", "version": 1}"#
+        #expect(try parse(text) == Configuration.defaults)
+        #expect(try !parse(text).json().contains("schema"))
+        #expect(problems(#"{"$shema": "x", "version": 1}"#).allSatisfy { $0.hasSuffix("did you mean \"$schema\"?") })
+        #expect(problems(#"{"$schema": 1, "version": 1}"#).count == 1)
+    }
+
+    @Test("a secret where its place should be named is not shown")
+    func secretInPlace() {
+        let found = problems(#"{"version": 1, "registries": {"quay.io": {"credentials": "robot:hunter2"}}}"#)
+        #expect(found.count == 1)
+        #expect(
+            found.allSatisfy { $0.hasSuffix(".credentials: expected an object or null, found a string") },
+            "\(found)"
+        )
+    }
+
+    @Test("what an empty file must at least hold is enough")
+    func leastFile() throws {
+        let message = try #require(problems("").first)
+        let least = try #require(message.components(separatedBy: "at least ").last)
+        #expect(try parse(least) == Configuration.defaults)
     }
 
     @Test("a missing or other version is named")
