@@ -15,6 +15,12 @@ package struct AuditEntry: Codable, Sendable, Equatable {
         case upstreamTagMoved
         /// A person made an image due.
         case retried
+        /// A person took an image out of the record that nobody wants.
+        case forgotten
+        /// A person had a pull-through cache rule made.
+        case ruleCreated
+        /// A person had the registry's policy or a repository creation template changed.
+        case registryChanged
         case configReloaded
     }
 

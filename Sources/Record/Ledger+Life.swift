@@ -75,9 +75,12 @@ extension Ledger {
         let row = try Row.fetchOne(
             database,
             cached: """
-                SELECT CASE kind WHEN 'run' THEN 0 WHEN 'clone' THEN 1 ELSE 2 END AS urgency,
+                SELECT CASE kind WHEN 'run' THEN 0
+                        WHEN 'clone' THEN MIN(1, COALESCE(json_extract(request.options, '$.urgency'), 1)) ELSE 2 END
+                        AS urgency,
                     (certainty <> 'certain') * 1000000 + MIN(depth, 999999) AS needOrder
-                FROM demand WHERE imageID = ? AND endedAt IS NULL ORDER BY 1, 2 LIMIT 1
+                FROM demand LEFT JOIN request ON kind = 'clone' AND request.id = CAST(subject AS INTEGER)
+                WHERE demand.imageID = ? AND demand.endedAt IS NULL ORDER BY 1, 2 LIMIT 1
                 """,
             arguments: [image]
         )

@@ -3,6 +3,7 @@ import Configuring
 import Foundation
 import Logging
 import Model
+import Names
 import Precloning
 
 /// `preclone clone`: images now, through the same planner, policy, limits and record as the daemon's.
@@ -19,7 +20,10 @@ struct CloneCommand: AsyncParsableCommand {
     enum Format: String, CaseIterable, ExpressibleByArgument { case text, json }
 
     @Argument(help: "Images, as a workflow would name them.")
-    var images: [String]
+    var images: [String] = []
+
+    @Option(help: ArgumentHelp("Bring back what this lock holds, by digest, to where it was.", valueName: "file"))
+    var lock: String?
 
     @Option(help: "The ECR repository to copy to; one image only.")
     var targetRepository: String?
@@ -42,7 +46,12 @@ struct CloneCommand: AsyncParsableCommand {
     @OptionGroup var configurationFile: ConfigurationOptions
 
     func validate() throws {
-        if images.isEmpty { throw ValidationError("name at least one image") }
+        if images.isEmpty == (lock == nil) {
+            throw ValidationError(lock == nil ? "name at least one image" : "images or --lock, not both")
+        }
+        if lock != nil, targetRepository != nil || targetTag != nil {
+            throw ValidationError("--target-repository and --target-tag are not for --lock")
+        }
         if targetRepository != nil || targetTag != nil, images.count > 1 {
             throw ValidationError("--target-repository and --target-tag take one image")
         }
@@ -66,23 +75,67 @@ struct CloneCommand: AsyncParsableCommand {
             logger: logger
         )
         do {
-            let worry: @Sendable (String) -> Void = { Terminal.note("it may take long: \($0)") }
+            if let lock { return try finish(try await bring(try LockFile.read(lock), by: session)) }
             let ids = try await session.ask(
                 images,
                 options: CloneOptions(targetRepository: targetRepository, targetTag: targetTag),
                 key: UUID().uuidString,
-                worry: worry
+                worry: Self.worry
             )
-            let isShown = format == .text && Terminal.isInteractive
-            try await session.wait(
-                for: ids,
-                tell: { if isShown, let first = $0.first { Terminal.status(first.line) } },
-                worry: worry
-            )
-            try finish(try session.results(of: ids))
+            try finish(try await answers(to: ids, of: session))
         } catch let fault as ControlFault {
             throw CommandFailure(fault)
         }
+    }
+
+    private static let worry: @Sendable (String) -> Void = { Terminal.note("it may take long: \($0)") }
+
+    private func answers(to ids: [Int64], of session: CloneSession) async throws -> [CloneResult] {
+        let isShown = format == .text && Terminal.isInteractive
+        try await session.wait(
+            for: ids,
+            tell: { if isShown, let first = $0.first { Terminal.status(first.line) } },
+            worry: Self.worry
+        )
+        return try session.results(of: ids)
+    }
+
+    /// Brings back what a lock holds; of an index that is gone upstream, its linux/amd64 image.
+    private func bring(_ lock: ImageLock, by session: CloneSession) async throws -> [CloneResult] {
+        func request(_ demand: PlannedDemand) -> CloneSession.Wish {
+            CloneSession.Wish(image: demand.source, options: CloneOptions(destination: demand.destination))
+        }
+        let configuration = session.configuration
+        try await AccountReading.with(configuration, profile: profile, region: region) { works, _ in
+            try await works.mustBeOurs(lock)
+        }
+        let ids = try await session.ask(lock.images.map { request($0.pinned) }, worry: Self.worry)
+        var results = try await answers(to: ids, of: session)
+        let rest = results.indices.filter { index in
+            results[index].state == .blocked && lock.images[index].platformDigest != lock.images[index].ecrDigest
+        }
+        if !rest.isEmpty {
+            let wishes = rest.map { request(lock.images[$0].pinned(to: lock.images[$0].platformDigest)) }
+            let again = try await answers(to: try await session.ask(wishes, worry: Self.worry), of: session)
+            for (index, result) in zip(rest, again) where result.success { results[index] = result }
+        }
+        let audit = ChangeAudit(configuration, isMeant: true)
+        var held = lock
+        held.images = zip(lock.images, results).filter { $1.ecrDigest == $0.ecrDigest.description }.map(\.0)
+        let problems = try await AccountReading.with(configuration, profile: profile, region: region) { works, _ in
+            try await works.keep(held) { image, tag, requestID in
+                try audit.note(
+                    .imagePushed,
+                    destination: image.destination,
+                    detail: "locked as \(tag)",
+                    before: nil,
+                    after: image.ecrDigest.description,
+                    requestID: requestID
+                )
+            }
+        }
+        for problem in problems { Terminal.note("no tag of its own: \(problem)") }
+        return results
     }
 
     private func finish(_ results: [CloneResult]) throws {

@@ -81,6 +81,8 @@ struct CloneSession: Sendable {
         request.arguments = ["images": .array(images.map { .string($0) }), "key": .string(key)]
         if let repository = options.targetRepository { request.arguments["targetRepository"] = .string(repository) }
         if let tag = options.targetTag { request.arguments["targetTag"] = .string(tag) }
+        if let destination = options.destination { request.arguments["destination"] = .string(destination) }
+        if options.urgency == .run { request.arguments["urgency"] = .string("run") }
         let end = limit.map { Timeline.system.elapsed() + $0 }
         var last: String?
         while true {

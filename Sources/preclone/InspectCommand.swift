@@ -18,17 +18,7 @@ struct InspectCommand: AsyncParsableCommand {
     @Argument(help: "A zip archive, a folder, or the main file.")
     var definition: String
 
-    @Option(help: "The language: WDL, WDL_LENIENT, NEXTFLOW or CWL, in any case.")
-    var engine: WorkflowEngine
-
-    @Option(help: "The main file, relative to the definition's root; without it, the engine's own name.")
-    var main: String?
-
-    @Option(help: "A JSON file with the run's parameters; an empty file means none.")
-    var parameters: String?
-
-    @Option(help: "Nextflow profiles, separated by commas; without them, `standard` where it is defined.")
-    var profileName: String?
+    @OptionGroup var request: DefinitionOptions
 
     @Option(
         help: ArgumentHelp(
@@ -54,21 +44,10 @@ struct InspectCommand: AsyncParsableCommand {
     var format: InspectionText.Format = .lines
 
     func run() async throws {
-        var request = DefinitionRequest(engine: engine, main: main)
-        request.profiles = profileName.map { $0.split(separator: ",").map(String.init) } ?? []
-        if let parameters { request.parameters = try JSONFile.object(parameters, called: "parameters file") }
         let placement = try registryMap.map { OfflinePlacement(map: try RegistryMapFile.read($0)) }
-        request.explains = why != nil
-        let inspection: Inspection
-        var explanation: ImageExplanation?
-        do {
-            let opened = try WorkflowDefinition.open(definition)
-            request.main = main ?? opened.main
-            inspection = try WorkflowDefinition.inspect(opened.files, request)
-            explanation = why.map { ImageExplanation(of: $0, in: inspection, request, files: opened.files) }
-        } catch {
-            throw CommandFailure(error.message)
-        }
+        let opened = try request.open(definition, explains: why != nil)
+        let inspection = try opened.inspection()
+        let explanation = why.map { ImageExplanation(of: $0, in: inspection, opened.request, files: opened.files) }
         if let explanation {
             let text = format == .json ? explanation.json : explanation.text
             FileHandle.standardOutput.write(Data(text.utf8))
@@ -93,10 +72,6 @@ struct InspectCommand: AsyncParsableCommand {
         try StandardStream.error.write(text.standardError)
         if strict, !inspection.unresolved.isEmpty { throw Ending.someNotReady.code }
     }
-}
-
-extension WorkflowEngine: ExpressibleByArgument {
-    init?(argument: String) { self.init(name: argument) }
 }
 
 extension InspectionText.Format: ExpressibleByArgument {}

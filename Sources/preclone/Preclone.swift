@@ -13,8 +13,9 @@ struct Preclone: AsyncParsableCommand {
         version: Version.current,
         subcommands: [
             RunCommand.self, CloneCommand.self, PlanCommand.self, StatusCommand.self, HistoryCommand.self,
-            RetryCommand.self, AuditCommand.self, InspectCommand.self, CopyCommand.self,
-            CheckCommand.self, MCPCommand.self, DemoCommand.self,
+            RetryCommand.self, AuditCommand.self, InspectCommand.self, MapCommand.self, ReadyCommand.self,
+            LockCommand.self, ExplainCommand.self, RulesCommand.self, GrantCommand.self, ForgetCommand.self,
+            CopyCommand.self, CheckCommand.self, MCPCommand.self, DemoCommand.self,
         ]
     )
 

@@ -40,6 +40,20 @@ struct InspectCommandTests {
         }
     }
 
+    @Test("finds the engine by itself, and does not choose between two")
+    func engine() throws {
+        try withDefinition { folder in
+            let answer = try BuiltProgram.run(["inspect", folder.path])
+            #expect(answer.code == 0)
+            #expect(answer.standardOutput == "quay.io/a/b:1\n")
+            try Data().write(to: folder.appendingPathComponent("main.nf"))
+            let two = try BuiltProgram.run(["inspect", folder.path])
+            #expect(two.code == 2)
+            #expect(two.standardError.contains("main.nf (NEXTFLOW) and main.cwl (CWL); name the one with --engine"))
+            #expect(try BuiltProgram.run(["inspect", folder.path, "--engine", "cwl"]).code == 0)
+        }
+    }
+
     @Test("says why an image is needed, or what became of one that is not")
     func why() throws {
         try withDefinition { folder in

@@ -2,10 +2,21 @@
 package struct CloneOptions: Codable, Sendable, Hashable {
     package var targetRepository: String?
     package var targetTag: String?
+    /// The place in ECR that a workflow's map leads to, where whoever asks knows it.
+    package var destination: String?
+    /// How soon it is wanted, where that is sooner than a person's wish: `ready` asks as a run does.
+    package var urgency: Urgency?
 
-    package init(targetRepository: String? = nil, targetTag: String? = nil) {
+    package init(
+        targetRepository: String? = nil,
+        targetTag: String? = nil,
+        destination: String? = nil,
+        urgency: Urgency? = nil
+    ) {
         self.targetRepository = targetRepository
         self.targetTag = targetTag
+        self.destination = destination
+        self.urgency = urgency
     }
 }
 

@@ -20,6 +20,8 @@ package actor AccountFacts {
     private var rules: (at: Date, rules: [PullThroughCacheRule])?
     /// Why the rules are not known, when they are not permitted to be read.
     package private(set) var rulesTrouble: String?
+    /// Why the registry's settings are not known, when they are not permitted to be read.
+    package private(set) var settingsTrouble: String?
 
     /// - Parameter suffix: `dkr.ecr.REGION.SUFFIX` of the partition.
     package init(
@@ -121,10 +123,8 @@ package actor AccountFacts {
         let unread = [
             policy == nil ? "the registry's policy" : nil, templates == nil ? "the repository creation templates" : nil,
         ].compactMap(\.self)
-        return (
-            policy ?? nil, templates ?? [],
-            unread.isEmpty ? nil : "reading \(unread.joined(separator: " and ")) is not permitted"
-        )
+        settingsTrouble = unread.isEmpty ? nil : "reading \(unread.joined(separator: " and ")) is not permitted"
+        return (policy ?? nil, templates ?? [], settingsTrouble)
     }
 
     private func registrySettings() async throws -> (policy: String?, templates: [RepositoryCreationTemplate]) {
@@ -132,10 +132,8 @@ package actor AccountFacts {
         if let settings, at.timeIntervalSince(settings.at) < Self.freshFor, at >= settings.at {
             return (settings.policy, settings.templates)
         }
-        let policy = try await Self.unlessDenied { try await ecr.getRegistryPolicy() } ?? nil
-        let templates = try await Self.unlessDenied { try await ecr.describeRepositoryCreationTemplates() } ?? []
-        settings = (at, policy, templates)
-        return (policy, templates)
+        let found = try await freshRegistrySettings()
+        return (found.policy, found.templates)
     }
 
     /// Only a rule with a secret or a role has something that can be wrong in it while its upstream is well.
@@ -163,6 +161,20 @@ package actor AccountFacts {
         } catch let error as AWSError where error.isAccessDenied || error.isUnknownOperation {
             return nil
         }
+    }
+
+    /// Everything that pull-through caches depend on, as it is now: for changes, which are built upon nothing older.
+    ///
+    /// - Throws: `AWSError`, also where something may not be read.
+    package func setup() async throws -> RegistrySetup {
+        let caller = try await caller()
+        let partition = caller.arn.split(separator: ":").dropFirst().first ?? "aws"
+        return RegistrySetup(
+            arn: "arn:\(partition):ecr:\(region):\(caller.account)",
+            rules: try await ecr.describePullThroughCacheRules(),
+            policy: try await ecr.getRegistryPolicy(),
+            templates: try await ecr.describeRepositoryCreationTemplates()
+        )
     }
 
     /// What placing an image depends on, with the two choices of the configuration.

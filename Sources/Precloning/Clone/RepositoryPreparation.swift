@@ -123,6 +123,27 @@ package struct RepositoryPreparation: Sendable {
         return (now.isAccessible ? .accessible : .notAccessible, now.reason, change)
     }
 
+    /// What `grant` would do, without doing it.
+    package struct Proposal: Sendable {
+        package var before: String?
+        package var after: String
+        package var verdict: RepositoryPolicy.Verdict
+    }
+
+    /// - Throws: `AWSError`, also where the policy may not be read, or is none.
+    package func proposal(for location: ECRLocation) async throws -> Proposal {
+        let text = try await ecr.getRepositoryPolicy(
+            repositoryName: location.repository,
+            registryId: location.account
+        )
+        let policy = try text.map(RepositoryPolicy.init(json:)) ?? RepositoryPolicy()
+        return Proposal(
+            before: text,
+            after: policy.grantingHealthOmics().json,
+            verdict: try await PolicyReading.verdict(policy, on: location, circumstances)
+        )
+    }
+
     /// Removes a repository of ours that holds nothing. Never forced: ECR refuses when there is
     /// an image in it.
     package func removeIfEmpty(_ location: ECRLocation) async -> Change? {

@@ -80,6 +80,8 @@ package enum ControlVerb: String, Sendable, CaseIterable {
     case clone
     /// Blocked or waiting images are due now.
     case retry
+    /// Images that nobody wants are taken out of the record.
+    case forget
     /// A tool of `preclone mcp`.
     case call
 

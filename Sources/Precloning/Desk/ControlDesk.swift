@@ -66,6 +66,7 @@ package struct ControlDesk: Sendable {
         case .hello: return try hello(request, caller)
         case .clone: return try clone(request, caller)
         case .retry: return try retry(request, caller)
+        case .forget: return try forget(request, caller)
         case .call: return try await call(request, caller)
         }
     }
@@ -106,16 +107,22 @@ package struct ControlDesk: Sendable {
     private func clone(_ request: ControlRequest, _ caller: Caller) throws -> ParameterValue {
         let arguments = try NamedArguments(
             request.arguments,
-            known: ["images", "key", "targetRepository", "targetTag"]
+            known: ["images", "key", "targetRepository", "targetTag", "destination", "urgency"]
         )
         guard let images = try arguments.strings("images", most: Self.mostImages), !images.isEmpty else {
             throw ControlFault("this is missing", at: "images", mend: "name at least one image")
         }
+        let urgency = try arguments.string("urgency")
+        guard urgency == nil || urgency == "run" else {
+            throw ControlFault("there is no such urgency", at: "urgency", mend: "leave it out, or say \"run\"")
+        }
         let options = CloneOptions(
             targetRepository: try arguments.string("targetRepository"),
-            targetTag: try arguments.string("targetTag")
+            targetTag: try arguments.string("targetTag"),
+            destination: try arguments.string("destination"),
+            urgency: urgency.map { _ in .run }
         )
-        if options != CloneOptions(), images.count > 1 {
+        if options != CloneOptions(urgency: options.urgency), images.count > 1 {
             throw ControlFault("a target takes one image", at: "images", mend: "ask for each image by itself")
         }
         try check(caller, may: "CloneContainerToECR")
@@ -128,6 +135,26 @@ package struct ControlDesk: Sendable {
         )
         asked()
         return .object(["requests": .array(ids.map { .number("\($0)") }), "caller": .string(caller.description)])
+    }
+
+    private func forget(_ request: ControlRequest, _ caller: Caller) throws -> ParameterValue {
+        let arguments = try NamedArguments(request.arguments, known: ["images"])
+        guard let images = try arguments.strings("images", most: Self.mostImages), !images.isEmpty else {
+            throw ControlFault("this is missing", at: "images", mend: "name at least one image")
+        }
+        try check(caller, may: "ForgetImages")
+        let answers = try ledger.forget(images, caller: caller.description, now: now())
+        return .object([
+            "images": .array(
+                answers.map { image in
+                    .object([
+                        "id": .number("\(image.id)"), "source": .string(image.source),
+                        "destination": .string(image.destination),
+                        "kept": image.kept.map(ParameterValue.string) ?? .null,
+                    ])
+                }
+            )
+        ])
     }
 
     private func retry(_ request: ControlRequest, _ caller: Caller) throws -> ParameterValue {

@@ -82,6 +82,19 @@ package struct RequestDesk: WorkLoop {
         }
         let clone = settings.current.clone
         let rules = try await account.placement(template: clone.destination, clonesUnmapped: true)
+        if let destination = options.destination {
+            guard let named = try? ImageReference(destination), let location = ECRLocation(named) else {
+                return .failure(
+                    Refusal(
+                        .invalidName,
+                        reason: "\(destination) is no place in a private ECR",
+                        mend: "ask again with this version"
+                    )
+                )
+            }
+            let placed = Planner.destination(source: reference, location: location, rules: rules)
+            return .success(DemandPlanning.row(reference, text, placed))
+        }
         if options.targetRepository != nil || options.targetTag != nil {
             let repository: String
             switch Planner.fallback(for: reference, rules: rules) {

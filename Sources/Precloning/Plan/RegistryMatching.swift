@@ -37,31 +37,45 @@ extension Planner {
     /// Source: HealthOmics user guide, container registry map; image mappings go before registry mappings. A key without
     /// tag stands for the image without tag, or `latest`, and for nothing else.
     static func imageMapping(for reference: ImageReference, mention: String, in map: ContainerRegistryMap?) -> String? {
+        imageMappingIndex(for: reference, mention: mention, in: map).flatMap {
+            map?.imageMappings?[$0].destinationImage
+        }
+    }
+
+    static func imageMappingIndex(
+        for reference: ImageReference,
+        mention: String,
+        in map: ContainerRegistryMap?
+    ) -> Int? {
         guard let mappings = map?.imageMappings else { return nil }
         let trimmed = mention.hasPrefix("docker://") ? String(mention.dropFirst("docker://".count)) : mention
-        for mapping in mappings where mapping.sourceImage == mention || mapping.sourceImage == trimmed {
-            if let destination = mapping.destinationImage { return destination }
+        let written = mappings.firstIndex { mapping in
+            (mapping.sourceImage == mention || mapping.sourceImage == trimmed) && mapping.destinationImage != nil
         }
-        for mapping in mappings {
-            guard let text = mapping.sourceImage, let destination = mapping.destinationImage,
-                let key = try? ImageReference(text), key.description == reference.description
-            else { continue }
-            return destination
-        }
-        return nil
+        return written
+            ?? mappings.firstIndex { mapping in
+                guard mapping.destinationImage != nil, let text = mapping.sourceImage else { return false }
+                return (try? ImageReference(text))?.description == reference.description
+            }
     }
 
     /// The registry mapping that covers a reference: the one with the longest upstream prefix.
     static func registryMapping(for reference: ImageReference, in map: ContainerRegistryMap?) -> RegistryMapping? {
-        (map?.registryMappings ?? [])
-            .filter { mapping in
+        registryMappingIndex(for: reference, in: map).flatMap { map?.registryMappings?[$0] }
+    }
+
+    static func registryMappingIndex(for reference: ImageReference, in map: ContainerRegistryMap?) -> Int? {
+        (map?.registryMappings ?? []).enumerated()
+            .filter { _, mapping in
                 guard let url = mapping.upstreamRegistryUrl, mapping.ecrRepositoryPrefix != nil else { return false }
                 return canonicalRegistry(url) == reference.registry
                     && covers(reference.repository, prefix: mapping.upstreamRepositoryPrefix)
             }
-            .max {
-                upstreamPrefix($0.upstreamRepositoryPrefix).count < upstreamPrefix($1.upstreamRepositoryPrefix).count
-            }
+            .max { left, right in
+                upstreamPrefix(left.element.upstreamRepositoryPrefix).count
+                    < upstreamPrefix(right.element.upstreamRepositoryPrefix).count
+            }?
+            .offset
     }
 
     /// The pull-through cache rule that serves a reference: the right upstream and the longest upstream prefix.

@@ -402,7 +402,7 @@ package struct Surveyor: Sendable {
         }
     }
 
-    private func refreshed(_ version: VersionRow) async throws -> VersionRow {
+    func refreshed(_ version: VersionRow) async throws -> VersionRow {
         var row = version
         let owner = row.ownerID.isEmpty ? nil : row.ownerID
         let details =

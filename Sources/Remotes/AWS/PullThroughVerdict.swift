@@ -22,6 +22,8 @@ package struct PullThroughVerdict: Sendable, Hashable {
     package var obstacle: String?
     /// Likewise, as long as the repository does not exist: ECR makes it with a policy that shuts HealthOmics out.
     package var obstacleToNew: String?
+    /// Where the registry's policy does not allow it: whether a statement more would, and not against a Deny.
+    package var canBeAllowed: Bool
 
     /// - Parameters:
     ///   - prefix: the rule's `ecrRepositoryPrefix`.
@@ -50,6 +52,7 @@ package struct PullThroughVerdict: Sendable, Hashable {
             : PolicyCircumstances()
         let answer = policy.verdict(on: Self.actions, resource: resource, in: circumstances)
         registryAllows = answer.isAccessible
+        canBeAllowed = !policy.denies(Self.actions, resource: resource, in: circumstances)
         if !answer.isAccessible {
             problems.append(
                 "the registry's policy: \(answer.reason ?? "not allowed"); let \(RepositoryPolicy.principal) do "
@@ -68,9 +71,9 @@ package struct PullThroughVerdict: Sendable, Hashable {
             Self.plain(template.prefix) == "ROOT" ? 0 : template.prefix.count
         }
         if let template = covering.max(by: { length($0) < length($1) }) {
+            self.template = template.prefix
             let rights = try template.repositoryPolicy.map { try RepositoryPolicy(json: $0) } ?? RepositoryPolicy()
             let verdict = rights.healthOmicsVerdict(in: circumstances)
-            self.template = template.prefix
             templateAllows = verdict.isAccessible
             if !verdict.isAccessible, !verdict.canBeGranted {
                 obstacleToNew =

@@ -12,6 +12,7 @@ package struct RepositoryPolicy: Sendable {
     /// What a pull cannot do without.
     private static let needed = ["ecr:GetDownloadUrlForLayer", "ecr:BatchGetImage"]
     private static let sid = "PrecloneHealthOmicsAccess"
+    package static let pullThroughSid = "PrecloneHealthOmicsPullThrough"
 
     private var document: [String: JSONValue]
     private var statements: [[String: JSONValue]]
@@ -167,6 +168,34 @@ package struct RepositoryPolicy: Sendable {
             "Action": .array(Self.actions.map(JSONValue.string)),
         ])
         return result
+    }
+
+    /// A registry's policy with our statement for pull-through caches added; where one of ours is there, its resources are
+    /// kept and these added. Statements of others stay as they are.
+    ///
+    /// - Parameter resources: ARNs of the repositories that HealthOmics may create and import.
+    package func grantingPullThrough(on resources: [String]) -> RepositoryPolicy {
+        var result = self
+        let ours = statements.filter { Self.text($0["Sid"]) == Self.pullThroughSid }
+        let before = ours.flatMap { Self.texts($0["Resource"]) }
+        result.statements.removeAll { Self.text($0["Sid"]) == Self.pullThroughSid }
+        result.statements.append([
+            "Sid": .string(Self.pullThroughSid), "Effect": .string("Allow"),
+            "Principal": .object(["Service": .string(Self.principal)]),
+            "Action": .array(PullThroughVerdict.actions.map(JSONValue.string)),
+            "Resource": .array(Set(before + resources).sorted().map(JSONValue.string)),
+        ])
+        return result
+    }
+
+    /// Whether a statement denies HealthOmics one of these actions, or may.
+    func denies(_ actions: [String], resource: String, in circumstances: PolicyCircumstances) -> Bool {
+        statements.contains { statement in
+            guard Self.text(statement["Effect"]) == "Deny", Self.names(statement) else { return false }
+            let isMeant =
+                actions.contains { Self.covers(statement, action: $0) } && Self.reach(statement, resource) != .none
+            return isMeant && statement["Condition"].map(circumstances.judge) != .fails
+        }
     }
 
     /// The document's text, keys sorted.

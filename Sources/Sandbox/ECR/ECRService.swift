@@ -37,6 +37,7 @@ struct ECRService: Sendable {
             case "ValidatePullThroughCacheRule": try state.validateRule(input)
             case "CreateRepositoryCreationTemplate": try state.createTemplate(input)
             case "DescribeRepositoryCreationTemplates": try state.describeTemplates(input)
+            case "UpdateRepositoryCreationTemplate": try state.updateTemplate(input)
             case "DeleteRepositoryCreationTemplate": try state.deleteTemplate(input)
             case "BatchGetImage": try state.batchGetImage(input)
             case "BatchDeleteImage": try state.batchDeleteImage(input)

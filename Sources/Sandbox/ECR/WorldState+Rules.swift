@@ -174,6 +174,18 @@ extension WorldState {
         ])
     }
 
+    mutating func updateTemplate(_ input: SandboxJSON) throws -> SandboxJSON {
+        guard let prefix = input["prefix"]?.string else { throw AWSFailure.missing("prefix") }
+        guard case .object(let members)? = ecr.templates[prefix] else {
+            throw AWSFailure("TemplateNotFoundException", "No template has the prefix '\(prefix)'.")
+        }
+        // What is not named stays.
+        var template = members.merging(input.object ?? [:]) { $1 }
+        template["updatedAt"] = .epoch(now)
+        ecr.templates[prefix] = .object(template)
+        return ["registryId": .string(accountID), "repositoryCreationTemplate": .object(template)]
+    }
+
     mutating func deleteTemplate(_ input: SandboxJSON) throws -> SandboxJSON {
         guard let prefix = input["prefix"]?.string else { throw AWSFailure.missing("prefix") }
         guard let template = ecr.templates.removeValue(forKey: prefix) else {

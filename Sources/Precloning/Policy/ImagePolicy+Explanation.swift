@@ -1,0 +1,70 @@
+package import Configuring
+package import Model
+
+/// What each rule of policy has to say of one image.
+package struct PolicyRuleLine: Codable, Sendable, Hashable {
+    package enum Standing: String, Codable, Sendable {
+        /// It decided.
+        case decides
+        /// It speaks of the image, and whether it applies depends on what the image's manifest says.
+        case dependsOnFacts
+        /// It does not speak of the image, or may not speak for it.
+        case doesNotMatch
+        /// A rule before it decided.
+        case notReached
+    }
+
+    package var name: String
+    package var action: String
+    package var standing: Standing
+    /// Why, in words.
+    package var why: String
+}
+
+extension ImagePolicy {
+    /// Every rule in its order, and why it applies or not. Pure.
+    ///
+    /// - Parameter decision: what `decide` said by the image's name.
+    package static func lines(
+        of policy: Configuration.Policy,
+        for image: PolicyImage,
+        decision: PolicyDecision
+    ) -> [PolicyRuleLine] {
+        var isDecided = false
+        let isPrivate = PrivateRegistry.reason(image.registry) != nil
+        return policy.rules.map { rule in
+            func line(_ standing: PolicyRuleLine.Standing, _ why: String) -> PolicyRuleLine {
+                PolicyRuleLine(name: rule.name, action: rule.action.rawValue, standing: standing, why: why)
+            }
+            if isDecided { return line(.notReached, "a rule before it decided") }
+            guard matches(rule, image) else { return line(.doesNotMatch, mismatch(rule.match, image)) }
+            if rule.action == .allow, isPrivate, !names(rule.match, image.registry) {
+                return line(.doesNotMatch, "\(image.registry) is private, and the rule does not name it")
+            }
+            guard rule.facts.isEmpty else {
+                return line(.dependsOnFacts, "its `facts` are compared once manifest and config are read")
+            }
+            isDecided = true
+            return line(.decides, rule.reason ?? "all of its `match` covers the image")
+        }
+    }
+
+    /// The first part of a rule's `match` that does not cover an image.
+    private static func mismatch(_ match: Configuration.Policy.Match, _ image: PolicyImage) -> String {
+        func covers(_ globs: [Glob], _ text: String) -> Bool { globs.isEmpty || globs.contains { $0.matches(text) } }
+        func listed(_ globs: [Glob]) -> String { globs.map(\.pattern).joined(separator: ", ") }
+        if !covers(match.reference, image.reference) {
+            return "`match.reference` (\(listed(match.reference))) does not cover \(image.reference)"
+        }
+        if !covers(match.registry, image.registry) {
+            return "`match.registry` (\(listed(match.registry))) does not cover \(image.registry)"
+        }
+        if !covers(match.repository, image.repository) {
+            return "`match.repository` (\(listed(match.repository))) does not cover \(image.repository)"
+        }
+        if image.tag == nil || image.digest == nil {
+            return "its `match.tag` or `match.digest` does not cover \(image.reference)"
+        }
+        return "its `match` does not cover \(image.reference)"
+    }
+}
