@@ -48,7 +48,7 @@ extension Configuration.Policy.Agent {
 extension Configuration.Policy.Rule {
     fileprivate static let keys = KeyTable(Self(name: "", action: .deny), check: check) {
         Key("name", \.name, .ruleName, isRequired: true).saying("Unique. It stands in record, status, audit and log.")
-        Key("action", \.action, .choice, isRequired: true).saying("What the rule does.")
+        Key("action", \.action, .choice, isRequired: true).saying("What the rule does. warn: nothing, but the audit keeps what deny would have denied.")
         Key("reason", optional: \.reason, .text("a sentence for whoever is refused"))
             .saying("A sentence for whoever is refused.")
         Key("match", \.match, .object(Configuration.Policy.Match.keys), omitting: .init())
@@ -63,11 +63,25 @@ extension Configuration.Policy.Rule {
             )
         Key("rate", optional: \.rate, .object(PolicyRate.keys))
             .saying("At most this many images in each window, counted for each caller. Only for allow rules.")
+        Key("budget", optional: \.budget, .object(PolicyBudget.keys))
+            .saying(
+                "At most this many bytes of images in each window, counted for each caller by their sizes. Only for allow",
+                "rules."
+            )
     }
 
     private static func check(_ rule: Self, _ said: Said) {
-        guard rule.action == .deny, said["action"] != nil else { return }
-        said.complain("rate", "only an allow rule can have a rate; remove it")
+        if rule.action != .allow, said["action"] != nil {
+            said.complain("rate", "only an allow rule can have a rate; remove it")
+            said.complain("budget", "only an allow rule can have a budget; remove it")
+        }
+        guard !rule.match.tool.isEmpty else { return }
+        // What would never be met is not taken in silence.
+        let early = "a rule with match.tool decides when a tool is called, before anything is known of an image; remove it"
+        said.complain("facts", early)
+        said.complain("budget", early)
+        guard !(rule.match.destination + rule.match.account + rule.match.region).isEmpty else { return }
+        said.complain("match", "destination, account and region are not known when a tool is called; remove them, or tool")
     }
 }
 
@@ -78,6 +92,16 @@ extension Configuration.Policy.Match {
         Key("repository", \.repository, .patterns, omitting: []).saying("The repository, such as library/ubuntu.")
         Key("tag", \.tag, .part, omitting: .any).saying("The tag. true: there is one; false: there is none.")
         Key("digest", \.digest, .part, omitting: .any).saying("The digest. true: there is one; false: there is none.")
+        Key("caller", \.caller, .callers, omitting: [])
+            .saying("Who asks: daemon, user NAME, or agent NAME of user USER. The kernel says who the user is.")
+        Key("tool", \.tool, .patterns, omitting: [])
+            .saying(
+                "The tool of preclone mcp; clone counts as CloneContainerToECR, retry as RetryImages. Such a rule decides",
+                "when the daemon is asked, before anything is known of an image, and about nothing else."
+            )
+        Key("destination", \.destination, .patterns, omitting: []).saying("The repository in ECR that it goes to.")
+        Key("account", \.account, .patterns, omitting: []).saying("The account of that repository.")
+        Key("region", \.region, .patterns, omitting: []).saying("The Region of that repository.")
     }
 }
 
@@ -93,6 +117,13 @@ extension Configuration.Policy.Facts {
 extension PolicyRate {
     fileprivate static let keys = KeyTable(Self(max: 0, window: .zero)) {
         Key("max", \.max, .integer(1...1_000_000), isRequired: true).saying("Images.")
+        Key("window", \.window, .duration(.seconds(1), .days(31)), isRequired: true).saying("The window.")
+    }
+}
+
+extension PolicyBudget {
+    fileprivate static let keys = KeyTable(Self(bytes: ByteCount(0), window: .zero)) {
+        Key("bytes", \.bytes, .size("200GiB"), isRequired: true).saying("Bytes of config and layers.")
         Key("window", \.window, .duration(.seconds(1), .days(31)), isRequired: true).saying("The window.")
     }
 }

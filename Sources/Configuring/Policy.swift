@@ -47,18 +47,27 @@ extension Configuration {
             }
         }
 
+        /// What holds where no rule applies.
         package enum Action: String, Sendable, CaseIterable { case allow, deny }
+
+        /// What a rule does.
+        package enum RuleAction: String, Sendable, CaseIterable {
+            case allow, deny
+            /// Nothing, but that it is kept in the audit what `deny` would have denied.
+            case warn
+        }
 
         /// One named rule.
         package struct Rule: Sendable, Hashable {
             package var name: String
-            package var action: Action
+            package var action: RuleAction
             package var reason: String?
             package var match = Match()
             package var facts = Facts()
             package var rate: PolicyRate?
+            package var budget: PolicyBudget?
 
-            package init(name: String, action: Action) {
+            package init(name: String, action: RuleAction) {
                 self.name = name
                 self.action = action
             }
@@ -72,6 +81,15 @@ extension Configuration {
             package var repository: [Glob] = []
             package var tag = Part.any
             package var digest = Part.any
+            /// Over `daemon`, `user NAME` or `agent NAME of user USER`.
+            package var caller: [Glob] = []
+            /// Over the names of tools and verbs; such a rule decides when the daemon is asked, and about nothing else.
+            package var tool: [Glob] = []
+            /// Over the repository in ECR that it goes to.
+            package var destination: [Glob] = []
+            /// Of that repository.
+            package var account: [Glob] = []
+            package var region: [Glob] = []
 
             package init() {}
         }

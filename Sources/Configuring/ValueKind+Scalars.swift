@@ -22,7 +22,7 @@ extension ValueKind where Value == ByteCount {
 
 extension ValueKind where Value == Glob {
     static func glob(_ expected: String = "a pattern such as \"team-*\"") -> ValueKind {
-        text(expected, .reference("glob"), nil, \.pattern, Glob.init)
+        text(expected, .reference("glob"), nil, \.pattern) { Glob($0) }
     }
 }
 
@@ -121,16 +121,27 @@ extension ValueKind where Value == JSONText {
 
 extension ValueKind where Value == [Glob] {
     /// One pattern or several, of which one must match.
-    static var patterns: ValueKind {
-        let several: JSONText = ["type": "array", "items": .reference("glob"), "minItems": 1]
+    static var patterns: ValueKind { patterns("a pattern or an array of patterns", "glob") { Glob($0) } }
+
+    /// The same over who asks: words with single spaces between them.
+    static var callers: ValueKind {
+        patterns("a pattern such as \"user ann\" or \"agent *\", or an array of them", "callerGlob") { Glob(words: $0) }
+    }
+
+    private static func patterns(
+        _ expected: String,
+        _ definition: String,
+        _ glob: @escaping @Sendable (String) -> Glob?
+    ) -> ValueKind {
+        let several: JSONText = ["type": "array", "items": .reference(definition), "minItems": 1]
         return ValueKind(
-            "a pattern or an array of patterns",
-            ["anyOf": [.reference("glob"), several]],
+            expected,
+            ["anyOf": [.reference(definition), several]],
             write: { .array($0.map { .string($0.pattern) }) },
             parse: { node in
-                if let glob = node.string.flatMap(Glob.init) { return [glob] }
+                if let glob = node.string.flatMap(glob) { return [glob] }
                 guard case .array(let elements) = node.value, !elements.isEmpty else { return nil }
-                let globs = elements.compactMap { $0.string.flatMap(Glob.init) }
+                let globs = elements.compactMap { $0.string.flatMap(glob) }
                 return globs.count == elements.count ? globs : nil
             }
         )
@@ -149,6 +160,10 @@ extension JSONText {
             "type": "string", "pattern": "^[0-9]+(\\.[0-9]+)?(B|[kK]B|MB|GB|TB|KiB|MiB|GiB|TiB)$",
         ],
         "glob": ["description": "A pattern over the whole text.", "type": "string", "pattern": "^[^\\s]+$"],
+        "callerGlob": [
+            "description": "A pattern over the whole text: words with single spaces between them.", "type": "string",
+            "pattern": "^[^\\s]+( [^\\s]+)*$",
+        ],
     ]
 }
 

@@ -6,6 +6,8 @@ package struct AuditEntry: Codable, Sendable, Equatable {
     package enum Action: String, Codable, Sendable, CaseIterable {
         /// Policy decided over an image, and not as before.
         case decided
+        /// A rule that only warns would have denied.
+        case warned
         case repositoryCreated, repositoryDeleted, policyChanged, imagePushed
         /// ECR fetched the image through a pull-through cache rule, since we asked it to.
         case imageImported
@@ -48,4 +50,17 @@ package struct AuditEntry: Codable, Sendable, Equatable {
         self.caller = caller
         self.at = at
     }
+}
+
+/// Whether the audit is as it was written.
+package struct AuditVerdict: Codable, Sendable, Equatable {
+    package var rows = 0
+    /// The hash of the last row, as the journal is told it; nil where something is wrong before it.
+    package var head: String?
+    /// What is wrong; nil where nothing is.
+    package var fault: String?
+
+    package init() {}
+
+    package var isWhole: Bool { fault == nil }
 }

@@ -94,6 +94,13 @@ package struct Glob: Sendable, Hashable, CustomStringConvertible {
         self.pattern = pattern
     }
 
+    /// The same for texts of words with single spaces between them, such as `user ann`.
+    package init?(words pattern: String) {
+        let words = pattern.split(separator: " ", omittingEmptySubsequences: false)
+        guard words.allSatisfy({ Glob(String($0)) != nil }) else { return nil }
+        self.pattern = pattern
+    }
+
     /// Whether the pattern covers the whole text. Time is at most the product of both lengths.
     package func matches(_ text: String) -> Bool {
         let pattern = Array(self.pattern.utf8)

@@ -1,5 +1,5 @@
 package import Foundation
-import GRDB
+package import GRDB
 package import Model
 
 extension Ledger {
@@ -78,21 +78,71 @@ extension Ledger {
         }
     }
 
+    /// The hash of the audit's last row; empty before the first.
+    package func auditHead() throws -> String { try database.read(AuditChain.head) }
+
     static func insert(_ entry: AuditEntry, in database: Database) throws {
-        try database.execute(
-            sql: """
-                INSERT INTO auditEntry (at, caller, action, source, destination, rule, before, after, requestID, detail)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-                """,
-            arguments: [
-                entry.at.milliseconds, entry.caller, entry.action, entry.source, entry.destination, entry.rule,
-                entry.before, entry.after, entry.requestID, entry.detail,
+        let id = try (Int64.fetchOne(database, sql: "SELECT MAX(id) FROM auditEntry") ?? 0) + 1
+        let at = entry.at.milliseconds
+        let hash = AuditChain.hash(
+            after: try AuditChain.head(in: database),
+            id: id,
+            at: at,
+            [
+                entry.caller, entry.action, entry.source, entry.destination, entry.rule, entry.before, entry.after,
+                entry.requestID, entry.detail,
             ]
         )
+        try database.execute(
+            sql: """
+                INSERT INTO auditEntry
+                (id, at, caller, action, source, destination, rule, before, after, requestID, detail, hash)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                """,
+            arguments: [
+                id, at, entry.caller, entry.action, entry.source, entry.destination, entry.rule, entry.before,
+                entry.after, entry.requestID, entry.detail, hash,
+            ]
+        )
+        try AuditChain.setHead(hash, in: database)
+    }
+
+    /// Keeps in the audit what a rule that only warns would have denied, unless that is what was kept last for this caller.
+    package func audit(
+        _ warning: PolicyDecision.Warning,
+        source: String,
+        destination: String?,
+        caller: String,
+        now: Date
+    ) throws {
+        try database.write { database in
+            let isKnown = try Bool.fetchOne(
+                database,
+                sql: """
+                    SELECT EXISTS (SELECT 1 FROM auditEntry WHERE source = ? AND destination IS ? AND action = 'warned'
+                        AND rule = ? AND caller = ?)
+                    """,
+                arguments: [source, destination, warning.rule, caller]
+            )
+            guard isKnown != true else { return }
+            var entry = AuditEntry(.warned, caller: caller, at: now)
+            entry.source = source
+            entry.destination = destination
+            entry.rule = warning.rule
+            entry.detail = warning.reason
+            try Self.insert(entry, in: database)
+        }
     }
 }
 
 extension RecordReader {
+    /// Goes through the whole audit, and finds any row that was changed, removed, added or put elsewhere.
+    package func verifyAudit() throws -> AuditVerdict { try read(Self.verifyAudit) }
+
+    package static func verifyAudit(in database: Database) throws -> AuditVerdict {
+        try AuditChain.verify(in: database)
+    }
+
     /// Audit rows from a moment on, oldest first, a part at a time so that memory does not grow with their number.
     ///
     /// - Parameters:

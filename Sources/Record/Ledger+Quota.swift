@@ -4,34 +4,55 @@ package import Model
 package import Names
 
 extension Ledger {
-    /// Takes a place under a policy rule's rate, per caller (`daemon`, `user NAME`).
+    /// Takes a place under a policy rule's rate and bytes of its budget, per caller (`daemon`, `user NAME`).
     ///
-    /// Never more than `rate.max` places, taken or used, lie in any window of `rate.window`.
+    /// Never more than `rate.max` places, taken or used, lie in any window of `rate.window`, and never more bytes than
+    /// `budget.bytes` in any of `budget.window`.
     package func reserve(
         rule: String,
-        rate: PolicyRate,
+        rate: PolicyRate?,
+        budget: PolicyBudget? = nil,
+        bytes: Int64 = 0,
         caller: String,
         now: Date
     ) throws -> RuleAnswer {
         try database.write { database in
             let at = now.milliseconds
-            let window = rate.window.milliseconds
             // A row from the future stems from a clock that was set back; it counts from now on.
             try database.execute(
                 sql: "UPDATE ruleUse SET at = ? WHERE rule = ? AND caller = ? AND at > ?",
                 arguments: [at, rule, caller, at]
             )
-            let times = try Milliseconds.fetchAll(
-                database,
-                sql: "SELECT at FROM ruleUse WHERE rule = ? AND caller = ? AND at > ? ORDER BY at DESC LIMIT ?",
-                arguments: [rule, caller, at - window, rate.max]
-            )
-            if times.count >= rate.max, let oldest = times.last {
-                return .later(until: Date(milliseconds: oldest + window))
+            var until: Milliseconds?
+            if let rate {
+                let window = rate.window.milliseconds
+                let times = try Milliseconds.fetchAll(
+                    database,
+                    sql: "SELECT at FROM ruleUse WHERE rule = ? AND caller = ? AND at > ? ORDER BY at DESC LIMIT ?",
+                    arguments: [rule, caller, at - window, rate.max]
+                )
+                if times.count >= rate.max, let oldest = times.last { until = oldest + window }
             }
+            if let budget {
+                let window = budget.window.milliseconds
+                let uses = try Row.fetchAll(
+                    database,
+                    sql:
+                        "SELECT at, bytes FROM ruleUse WHERE rule = ? AND caller = ? AND at > ? AND bytes > 0 ORDER BY at",
+                    arguments: [rule, caller, at - window]
+                )
+                var over = uses.reduce(bytes) { $0 + ($1["bytes"] as Int64) } - budget.bytes.bytes
+                for use in uses where over > 0 {
+                    over -= use["bytes"] as Int64
+                    until = max(until ?? 0, (use["at"] as Milliseconds) + window)
+                }
+                // More than the whole budget never fits; policy denies that, and here it waits.
+                if over > 0 { until = max(until ?? 0, at + window) }
+            }
+            if let until { return .later(until: Date(milliseconds: until)) }
             try database.execute(
-                sql: "INSERT INTO ruleUse (rule, caller, at, state) VALUES (?, ?, ?, 'reserved')",
-                arguments: [rule, caller, at]
+                sql: "INSERT INTO ruleUse (rule, caller, at, state, bytes) VALUES (?, ?, ?, 'reserved', ?)",
+                arguments: [rule, caller, at, bytes]
             )
             return .reserved(RuleReservation(id: database.lastInsertedRowID, rule: rule))
         }

@@ -24,6 +24,8 @@ extension Ledger {
                 )
                 if database.changesCount >= batch { isMore = true }
             }
+            let oldest = now.milliseconds - keep.audit.milliseconds
+            if try AuditChain.prune(before: oldest, batch: batch, in: database) { isMore = true }
             if try Self.pruneManifests(database, to: Self.keptManifestBytes, batch: batch) { isMore = true }
             return isMore
         }
@@ -60,7 +62,6 @@ extension Ledger {
         return [
             RetentionRule(table: "attempt", condition: "endedAt < ?", cutoff: attempts),
             RetentionRule(table: "event", condition: "at < ?", cutoff: events),
-            RetentionRule(table: "auditEntry", condition: "at < ?", cutoff: now - keep.audit.milliseconds),
             RetentionRule(table: "demand", condition: "endedAt < ?", cutoff: attempts),
             RetentionRule(table: "unresolved", condition: "endedAt < ?", cutoff: attempts),
             // The last word on a place is kept, however old.

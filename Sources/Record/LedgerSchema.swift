@@ -43,6 +43,10 @@ enum LedgerSchema {
         }
         migrator.registerMigration("8: signs of life and troubles") { try $0.execute(sql: troubles) }
         migrator.registerMigration("9: who asks") { try $0.execute(sql: askers) }
+        migrator.registerMigration("10: budgets, and a chain of hashes in the audit") { database in
+            try database.execute(sql: chain)
+            try AuditChain.begin(in: database)
+        }
         migrator.registerMigration("13: the order of need") { try $0.execute(sql: order) }
         return migrator
     }
@@ -51,6 +55,11 @@ enum LedgerSchema {
         ALTER TABLE request ADD COLUMN agent TEXT; -- whom the user's program spoke for; NULL: for the user
         ALTER TABLE request ADD COLUMN key TEXT;   -- the asker's own name for the question
         CREATE INDEX requestByKey ON request (userID, key) WHERE key IS NOT NULL;
+        """
+
+    private static let chain = """
+        ALTER TABLE ruleUse ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE auditEntry ADD COLUMN hash TEXT; -- over the hash of the row before, and this row
         """
 
     private static let manifests = """

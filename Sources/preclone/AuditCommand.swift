@@ -27,6 +27,9 @@ struct AuditCommand: ParsableCommand {
     @Option(help: "table for people, json or one JSON object a line for programs.")
     var format = Format.table
 
+    @Flag(help: "Show nothing, but say whether every row is as it was written: none changed, removed, added or moved.")
+    var verify = false
+
     @OptionGroup var config: ConfigurationOptions
 
     func validate() throws {
@@ -42,8 +45,34 @@ struct AuditCommand: ParsableCommand {
         var entries: [AuditEntry]
     }
 
+    private func check(_ reader: RecordReader) throws {
+        struct Verdict: Encodable {
+            var schemaVersion = 1
+            var isWhole: Bool
+            var rows: Int
+            var head: String?
+            var fault: String?
+        }
+        let found = try reader.verifyAudit()
+        switch format {
+        case .json, .jsonl:
+            let document = Verdict(isWhole: found.isWhole, rows: found.rows, head: found.head, fault: found.fault)
+            try Terminal.print(ReportJSON.text(document, pretty: format == .json))
+        case .table:
+            if found.isWhole {
+                try Terminal.print("whole: \(Phrase.count(found.rows, "row")), head \(found.head ?? "-")")
+            }
+        }
+        guard let fault = found.fault else { return }
+        throw CommandFailure(
+            "the audit is not as it was written: \(fault)",
+            hint: "compare with the heads in the journal (`journalctl -u preclone`), and with a copy of the record"
+        )
+    }
+
     func run() throws {
         let reader = try RecordReader(path: config.recordPath())
+        if verify { return try check(reader) }
         let start = PastMoment.parse(since, now: Date(), zone: .current) ?? Date()
         var entries: [AuditEntry] = []
         var next: Int64? = 0

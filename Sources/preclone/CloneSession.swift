@@ -89,7 +89,7 @@ struct CloneSession: Sendable {
             do {
                 guard let answer = try await client.ask(request, atMost: Self.patience) else { return nil }
                 return answer["requests"]?.array?.compactMap(\.integer).map(Int64.init)
-            } catch let fault as ControlFault where fault.kind == .temporary {
+            } catch let fault as ControlFault where fault.kind == .unanswered {
                 // It may have been written down, or not: the key makes asking again the same question.
                 if let end, Timeline.system.elapsed() >= end { throw fault }
                 let found = RecordCondition.worry(of: path, try RecordReader(path: path), now: Date())

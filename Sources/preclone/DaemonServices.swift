@@ -98,7 +98,16 @@ struct Announcer: Service {
     private func announce() async {
         var last = ""
         var identified = false
+        var told: (head: String, at: Duration)?
         while !Task.isCancelled {
+            // Where nobody who changes the record can change it.
+            let now = works.timeline.elapsed()
+            if told.map({ now - $0.at >= .seconds(3600) }) ?? true, let head = try? ledger.auditHead(),
+                !head.isEmpty, head != told?.head
+            {
+                Logger.current.info("The audit's last row", metadata: ["audit.head": "\(head)"])
+                told = (head, now)
+            }
             if !identified, let home = try? await works.account.home() {
                 try? ledger.identity(account: home.account, region: home.region)
                 identified = true

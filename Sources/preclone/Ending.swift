@@ -51,7 +51,7 @@ struct CommandFailure: Error, CustomStringConvertible {
             switch fault.kind {
             case .usage: .usage
             case .failed, .denied: .failed
-            case .temporary: .temporary
+            case .temporary, .unanswered: .temporary
             }
         self.init(fault.description, hint: fault.mend, ending: ending)
     }

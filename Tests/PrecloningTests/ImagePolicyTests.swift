@@ -18,7 +18,7 @@ import Testing
 
     private func rule(
         _ name: String,
-        _ action: Settings.Action,
+        _ action: Settings.RuleAction,
         reference: String? = nil,
         registry: String? = nil,
         _ change: (inout Settings.Rule) -> Void = { _ in }

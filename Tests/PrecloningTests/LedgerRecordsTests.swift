@@ -59,12 +59,12 @@ import Testing
     }
 
     @Test func rowsAreNeverChangedAndKeptForTheirTime() throws {
-        try fixture.ledger.audit(AuditEntry(.decided, caller: "daemon", at: Date()))
-        #expect(throws: DatabaseError.self) { try fixture.execute("UPDATE auditEntry SET caller = 'nobody'") }
-        #expect(throws: DatabaseError.self) { try fixture.execute("DELETE FROM auditEntry") }
         try fixture.ledger.audit(
             AuditEntry(.decided, caller: "daemon", at: Date().addingTimeInterval(-500 * 86_400))
         )
+        try fixture.ledger.audit(AuditEntry(.decided, caller: "daemon", at: Date()))
+        #expect(throws: DatabaseError.self) { try fixture.execute("UPDATE auditEntry SET caller = 'nobody'") }
+        #expect(throws: DatabaseError.self) { try fixture.execute("DELETE FROM auditEntry") }
         let keep = RetentionPeriods(attempts: .seconds(1), events: .seconds(1), audit: .seconds(400 * 86_400))
         _ = try fixture.ledger.prune(keep, now: Date())
         #expect(try fixture.reader.audit(since: .distantPast, after: 0).entries.count == 1)

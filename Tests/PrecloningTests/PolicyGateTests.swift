@@ -33,7 +33,7 @@ import Testing
 
     private func rule(
         _ name: String,
-        _ action: Configuration.Policy.Action,
+        _ action: Configuration.Policy.RuleAction,
         rate: Int? = nil,
         maxSize: Int64? = nil
     ) -> Configuration.Policy.Rule {
@@ -94,7 +94,12 @@ import Testing
     @Test func whatIsOpenIsDecidedAndCountedWithTheFacts() async throws {
         let gate = gate(rule("small", .allow, rate: 1, maxSize: 100), rule("big", .deny))
         let source = try ImageReference("quay.io/a/b:1")
-        let decision = try await gate.byName(source, caller: "daemon", home: home)
+        let decision = try await gate.byName(
+            source,
+            destination: home.location("quay/a/b", tag: "1", digest: nil),
+            caller: "daemon",
+            home: home
+        )
         #expect(decision.factsNeeded && decision.denial == nil)
         let ticket = try begin(gate, "1")
         #expect(try audited.isEmpty && !ticket.isReserved)

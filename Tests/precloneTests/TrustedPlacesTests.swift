@@ -17,7 +17,7 @@ struct TrustedPlacesTests {
         var configuration = Configuration.defaults
         configuration.registries.hosts["harbor.example"] = .init()
         configuration.registries.hosts["quay.io", default: .init()].endpoint = "http://127.0.0.1:5001"
-        configuration.network.trustedHosts = ["auth.example:8443"].compactMap(Glob.init)
+        configuration.network.trustedHosts = ["auth.example:8443"].compactMap { Glob($0) }
         settings = Settings(configuration)
         aws = AWSSettings(region: "eu-central-1", environment: ["AWS_ENDPOINT_URL_SQS": "http://127.0.0.1:4566"])
     }

@@ -36,6 +36,11 @@ package struct CloneOutcome: Sendable {
     /// Not tried, since the caller's rate under a policy rule is used up.
     package var isHeldByRate = false
 
+    /// Refused by policy, for the caller that it was tried for.
+    package var isDenied: Bool {
+        if case .refused(let refusal) = end { refusal.failureClass == .policy } else { false }
+    }
+
     package init(end: End, route: String, started: Date) {
         self.end = end
         self.route = route

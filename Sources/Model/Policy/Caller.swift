@@ -14,6 +14,9 @@ package struct Caller: Sendable, Hashable, Codable, CustomStringConvertible {
     /// `user NAME`, or `agent NAME of user USER`: what stands in record and audit, and what policy's globs are over.
     package var description: String { agent.map { "agent \($0) of user \(userName)" } ?? "user \(userName)" }
 
+    /// Whether a caller as it stands in the record is a person's program, and not the daemon by itself.
+    package static func isPerson(_ caller: String) -> Bool { caller.hasPrefix("user ") || caller.hasPrefix("agent ") }
+
     /// Whether a text can be an agent's name: one that cannot be mistaken for more than a name where it is shown.
     package static func isAgentName(_ text: String) -> Bool {
         (1...64).contains(text.utf8.count)

@@ -10,6 +10,12 @@ package struct PolicyImage: Sendable, Hashable {
     package var repository: String
     package var tag: String?
     package var digest: String?
+    /// For whom it is: `daemon`, `user NAME` or `agent NAME of user USER`; nil where that is not asked about.
+    package var caller: String?
+    /// The tool by which it is asked for; nil where none is asked about.
+    package var tool: String?
+    /// Where it goes; nil where that is not asked about.
+    package var destination: ECRLocation?
 
     package init(_ reference: ImageReference) {
         self.reference = reference.description
@@ -42,6 +48,17 @@ package struct ImageFacts: Sendable, Hashable {
 package struct PolicyDecision: Sendable, Hashable {
     package enum Verdict: String, Sendable, Codable { case allow, deny }
 
+    /// A rule that only warns, and would have denied.
+    package struct Warning: Sendable, Hashable {
+        package var rule: String
+        package var reason: String
+
+        package init(rule: String, reason: String) {
+            self.rule = rule
+            self.reason = reason
+        }
+    }
+
     package var verdict: Verdict
     /// The rule that decided, `default`, or `private registries` (built in).
     package var rule: String
@@ -54,6 +71,10 @@ package struct PolicyDecision: Sendable, Hashable {
     package var factsNeeded: Bool
     /// The bound to reserve under before the clone begins.
     package var rate: PolicyRate?
+    /// The bytes to reserve under before they move.
+    package var budget: PolicyBudget?
+    /// Rules on the way that only warn.
+    package var warnings: [Warning] = []
 
     package init(
         verdict: Verdict,
@@ -61,7 +82,8 @@ package struct PolicyDecision: Sendable, Hashable {
         reason: String,
         mend: String? = nil,
         factsNeeded: Bool,
-        rate: PolicyRate? = nil
+        rate: PolicyRate? = nil,
+        budget: PolicyBudget? = nil
     ) {
         self.verdict = verdict
         self.rule = rule
@@ -69,6 +91,7 @@ package struct PolicyDecision: Sendable, Hashable {
         self.mend = mend
         self.factsNeeded = factsNeeded
         self.rate = rate
+        self.budget = budget
     }
 
     package var isAllowed: Bool { verdict == .allow }

@@ -8,3 +8,14 @@ package struct PolicyRate: Sendable, Hashable {
         self.window = window
     }
 }
+
+/// At most so many bytes of images in each window, per rule and per caller.
+package struct PolicyBudget: Sendable, Hashable {
+    package var bytes: ByteCount
+    package var window: Duration
+
+    package init(bytes: ByteCount, window: Duration) {
+        self.bytes = bytes
+        self.window = window
+    }
+}

@@ -117,7 +117,12 @@ package struct Cloner: Sendable {
         }
         var decision: PolicyGate.Decision?
         if let source = destination.source {
-            let found = try await policy.byName(source, caller: caller, home: try await account.home())
+            let found = try await policy.byName(
+                source,
+                destination: destination.location,
+                caller: caller,
+                home: try await account.home()
+            )
             decision = found
             facts.denial = found.denial
             facts.sourcePausedUntil = await registries.pause(of: source.registry)
@@ -126,7 +131,7 @@ package struct Cloner: Sendable {
                 image,
                 destination,
                 source,
-                isAsked: caller.hasPrefix("user "),
+                isAsked: Caller.isPerson(caller),
                 mayRead: caller != Self.planner
                     || settings.current.registries.settings(for: source.registry).quota == nil
             )

@@ -12,7 +12,7 @@ package struct ControlClient: Sendable {
 
     /// Asks once, as `ask(_:)`, for so long at most.
     ///
-    /// - Throws: `ControlFault` of kind `temporary` where no answer came: a process that hangs takes connections too.
+    /// - Throws: `ControlFault` of kind `unanswered` where no answer came: a process that hangs takes connections too.
     package func ask(_ request: ControlRequest, atMost limit: Duration) async throws -> ParameterValue? {
         try await withThrowingTaskGroup(of: ParameterValue?.self) { group in
             group.addTask { try await ask(request) }
@@ -21,7 +21,7 @@ package struct ControlClient: Sendable {
                 throw ControlFault(
                     "the daemon gives no answer",
                     mend: "ask again; `preclone status` shows how it is",
-                    kind: .temporary
+                    kind: .unanswered
                 )
             }
             defer { group.cancelAll() }
@@ -32,7 +32,7 @@ package struct ControlClient: Sendable {
     /// Asks once, on a connection of its own; cancelling the task closes it.
     ///
     /// - Returns: nil where nobody listens: no daemon works on this record.
-    /// - Throws: `ControlFault`: what the daemon refused, or that it ended before it answered (`temporary`).
+    /// - Throws: `ControlFault`: what the daemon refused, or that it ended before it answered (`unanswered`).
     package func ask(_ request: ControlRequest) async throws -> ParameterValue? {
         let line = request.line
         guard line.utf8.count <= ControlSocket.longestLine else {
@@ -58,7 +58,7 @@ package struct ControlClient: Sendable {
             throw ControlFault(
                 "the daemon ended before it answered",
                 mend: "ask again; `preclone status` shows how it is",
-                kind: .temporary
+                kind: .unanswered
             )
         }
         switch try ControlAnswer(line: answer) {

@@ -100,6 +100,8 @@ package struct ControlFault: Error, Sendable, Hashable, CustomStringConvertible 
         case denied
         /// It can be done later.
         case temporary
+        /// Nobody knows whether it was done: no answer came.
+        case unanswered
     }
 
     package var what: String

@@ -2,6 +2,7 @@ import Configuring
 package import Definitions
 package import Foundation
 package import Model
+import Names
 package import Record
 
 /// Answers what is asked on the control socket, for the caller whom the kernel named. What is to be done is a row of the
@@ -85,14 +86,49 @@ package struct ControlDesk: Sendable {
         }
     }
 
-    /// - Throws: `ControlFault` where policy keeps a tool from an agent; by whichever way it is asked for.
-    private func check(_ caller: Caller, may tool: String) throws(ControlFault) {
-        guard !settings.current.policy.lets(caller, call: tool) else { return }
-        throw ControlFault(
-            "\(caller) may not call \(tool)",
-            mend: "have it added to policy.agents[].tools",
-            kind: .denied
-        )
+    /// Policy's word on a call, kept in the audit where it is not plainly allowed.
+    ///
+    /// - Parameter images: what it is for; none: for no image.
+    /// - Throws: `ControlFault` where the caller may not, or not now.
+    private func check(_ caller: Caller, may tool: String, for images: [String] = []) throws {
+        let policy = ToolPolicy(settings.current.policy)
+        // What is no image's name is refused when it is looked at.
+        let parsed = images.compactMap { try? ImageReference($0) }.map(PolicyImage.init)
+        for image in parsed.isEmpty ? [nil] : parsed.map(Optional.some) {
+            let decision = policy.decide(tool, caller: caller, image: image)
+            for warning in decision.warnings {
+                try ledger.audit(
+                    warning,
+                    source: image?.reference ?? tool,
+                    destination: nil,
+                    caller: caller.description,
+                    now: now()
+                )
+            }
+            if let denial = decision.denial {
+                var entry = AuditEntry(.decided, caller: caller.description, at: now())
+                entry.source = image?.reference
+                entry.rule = decision.rule
+                entry.after = PolicyDecision.Verdict.deny.rawValue
+                entry.detail = "\(tool): \(denial)"
+                try ledger.audit(entry)
+                throw ControlFault(
+                    "denied by policy (\(decision.rule ?? "-")): \(denial)",
+                    mend: decision.mend,
+                    kind: .denied
+                )
+            }
+            guard let rule = decision.rule, let rate = decision.rate else { continue }
+            switch try ledger.reserve(rule: rule, rate: rate, caller: caller.description, now: now()) {
+            case .reserved(let place): try ledger.commit(place)
+            case .later(let until):
+                throw ControlFault(
+                    "policy rule `\(rule)` lets no more through before \(until.formatted(.iso8601))",
+                    mend: "ask again then",
+                    kind: .temporary
+                )
+            }
+        }
     }
 
     private func hello(_ request: ControlRequest, _ caller: Caller) throws -> ParameterValue {
@@ -125,7 +161,7 @@ package struct ControlDesk: Sendable {
         if options != CloneOptions(urgency: options.urgency), images.count > 1 {
             throw ControlFault("a target takes one image", at: "images", mend: "ask for each image by itself")
         }
-        try check(caller, may: "CloneContainerToECR")
+        try check(caller, may: "CloneContainerToECR", for: images)
         let ids = try ledger.request(
             images,
             options: options,
@@ -164,7 +200,7 @@ package struct ControlDesk: Sendable {
         guard all != !images.isEmpty else {
             throw ControlFault("all, or some?", at: "images", mend: "name images, or say \"all\": true")
         }
-        try check(caller, may: "RetryImages")
+        try check(caller, may: "RetryImages", for: images)
         let retried = try ledger.retry(all ? nil : images, caller: caller.description, now: now())
         asked()
         return .object([

@@ -132,7 +132,9 @@ package struct Dispatcher: Sendable {
         var last: CloneOutcome?
         for caller in callers.isEmpty ? ["daemon"] : callers {
             let outcome = await cloner.clone(image, caller: caller)
-            guard outcome.isHeldByRate else { return outcome }
+            // What policy keeps from one who wants it, it may let another have.
+            guard outcome.isHeldByRate || outcome.isDenied else { return outcome }
+            if let known = last, outcome.isDenied, !known.isDenied { continue }
             if let known = last, case .later(let sooner, _) = known.end, case .later(let until, _) = outcome.end,
                 sooner <= until
             {

@@ -26,29 +26,53 @@ package struct ImagePolicy: Sendable {
         let privateReason = exempt.contains(image.registry) ? nil : PrivateRegistry.reason(image.registry)
         var open: [Configuration.Policy.Rule] = []
         var misses: [String] = []
+        var warnings: [PolicyDecision.Warning] = []
+        var warnsByFacts = false
+        func finished(_ decision: PolicyDecision) -> PolicyDecision {
+            var decision = decision
+            decision.warnings = warnings
+            if warnsByFacts, decision.isAllowed { decision.factsNeeded = true }
+            return decision
+        }
         for rule in rules where Self.matches(rule, image) {
+            if rule.action == .warn {
+                let broken = facts.map { Self.broken(rule, by: $0, now: now) } ?? []
+                if rule.facts.isEmpty || !broken.isEmpty {
+                    let words = [rule.reason, broken.isEmpty ? nil : Self.list(broken)].compactMap(\.self)
+                    warnings.append(
+                        .init(
+                            rule: rule.name,
+                            reason: words.isEmpty
+                                ? "policy rule `\(rule.name)` would deny it" : words.joined(separator: ": ")
+                        )
+                    )
+                } else if facts == nil {
+                    warnsByFacts = true
+                }
+                continue
+            }
             // A private registry must be named: a rule for everything is not meant for it.
             if rule.action == .allow, privateReason != nil, !Self.names(rule.match, image.registry) { continue }
-            guard !rule.facts.isEmpty else {
-                return settle(.init(rule), open: open, misses: misses, image: image)
+            guard !rule.facts.isEmpty || rule.budget != nil else {
+                return finished(settle(.init(rule), open: open, misses: misses, image: image))
             }
             guard let facts else {
                 open.append(rule)
                 continue
             }
-            let broken = Self.broken(rule.facts, by: facts, now: now)
+            let broken = Self.broken(rule, by: facts, now: now)
             switch rule.action {
-            case .allow where broken.isEmpty: return allowed(rule, why: "its facts keep the rule's limits")
+            case .allow where broken.isEmpty: return finished(allowed(rule, why: "its facts keep the rule's limits"))
             case .allow:
                 misses.append("rule `\(rule.name)` allows it only if it keeps its limits: " + Self.list(broken))
-            case .deny where !broken.isEmpty: return denied(rule, why: Self.list(broken))
-            case .deny: break
+            case .deny where !broken.isEmpty: return finished(denied(rule, why: Self.list(broken)))
+            case .deny, .warn: break
             }
         }
         if let privateReason {
-            return settle(.privateRegistry(privateReason), open: open, misses: misses, image: image)
+            return finished(settle(.privateRegistry(privateReason), open: open, misses: misses, image: image))
         }
-        return settle(.fallback(fallback), open: open, misses: misses, image: image)
+        return finished(settle(.fallback(fallback), open: open, misses: misses, image: image))
     }
 
     // MARK: What decides in the end
@@ -115,8 +139,8 @@ package struct ImagePolicy: Sendable {
         if let changer = open.first(where: { ($0.action == .allow) != end.allows }) {
             if !end.allows { decision = allowed(changer, why: "if its facts keep the rule's limits") }
             decision.factsNeeded = true
-        } else if end.allows, open.contains(where: { $0.rate != nil }) {
-            // Which rate counts depends on which of them applies.
+        } else if end.allows, open.contains(where: { $0.rate != nil || $0.budget != nil }) {
+            // Which rate or budget counts depends on which of them applies.
             decision.factsNeeded = true
         }
         return decision
@@ -129,7 +153,8 @@ package struct ImagePolicy: Sendable {
             reason: why,
             mend: nil,
             factsNeeded: false,
-            rate: rule.rate
+            rate: rule.rate,
+            budget: rule.budget
         )
     }
 
@@ -151,7 +176,14 @@ package struct ImagePolicy: Sendable {
         let match = rule.match
         return covers(match.reference, image.reference) && covers(match.registry, image.registry)
             && covers(match.repository, image.repository) && holds(match.tag, image.tag)
-            && holds(match.digest, image.digest)
+            && holds(match.digest, image.digest) && covers(match.caller, image.caller)
+            && covers(match.tool, image.tool) && covers(match.destination, image.destination?.repository)
+            && covers(match.account, image.destination?.account) && covers(match.region, image.destination?.region)
+    }
+
+    /// What is not known meets no condition.
+    private static func covers(_ globs: [Glob], _ text: String?) -> Bool {
+        globs.isEmpty || text.map { covers(globs, $0) } ?? false
     }
 
     private static func covers(_ globs: [Glob], _ text: String) -> Bool {
@@ -183,8 +215,12 @@ package struct ImagePolicy: Sendable {
     // MARK: Facts
 
     /// The limits that an image does not keep, in words.
-    private static func broken(_ limits: Configuration.Policy.Facts, by facts: ImageFacts, now: Date) -> [String] {
+    private static func broken(_ rule: Configuration.Policy.Rule, by facts: ImageFacts, now: Date) -> [String] {
+        let limits = rule.facts
         var words: [String] = []
+        if let budget = rule.budget, facts.size > budget.bytes.bytes {
+            words.append("it has \(facts.size) bytes, more than the whole budget of \(budget.bytes)")
+        }
         if let maxSize = limits.maxSize, facts.size > maxSize.bytes {
             words.append("it has \(facts.size) bytes, more than \(maxSize)")
         }

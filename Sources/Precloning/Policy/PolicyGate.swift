@@ -40,8 +40,13 @@ package struct PolicyGate: Sendable {
     }
 
     /// The decision by an image's name; changes nothing.
-    package func byName(_ source: ImageReference, caller: String, home: HomeRegistry) async throws -> Decision {
-        let decision = policy(home).decide(PolicyImage(source), now: now())
+    package func byName(
+        _ source: ImageReference,
+        destination: ECRLocation,
+        caller: String,
+        home: HomeRegistry
+    ) async throws -> Decision {
+        let decision = policy(home).decide(Self.image(source, destination, caller), now: now())
         return Decision(
             rule: decision.rule,
             denial: decision.isAllowed ? nil : Self.refusal(decision),
@@ -59,11 +64,22 @@ package struct PolicyGate: Sendable {
         ticket: PolicyTicket,
         home: HomeRegistry
     ) throws {
-        let decision = policy(home).decide(PolicyImage(source), now: now())
+        let decision = policy(home).decide(Self.image(source, Self.location(destination), ticket.caller), now: now())
         // What is open is decided, and audited, when the facts are there.
         guard !decision.factsNeeded else { return }
         try keep(decision, source, destination, ticket.caller)
-        try reserve(decision, ticket)
+        try reserve(decision, ticket, bytes: 0)
+    }
+
+    private static func image(_ source: ImageReference, _ destination: ECRLocation?, _ caller: String) -> PolicyImage {
+        var image = PolicyImage(source)
+        image.caller = caller
+        image.destination = destination
+        return image
+    }
+
+    private static func location(_ destination: String) -> ECRLocation? {
+        (try? ImageReference(destination)).flatMap(ECRLocation.init)
     }
 
     /// The denial that an image's facts lead to, if any; else a place under the rate of the rule that allows it.
@@ -76,11 +92,12 @@ package struct PolicyGate: Sendable {
         ticket: PolicyTicket,
         home: HomeRegistry
     ) throws -> Refusal? {
-        let decision = policy(home).decide(PolicyImage(source), facts: facts, now: now())
+        let image = Self.image(source, Self.location(destination), ticket.caller)
+        let decision = policy(home).decide(image, facts: facts, now: now())
         try keep(decision, source, destination, ticket.caller)
         ticket.decided(by: decision.rule)
         guard decision.isAllowed else { return Self.refusal(decision) }
-        if !ticket.isReserved { try reserve(decision, ticket) }
+        if !ticket.isReserved { try reserve(decision, ticket, bytes: facts.size) }
         return nil
     }
 
@@ -108,6 +125,9 @@ package struct PolicyGate: Sendable {
             caller: caller,
             now: now()
         )
+        for warning in decision.warnings {
+            try record.audit(warning, source: source.description, destination: destination, caller: caller, now: now())
+        }
         guard isNew else { return }
         Logger.current.info(
             "Policy decided",
@@ -115,9 +135,16 @@ package struct PolicyGate: Sendable {
         )
     }
 
-    private func reserve(_ decision: PolicyDecision, _ ticket: PolicyTicket) throws {
-        guard decision.isAllowed, let rate = decision.rate else { return }
-        let answer = try record.reserve(rule: decision.rule, rate: rate, caller: ticket.caller, now: now())
+    private func reserve(_ decision: PolicyDecision, _ ticket: PolicyTicket, bytes: Int64) throws {
+        guard decision.isAllowed, decision.rate != nil || decision.budget != nil else { return }
+        let answer = try record.reserve(
+            rule: decision.rule,
+            rate: decision.rate,
+            budget: decision.budget,
+            bytes: bytes,
+            caller: ticket.caller,
+            now: now()
+        )
         switch answer {
         case .reserved(let reservation): ticket.hold(reservation)
         case .later(let until): throw RateReached(rule: decision.rule, until: until)

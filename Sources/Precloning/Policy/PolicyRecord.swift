@@ -8,8 +8,23 @@ package protocol PolicyRecord: Sendable {
     /// - Returns: whether it was kept.
     func audit(_ decision: PolicyDecision, source: String, destination: String?, caller: String, now: Date) throws
         -> Bool
-    /// Takes a place under a rule's rate, or says from when on there is one.
-    func reserve(rule: String, rate: PolicyRate, caller: String, now: Date) throws -> RuleAnswer
+    /// Keeps in the audit what a rule that only warns would have denied, unless it was the last thing kept of it.
+    func audit(
+        _ warning: PolicyDecision.Warning,
+        source: String,
+        destination: String?,
+        caller: String,
+        now: Date
+    ) throws
+    /// Takes a place under a rule's rate and so many bytes of its budget, or says from when on there is room for both.
+    func reserve(
+        rule: String,
+        rate: PolicyRate?,
+        budget: PolicyBudget?,
+        bytes: Int64,
+        caller: String,
+        now: Date
+    ) throws -> RuleAnswer
     func commit(_ reservation: RuleReservation) throws
     func release(_ reservation: RuleReservation) throws
 }

@@ -183,7 +183,9 @@ final class MCPServer: Sendable {
     ) throws(MCPError) -> [String: ParameterValue] {
         switch method {
         case "initialize": return try initialize(params)
-        case "ping" where revision.hasHandshake: return [:]
+        case "ping" where revision.hasHandshake:
+            // Before any handshake the asker may be of either form, and one of them wants every result to be told.
+            return agreed.withLock({ $0 }) == nil ? ["resultType": .string("complete")] : [:]
         case "server/discover" where !revision.hasHandshake:
             return cached([
                 "supportedVersions": MCPRevision.supported, "capabilities": capabilities,

@@ -19,9 +19,21 @@ struct ToolRunner: Sendable {
 
     typealias Progress = @Sendable (MCPProgress) async -> Void
 
-    func call(_ tool: AgentTool, _ members: [String: ParameterValue], _ progress: @escaping Progress) async
-        -> ToolAnswer
-    {
+    func call(
+        _ tool: AgentTool,
+        _ members: [String: ParameterValue],
+        _ progress: @escaping Progress
+    ) async -> ToolAnswer {
+        let answer = await attempt(tool, members, progress)
+        guard answer.isError, tool.isPredecessors else { return answer }
+        return answer.withPredecessorsFields(of: tool.name, members)
+    }
+
+    private func attempt(
+        _ tool: AgentTool,
+        _ members: [String: ParameterValue],
+        _ progress: @escaping Progress
+    ) async -> ToolAnswer {
         do {
             let arguments = try NamedArguments(members, known: tool.parameters.map(\.name))
             return try await answer(tool, members, arguments, progress)
