@@ -48,7 +48,9 @@ extension Configuration.Policy.Agent {
 extension Configuration.Policy.Rule {
     fileprivate static let keys = KeyTable(Self(name: "", action: .deny), check: check) {
         Key("name", \.name, .ruleName, isRequired: true).saying("Unique. It stands in record, status, audit and log.")
-        Key("action", \.action, .choice, isRequired: true).saying("What the rule does. warn: nothing, but the audit keeps what deny would have denied.")
+        Key("action", \.action, .choice, isRequired: true).saying(
+            "What the rule does. warn: nothing, but the audit keeps what deny would have denied."
+        )
         Key("reason", optional: \.reason, .text("a sentence for whoever is refused"))
             .saying("A sentence for whoever is refused.")
         Key("match", \.match, .object(Configuration.Policy.Match.keys), omitting: .init())
@@ -77,11 +79,15 @@ extension Configuration.Policy.Rule {
         }
         guard !rule.match.tool.isEmpty else { return }
         // What would never be met is not taken in silence.
-        let early = "a rule with match.tool decides when a tool is called, before anything is known of an image; remove it"
+        let early =
+            "a rule with match.tool decides when a tool is called, before anything is known of an image; remove it"
         said.complain("facts", early)
         said.complain("budget", early)
         guard !(rule.match.destination + rule.match.account + rule.match.region).isEmpty else { return }
-        said.complain("match", "destination, account and region are not known when a tool is called; remove them, or tool")
+        said.complain(
+            "match",
+            "destination, account and region are not known when a tool is called; remove them, or tool"
+        )
     }
 }
 
