@@ -32,6 +32,13 @@ extension Configuration {
             )
         Key("refreshTagsEvery", \.refreshTagsEvery, .duration(.seconds(60), .years(1)))
             .saying("Between two looks at a tag that active workflows use.")
+        Key("referrers", \.referrers, .choice)
+            .saying(
+                "all: signatures, SBOMs and attestations come with their image, by the referrers API and by cosign's tags,",
+                "so that a verifier finds them in ECR. One request more for each manifest that is copied, and one for",
+                "each repository. What refers to an index does not come where one platform of it is copied alone, and",
+                "that is said."
+            )
         Key("stallTimeout", \.stallTimeout, .duration(.seconds(1), .hours(1)))
             .saying("A peer that sends nothing for this long counts as cut off.")
         Key("drain", \.drain, .duration(.zero, .hours(1)))

@@ -100,6 +100,11 @@ extension Configuration.Registries.Entry {
                 "Where to connect instead of https://HOST, for instance a mirror. The registry's name stays what it",
                 "was. http: is accepted for loopback addresses, elsewhere only with insecure."
             ),
+        RegistryKey("tokenRealm", \.tokenRealm, \.tokenRealm, .nullable(.endpoint))
+            .saying(
+                "The URL of a token endpoint outside the registry's own domain that may be shown its credentials, such as",
+                "https://login.example.org. Without it credentials go to the registry's own domain alone."
+            ),
         RegistryKey("insecure", \.insecure, \.insecure, .flag)
             .saying("Accept plain HTTP for this registry outside loopback."),
         RegistryKey("caFile", \.caFile, \.caFile, .nullable(.absolutePath()))

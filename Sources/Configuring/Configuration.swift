@@ -84,6 +84,7 @@ package struct Configuration: Sendable, Hashable {
         package var unmapped = Unmapped.report
         package var onTagMove = TagMove.report
         package var refreshTagsEvery: Duration = .seconds(86_400)
+        package var referrers = Referrers.none
         package var stallTimeout: Duration = .seconds(60)
         package var drain: Duration = .seconds(60)
         package var maxBytesPerDay: ByteCount?
@@ -94,6 +95,9 @@ package struct Configuration: Sendable, Hashable {
 
         /// What to do when an upstream tag has moved since it was cloned.
         package enum TagMove: String, Sendable, CaseIterable { case report, clone, keep }
+
+        /// Whether signatures, SBOMs and attestations come with an image.
+        package enum Referrers: String, Sendable, CaseIterable { case none, all }
 
         /// `clone.repository`: how repositories are created.
         package struct Repository: Sendable, Hashable {

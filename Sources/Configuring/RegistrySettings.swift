@@ -4,6 +4,8 @@ package import Model
 /// `registries.default`. Each setting is explained beside its key in `Entry.keys`.
 package struct RegistrySettings: Sendable, Hashable {
     package var endpoint: String?
+    /// Whose token endpoint may be shown the registry's login although it is of another domain.
+    package var tokenRealm: String?
     package var insecure = false
     package var caFile: String?
     package var requestsPerSecond: Double = 5
@@ -47,6 +49,7 @@ extension Configuration {
         /// What an entry may say; nil: not said there.
         package struct Entry: Sendable, Hashable {
             package var endpoint: String??
+            package var tokenRealm: String??
             package var insecure: Bool?
             package var caFile: String??
             package var requestsPerSecond: Double?

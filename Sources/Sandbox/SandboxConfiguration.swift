@@ -83,6 +83,10 @@ package struct UpstreamSettings: Sendable, Hashable {
     package var tokenLifetime: TimeInterval
     /// Whether GET of a blob is answered with 307 to the storage host.
     package var redirectsBlobs: Bool
+    /// Whether it tells what refers to a manifest (`/v2/NAME/referrers/DIGEST`).
+    package var listsReferrers: Bool
+    /// How many it tells on one page; nil: all.
+    package var referrersPage: Int?
 
     package init(
         needsToken: Bool = true,
@@ -91,7 +95,9 @@ package struct UpstreamSettings: Sendable, Hashable {
         anonymousQuota: PullAllowance? = nil,
         accountQuota: PullAllowance? = nil,
         tokenLifetime: TimeInterval = 300,
-        redirectsBlobs: Bool = false
+        redirectsBlobs: Bool = false,
+        listsReferrers: Bool = true,
+        referrersPage: Int? = nil
     ) {
         self.needsToken = needsToken
         self.isAnonymousAllowed = isAnonymousAllowed
@@ -100,6 +106,8 @@ package struct UpstreamSettings: Sendable, Hashable {
         self.accountQuota = accountQuota
         self.tokenLifetime = tokenLifetime
         self.redirectsBlobs = redirectsBlobs
+        self.listsReferrers = listsReferrers
+        self.referrersPage = referrersPage
     }
 }
 

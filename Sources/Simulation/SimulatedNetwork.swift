@@ -34,8 +34,19 @@ package struct SimulatedNetwork: HTTPTransport {
         case .stall:
             try await pass(patience.idle)
             throw fail(.stalled, "no byte for \(patience.idle)")
-        case .tooMany, .unavailable: return try await page(request, host, fate)
-        case .answerLost, .slow, .cut, .corrupt, .uploadCut, nil: break
+        case .handshake: throw fail(.connect, "the connection was reset in the TLS handshake")
+        case .tooMany, .unavailable, .webPage: return try await page(request, host, fate)
+        case .headRefused where request.method == .HEAD:
+            return try await refusal(fate.dice < 0.5 ? 403 : 405, "", request, host, fate)
+        case .blobMissing where request.method == .GET && address.target.contains("/blobs/sha"):
+            let body = #"{"errors":[{"code":"BLOB_UNKNOWN","message":"blob unknown to registry"}]}"#
+            return try await refusal(404, body, request, host, fate)
+        case .addressExpired where request.method == .GET && address.target.contains("X-Amz-Signature="):
+            let body = "<Error><Code>ExpiredToken</Code><Message>The provided token has expired.</Message></Error>"
+            return try await refusal(400, body, request, host, fate)
+        case .answerLost, .slow, .cut, .corrupt, .uploadCut, .trickle, .headRefused, .blobMissing, .addressExpired,
+            .compressed, nil:
+            break
         }
         let (pieces, isCut) = try await body(of: request, fate)
         let direct = DirectRequest(
@@ -53,10 +64,45 @@ package struct SimulatedNetwork: HTTPTransport {
         seen(SeenRequest(request, host: host, target: address.target, status: reply?.status, at: clock.elapsed))
         try await pass(fate.back)
         guard let reply, !isCut, fate.mischief != .answerLost else { throw fail(.cut, "the connection ended") }
+        var fields = reply.headers
+        var whole: HTTPClientResponse.Body = .stream(
+            SimulatedBody(
+                reply: reply,
+                network: self,
+                fate: fate,
+                host: address.origin.hostAndPort,
+                end: fate.mischief == .trickle ? patience.whole : nil
+            )
+        )
+        if fate.mischief == .compressed, patience.whole != nil, request.method != .HEAD, !reply.isCut,
+            (1..<1 << 20).contains(reply.length)
+        {
+            fields.removeAll { $0.name.lowercased() == "content-length" }
+            fields.append((name: "Content-Encoding", value: "gzip"))
+            let plain = reply.piece(at: 0, atMost: Int(reply.length))
+            whole = .bytes(ByteBuffer(bytes: Gzip.stored(plain.readableBytesView)))
+        }
         return HTTPClientResponse(
             status: HTTPResponseStatus(statusCode: reply.status),
-            headers: headers(reply.headers),
-            body: .stream(SimulatedBody(reply: reply, network: self, fate: fate, host: address.origin.hostAndPort))
+            headers: headers(fields),
+            body: whole
+        )
+    }
+
+    /// An answer without the service.
+    private func refusal(
+        _ status: Int,
+        _ body: String,
+        _ request: HTTPClientRequest,
+        _ host: String,
+        _ fate: Weather.Fate
+    ) async throws -> HTTPClientResponse {
+        trace.add("\(Moment(clock.elapsed)) \(request.method.rawValue) \(host) refused \(status)")
+        try await pass(fate.back)
+        return HTTPClientResponse(
+            status: HTTPResponseStatus(statusCode: status),
+            headers: headers([]),
+            body: .bytes(ByteBuffer(string: body))
         )
     }
 
@@ -70,7 +116,7 @@ package struct SimulatedNetwork: HTTPTransport {
     private func page(_ request: HTTPClientRequest, _ host: String, _ fate: Weather.Fate) async throws
         -> HTTPClientResponse
     {
-        let status = fate.mischief == .tooMany ? 429 : 503
+        let status = fate.mischief == .tooMany ? 429 : fate.mischief == .webPage ? 200 : 503
         trace.add("\(Moment(clock.elapsed)) \(request.method.rawValue) \(host) gateway \(status)")
         try await pass(fate.back)
         var fields = [(name: "Content-Type", value: "text/html")]
@@ -113,6 +159,8 @@ private struct SimulatedBody: AsyncSequence, Sendable {
     var network: SimulatedNetwork
     var fate: Weather.Fate
     var host: String
+    /// How long it goes on without an end.
+    var end: Duration?
 
     func makeAsyncIterator() -> Iterator {
         let length = fate.mischief == .cut ? Int64(fate.dice * Double(reply.length)) : reply.length
@@ -126,6 +174,10 @@ private struct SimulatedBody: AsyncSequence, Sendable {
 
         mutating func next() async throws -> ByteBuffer? {
             let network = body.network
+            if let limit = body.end {
+                try await network.pass(limit)
+                throw TransportError(kind: .stalled, host: body.host, detail: "no end of the answer within \(limit)")
+            }
             guard position < end else {
                 guard end < body.reply.length || body.reply.isCut else { return nil }
                 throw TransportError(kind: .cut, host: body.host, detail: "the connection ended after \(end) bytes")
@@ -202,5 +254,38 @@ enum HTTPMoment {
         func two(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
         return "\(days[day % 7]), \(two(doy - (153 * mp + 2) / 5 + 1)) \(months[month - 1]) \(year) "
             + "\(two(rest / 3600)):\(two(rest / 60 % 60)):\(two(rest % 60)) GMT"
+    }
+}
+
+/// Bytes in the form of a compressed answer (RFC 1952), in blocks that are only stored (RFC 1951 section 3.2.4).
+enum Gzip {
+    static func stored(_ bytes: some Collection<UInt8>) -> [UInt8] {
+        let bytes = Array(bytes)
+        var out: [UInt8] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255]
+        func number(_ value: UInt32, _ count: Int) -> [UInt8] {
+            (0..<count).map { UInt8(truncatingIfNeeded: value >> (8 * UInt32($0))) }
+        }
+        var position = 0
+        repeat {
+            let count = min(65_535, bytes.count - position)
+            out.append(position + count == bytes.count ? 1 : 0)
+            out += number(UInt32(count), 2) + number(~UInt32(count), 2)
+            out += bytes[position..<position + count]
+            position += count
+        } while position < bytes.count
+        return out + number(checksum(bytes), 4) + number(UInt32(truncatingIfNeeded: bytes.count), 4)
+    }
+
+    private static func checksum(_ bytes: [UInt8]) -> UInt32 {
+        var sum = ~UInt32(0)
+        for byte in bytes {
+            sum ^= UInt32(byte)
+            for _ in 0..<8 {
+                let isOdd = sum & 1 == 1
+                sum >>= 1
+                if isOdd { sum ^= 0xEDB8_8320 }
+            }
+        }
+        return ~sum
     }
 }

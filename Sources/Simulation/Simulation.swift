@@ -77,6 +77,8 @@ package struct Simulation: Sendable {
         folder: String
     ) async throws -> Inspector {
         let sandbox = Sandbox.withoutSockets(SandboxConfiguration(timeline: clock.timeline(random: { 0.5 })))
+        // As at the real one: a blob is behind an address that runs out.
+        sandbox.change("quay.io") { $0.redirectsBlobs = true }
         let world = try SimulatedWorld(
             sandbox: sandbox,
             clock: clock,

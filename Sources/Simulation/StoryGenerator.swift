@@ -1,6 +1,8 @@
 /// Makes stories from seeds: days as an account has them, and worse.
 package struct StoryGenerator {
     private var chance: Chance
+    /// For what was thought of later, so that stories stay what they were.
+    private var oddChance: Chance
     private let days: Double
     private let scale: Scale
     private var steps: [Step] = []
@@ -31,6 +33,7 @@ package struct StoryGenerator {
 
     package init(seed: UInt64, days: Double, scale: Scale) {
         chance = Chance(seed: seed, "story")
+        oddChance = Chance(seed: seed, "oddities")
         self.days = days
         self.scale = scale
     }
@@ -49,6 +52,7 @@ package struct StoryGenerator {
             makeRuns(start)
             makeChanges(start)
             makeTrouble(start)
+            makeOddities(start)
         }
         steps.removeAll { $0.at > days * 86_400 }
         steps.sort { $0.at < $1.at }
@@ -193,13 +197,29 @@ package struct StoryGenerator {
         }
     }
 
+    /// What goes wrong seldom, and looks like something else.
+    private mutating func makeOddities(_ start: Double) {
+        for number in 0..<oddChance.between(0, 5) {
+            let mischief = Mischief.odd[Mischief.odd.startIndex + oddChance.below(Mischief.odd.count)]
+            let spell = Spell(
+                mischief,
+                host: oddChance.isLucky(0.3) ? ".amazonaws.com" : oddChance.one(of: Self.hosts) ?? "",
+                probability: [0.02, 0.1, 0.5, 1][oddChance.below(4)]
+            )
+            let at = start + oddChance.between(10, 80_000)
+            let id = 1_000_000 + Int(start / 86_400) * 100 + number
+            add(at, .begin(spell, id: id))
+            add(at + oddChance.between(5, oddChance.isLucky(0.2) ? 8_000 : 600), .end(id: id))
+        }
+    }
+
     /// What goes wrong.
     private mutating func makeTrouble(_ start: Double) {
         func moment() -> Double { start + chance.between(10, 80_000) }
         for _ in 0..<chance.between(0, 6) {
             spells += 1
             let at = moment()
-            let mischief = Mischief.allCases[chance.below(Mischief.allCases.count)]
+            let mischief = Mischief.usual[chance.below(Mischief.usual.count)]
             let host = chance.isLucky(0.4) ? ".amazonaws.com" : chance.one(of: Self.hosts) ?? ""
             let spell = Spell(
                 mischief,

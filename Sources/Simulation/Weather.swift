@@ -24,6 +24,25 @@ package enum Mischief: String, Sendable, Hashable, CaseIterable {
     case corrupt
     /// The request's body is cut off on its way.
     case uploadCut
+    /// The connection is reset in the TLS handshake.
+    case handshake
+    /// A web page with status 200 answers everything.
+    case webPage
+    /// A small answer never ends.
+    case trickle
+    /// HEAD is refused, without a word.
+    case headRefused
+    /// A registry has a blob's bytes not yet, or no longer.
+    case blobMissing
+    /// The address that a blob or a definition is at has run out.
+    case addressExpired
+    /// Small answers come compressed, although nobody asked for that.
+    case compressed
+
+    /// The first that there were: stories are told by their number.
+    static let usual = allCases.prefix(11)
+    /// What registries and what stands before them do besides.
+    static let odd = allCases.dropFirst(11)
 }
 
 /// One stretch of mischief.

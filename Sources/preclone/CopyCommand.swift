@@ -37,6 +37,14 @@ struct CopyCommand: AsyncParsableCommand {
     )
     var platform: [String] = []
 
+    @Flag(
+        help: """
+            Bring signatures, SBOMs and attestations with each image, by the referrers API and by cosign's tags, so that a \
+            verifier finds them at the destination.
+            """
+    )
+    var referrers = false
+
     @Flag(help: "Use http for the registries that are written with a port, such as 127.0.0.1:5000.")
     var plainHttp = false
 
@@ -111,7 +119,7 @@ struct CopyCommand: AsyncParsableCommand {
         }
         let credentials: any RegistryCredentialSource = if let docker { docker } else { AnonymousCredentials() }
         let registries = CopyRegistries(transport: transport, credentials: credentials, plainHTTP: plainHttp)
-        let session = CopySession(registries: registries, platforms: platforms)
+        let session = CopySession(registries: registries, platforms: platforms, bringsReferrers: referrers)
         let results = await session.run(jobs, atOnce: images)
         try? await transport.shutdown()
         return results
@@ -152,7 +160,8 @@ struct CopyCommand: AsyncParsableCommand {
             account: composition.account,
             credentials: CredentialsInOrder(sources)
         )
-        let results = await CopySession(registries: registries, platforms: platforms).run(jobs, atOnce: images)
+        let session = CopySession(registries: registries, platforms: platforms, bringsReferrers: referrers)
+        let results = await session.run(jobs, atOnce: images)
         await composition.shutdown()
         return results
     }

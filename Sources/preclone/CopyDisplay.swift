@@ -1,4 +1,5 @@
 import Foundation
+import Precloning
 import Remotes
 import Synchronization
 
@@ -57,7 +58,8 @@ final class CopyDisplay: Sendable {
             var text = erase(&state)
             switch ending {
             case .copied(let outcome):
-                text += "\(names[index]) \(Self.summary(outcome, time))\n"
+                // What a registry said may be in it.
+                text += "\(names[index]) \(StyledText(Self.summary(outcome, time)).text)\n"
             case .failed(let failure):
                 // What a registry said is in it.
                 text += "\(names[index]) error: \(StyledText(failure.message).text)\n"
@@ -115,7 +117,11 @@ final class CopyDisplay: Sendable {
     }
 
     static func summary(_ outcome: ImageCopy.Outcome, _ time: Duration) -> String {
-        if outcome.wasPresent { return "present \(outcome.destinationDigest)" }
+        var said = ""
+        if let found = outcome.referrers {
+            said = ReferrerWords.said(of: found, attestationsLeft: outcome.attestationsLeft).map { "; \($0)" }.joined()
+        }
+        if outcome.wasPresent { return "present \(outcome.destinationDigest)\(said)" }
         let transfer = outcome.transfer
         let seconds = Double(time.components.seconds) + Double(time.components.attoseconds) * 1e-18
         var parts = ["moved \(bytes(transfer.bytesMoved))"]
@@ -124,7 +130,7 @@ final class CopyDisplay: Sendable {
         if transfer.bytesSkipped > 0 { parts.append("there before \(bytes(transfer.bytesSkipped))") }
         var text = "copied \(outcome.destinationDigest) (\(parts.joined(separator: ", ")) in \(clock(seconds)))"
         if let moved = outcome.tagMovedTo { text += "; the source's tag has moved to \(moved) meanwhile" }
-        return text
+        return text + said
     }
 
     static func bytes(_ count: Int64) -> String {

@@ -23,10 +23,12 @@ struct CopySession: Sendable {
 
     private let registries: any CopyRoutes
     private let platforms: [Platform]?
+    private let bringsReferrers: Bool
 
-    init(registries: any CopyRoutes, platforms: [Platform]?) {
+    init(registries: any CopyRoutes, platforms: [Platform]?, bringsReferrers: Bool = false) {
         self.registries = registries
         self.platforms = platforms
+        self.bringsReferrers = bringsReferrers
     }
 
     /// Copies every image; a failure of one does not end the others.
@@ -65,14 +67,18 @@ struct CopySession: Sendable {
         let progress = TransferProgress()
         display.begin(index, progress)
         do {
-            let outcome = try await registries.imageCopy(
+            var copy = try await registries.imageCopy(
                 from: job.source,
                 to: job.destination,
                 platforms: platforms,
                 progress: progress
-            ).run()
+            )
+            copy.bringsReferrers = bringsReferrers
+            let outcome = try await copy.run()
             display.end(index, .copied(outcome))
-            return Result(job: job, failure: nil)
+            // The image is there; that what was asked for with it is not, is said by its line and by the exit code.
+            let failure = outcome.referrers?.failure.map(Failure.init)
+            return Result(job: job, failure: failure)
         } catch {
             let failure = Failure(error)
             display.end(index, .failed(failure))

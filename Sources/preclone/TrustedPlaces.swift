@@ -29,7 +29,8 @@ enum TrustedPlaces {
             return { $0 == own || (isElsewhere && isOneMachine($0.host, own.host)) }
         }
         guard settings.current.registries.hosts[endpoint.name] != nil else { return { _ in false } }
-        return { $0 == own }
+        let realm = endpoint.tokenRealm
+        return { $0 == own || $0 == realm }
     }
 
     /// Where exported definitions may be at private addresses: beside an endpoint of the operator's.

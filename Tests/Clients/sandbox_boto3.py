@@ -156,6 +156,16 @@ put = ecr.put_image(repositoryName="pushed/by-parts", imageManifest=document, im
 assert put["imageId"]["imageDigest"] == "sha256:" + hashlib.sha256(document.encode()).hexdigest()
 refused("ImageAlreadyExistsException", ecr.put_image, repositoryName="pushed/by-parts", imageManifest=document,
         imageTag="1")
+subject = put["imageId"]["imageDigest"]
+signature = json.dumps({**json.loads(document), "artifactType": "application/x.signature", "subject": {
+    "mediaType": media + "manifest.v1+json", "digest": subject, "size": len(document)}})
+signed = ecr.put_image(repositoryName="pushed/by-parts", imageManifest=signature)["image"]["imageId"]["imageDigest"]
+found = ecr.list_image_referrers(repositoryName="pushed/by-parts", subjectId={"imageDigest": subject})["referrers"]
+assert [(r["digest"], r["artifactType"], r["artifactStatus"]) for r in found] == [
+    (signed, "application/x.signature", "ACTIVE")], found
+assert ecr.list_image_referrers(repositoryName="pushed/by-parts", subjectId={"imageDigest": subject}, filter={
+    "artifactTypes": ["application/x.other"]})["referrers"] == []
+assert ecr.batch_delete_image(repositoryName="pushed/by-parts", imageIds=[{"imageDigest": signed}])["imageIds"]
 ecr.put_image_tag_mutability(repositoryName="pushed/by-parts", imageTagMutability="IMMUTABLE")
 refused("ImageTagAlreadyExistsException", ecr.put_image, repositoryName="pushed/by-parts",
         imageManifest=document + " ", imageTag="1")

@@ -46,6 +46,47 @@ struct ECRRegistryTests {
         }
     }
 
+    @Test func tellsWhatRefersToAnImage() async throws {
+        try await SandboxClient.withClient { client in
+            let image = try client.sandbox.putPrivateImage(ImageRecipe("t"), repository: "new/tool", tags: ["1"])
+            let config = Data("{}".utf8)
+            #expect(try await upload(client, "new/tool", config).status == 201)
+            let list = "/v2/new/tool/referrers/\(image.root)"
+            let before = try await client.registry("GET", list)
+            #expect(before.status == 200 && before.json["manifests"] == [])
+            let document = SandboxJSON.object([
+                "schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
+                "artifactType": "application/x.signature",
+                "config": [
+                    "mediaType": "application/vnd.oci.empty.v1+json", "size": 2,
+                    "digest": .string(Digest.of(config).description),
+                ],
+                "layers": [],
+                "subject": [
+                    "mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": .string(image.root), "size": 1,
+                ],
+            ]).data
+            let digest = Digest.of(document).description
+            let type = ["Content-Type": "application/vnd.oci.image.manifest.v1+json"]
+            let put = try await client.registry(
+                "PUT",
+                "/v2/new/tool/manifests/\(digest)",
+                headers: type,
+                body: document
+            )
+            #expect(put.status == 201)
+            #expect(put.headers["oci-subject"] == image.root)
+            let after = try await client.registry("GET", list)
+            #expect(after.headers["content-type"] == "application/vnd.oci.image.index.v1+json")
+            #expect(after.json["manifests"]?.array?.map { $0["digest"]?.string } == [digest])
+            #expect(after.json["manifests"]?.array?.first?["artifactType"] == "application/x.signature")
+            let filtered = try await client.registry("GET", list + "?artifactType=other")
+            #expect(filtered.json["manifests"] == [])
+            #expect(filtered.headers["oci-filters-applied"] == "artifactType")
+            #expect(try await client.registry("GET", "/v2/no/tool/referrers/\(image.root)").status == 404)
+        }
+    }
+
     @Test func takesAPushOnlyIntoARepositoryThatExistsAndWholly() async throws {
         try await SandboxClient.withClient { client in
             #expect(try await client.registry("POST", "/v2/new/tool/blobs/uploads/").status == 404)

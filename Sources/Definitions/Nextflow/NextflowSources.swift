@@ -1,8 +1,8 @@
 /// The files of a Nextflow definition that were reached, and what is to be said about them.
 final class NextflowSources {
     private static let maximumBytes = 64 << 20
-    /// About ten times what the largest public pipelines hold.
-    private static let maximumWords = 1_500_000
+    /// Some times what the largest public pipelines hold. What is made of each takes up to 120 bytes.
+    private static let maximumWords = 400_000
     private static let maximumNotes = 200
     /// What stands for the definition's root in paths; no image can hold it.
     static let rootFolder = "{definition}"

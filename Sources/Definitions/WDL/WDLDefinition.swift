@@ -34,7 +34,8 @@ package enum WDLDefinition {
         let named = files.paths.filter { $0.hasSuffix(".wdl") && !DefinitionPath.isCompanion($0) }
         let candidates = named.prefix(200).filter { path in
             guard case .contents(let bytes) = files.read(path), bytes.count < 1 << 18 else { return false }
-            return !WDLParser.read(bytes, path: path, number: 0).workflows.isEmpty
+            var words = WDLLibrary.maximumWords
+            return WDLParser.read(bytes, path: path, number: 0, words: &words)?.workflows.isEmpty == false
         }
         guard let found = candidates.first, candidates.count == 1 else { throw refusal }
         return found

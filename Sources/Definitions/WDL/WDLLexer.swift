@@ -22,9 +22,15 @@ struct WDLLexer {
     }
 
     /// Reads the whole text; the last token is `end`.
-    mutating func read() {
-        while position < bytes.count { next(nesting: 0) }
+    ///
+    /// - Returns: Whether it has no more tokens than that.
+    mutating func read(atMost limit: Int) -> Bool {
+        while position < bytes.count {
+            next(nesting: 0)
+            if tokens.count > limit { return false }
+        }
         append(.end, from: bytes.count)
+        return true
     }
 
     private func byte(_ offset: Int = 0) -> UInt8 {

@@ -4,11 +4,15 @@ final class WDLLibrary {
     /// Of one file and of all; the largest known definition has 0.9 MB in all.
     private static let maximumFileBytes = 2 << 20
     private static let maximumBytes = 8 << 20
+    /// In all; several times those of the largest known definition. What is made of each takes up to 300 bytes.
+    static let maximumWords = 200_000
+    private static let hasTooManyWords = "the definition's texts hold more than \(maximumWords) words"
 
     private let files: any DefinitionFiles
     private(set) var documents: [WDLDocument] = []
     private var numbers: [String: Int] = [:]
     private var bytesRead = 0
+    private var wordsLeft = maximumWords
     private(set) var notes: [DefinitionNote] = []
     private let main: String
 
@@ -17,17 +21,21 @@ final class WDLLibrary {
         self.files = files
         self.main = main
         switch files.read(main) {
-        case .contents(let bytes) where bytes.count <= Self.maximumFileBytes: _ = add(bytes, path: main)
+        case .contents(let bytes) where bytes.count <= Self.maximumFileBytes:
+            guard add(bytes, path: main) != nil else {
+                throw DefinitionError("main file \(main): \(Self.hasTooManyWords)")
+            }
         case .contents: throw DefinitionError("main file \(main): larger than 2 MiB")
         case .missing: throw DefinitionError("main file \(main): not in the definition")
         case .refused(let why): throw DefinitionError("main file \(main): \(why)")
         }
     }
 
-    private func add(_ bytes: [UInt8], path: String) -> Int {
+    /// - Returns: Its number; nil where it is not read, since there is too much in all.
+    private func add(_ bytes: [UInt8], path: String) -> Int? {
         bytesRead += bytes.count
         let number = documents.count
-        let document = WDLParser.read(bytes, path: path, number: number)
+        guard let document = WDLParser.read(bytes, path: path, number: number, words: &wordsLeft) else { return nil }
         documents.append(document)
         numbers[path] = number
         for fault in document.faults.sorted(by: { $0.line < $1.line }) {
@@ -120,7 +128,10 @@ final class WDLLibrary {
             if let number = numbers[path] { return .document(number) }
             switch files.read(path) {
             case .contents(let bytes) where bytes.count <= Self.maximumFileBytes:
-                return .document(add(bytes, path: path))
+                guard let number = add(bytes, path: path) else {
+                    return .absent("import \(reference) is not read: \(Self.hasTooManyWords)")
+                }
+                return .document(number)
             case .contents: return .absent("import \(reference) is not read: larger than 2 MiB")
             case .refused(let why): return .absent("import \(reference) is not read: \(why)")
             case .missing: continue

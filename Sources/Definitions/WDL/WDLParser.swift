@@ -15,15 +15,19 @@ struct WDLParser {
     /// Tokens still to be passed, so that going on behind faults stays linear.
     private var budget: Int
 
-    /// - Parameter number: The index that the document will have among all that are read.
-    static func read(_ bytes: [UInt8], path: String, number: Int) -> WDLDocument {
+    /// - Parameters:
+    ///   - number: The index that the document will have among all that are read.
+    ///   - words: How many may be read yet; lessened by those of this text. Each costs memory, whatever it means.
+    /// - Returns: nil where there are more.
+    static func read(_ bytes: [UInt8], path: String, number: Int, words: inout Int) -> WDLDocument? {
         let document = WDLDocument(path: path)
         guard !bytes.starts(with: [0xFF, 0xFE]), !bytes.starts(with: [0xFE, 0xFF]) else {
             document.faults = [WDLFault(line: 1, message: "the text is UTF-16; save it as UTF-8")]
             return document
         }
         var lexer = WDLLexer(bytes)
-        lexer.read()
+        guard lexer.read(atMost: words) else { return nil }
+        words -= lexer.tokens.count
         document.faults = lexer.faults
         document.nodes.reserveCapacity(lexer.tokens.count / 3)
         document.lines.reserveCapacity(lexer.tokens.count / 3)

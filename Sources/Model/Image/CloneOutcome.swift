@@ -35,6 +35,8 @@ package struct CloneOutcome: Sendable {
     package var wasHeld = false
     /// Not tried, since the caller's rate under a policy rule is used up.
     package var isHeldByRate = false
+    /// Ready, but signatures or attestations that were to come with it may be had later.
+    package var isPartial = false
 
     /// Refused by policy, for the caller that it was tried for.
     package var isDenied: Bool {

@@ -69,8 +69,8 @@ package enum ImageEvent: Sendable {
 
 /// How an attempt ended, as far as the image's life goes.
 package enum AttemptEnd: Sendable {
-    /// Verified in ECR; with a note.
-    case ready(note: String?)
+    /// Verified in ECR; with a note. `isPartial`: what was to come with it, and no run needs, may be had later.
+    case ready(note: String?, isPartial: Bool = false)
     /// - Parameter isHeld: ECR holds what it held: a whole, readable image.
     case failed(CloneFailure, isHeld: Bool)
     case later(until: Date, why: String, isHeld: Bool)
@@ -114,6 +114,9 @@ package struct ImageMoment: Sendable {
 package enum ImageLife {
     /// A new subject never inherits an old answer, and an old attempt is not repeated within this many seconds.
     private static let shortestPause: TimeInterval = 5
+    /// Between two looks for what is to come with an image that is ready.
+    private static let shortestRest: TimeInterval = 60
+    private static let longestRest: TimeInterval = 3600
 
     package static func next(_ before: ImageStanding, _ event: ImageEvent, _ moment: ImageMoment) -> ImageStanding {
         var after = before
@@ -199,15 +202,16 @@ package enum ImageLife {
 
     private static func ended(_ image: inout ImageStanding, _ end: AttemptEnd, _ moment: ImageMoment) {
         switch end {
-        case .ready(let note):
+        case .ready(let note, let isPartial):
             image.state = .ready
             image.reason = note
             image.mend = nil
             image.failureClass = nil
             image.attempts = 0
             image.firstAttemptAt = nil
-            image.failures = 0
-            image.due = nil
+            image.failures = isPartial ? image.failures + 1 : 0
+            let pause = min(shortestRest * pow(2, Double(min(image.failures, 10) - 1)), longestRest)
+            image.due = isPartial ? moment.now.addingTimeInterval(pause * (0.5 + moment.random / 2)) : nil
             image.readyAt = image.readyAt ?? moment.now
             image.verifiedAt = moment.now
         case .failed(let failure, let isHeld):

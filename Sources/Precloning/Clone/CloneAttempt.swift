@@ -23,6 +23,9 @@ struct CloneAttempt {
     var bytesMoved: Int64 = 0
     var wasHeld = false
     var isHeldByRate = false
+    var isPartial = false
+    /// Attestations of the source's index that were not copied with its child.
+    var attestationsLeft = 0
     let created = CreatedRepository()
     /// The place under the rate of the policy rule that allowed it.
     let ticket: PolicyTicket
@@ -46,9 +49,12 @@ struct CloneAttempt {
         outcome.bytesMoved = bytesMoved
         outcome.wasHeld = wasHeld
         outcome.isHeldByRate = isHeldByRate
+        outcome.isPartial = isPartial
         outcome.repositoryCreated = created.isCreated
         return outcome
     }
+
+    mutating func remark(_ text: String) { note = (note.map { $0 + "; " } ?? "") + text }
 
     var isReady: Bool { if case .ready = end { true } else { false } }
 

@@ -37,6 +37,9 @@ extension Cloner {
                     return planned
                 }
                 planned.bytes = facts.size
+                if let left = try await referrersLeft(behind: destination) {
+                    planned.why = [planned.why, left].compactMap(\.self).joined(separator: "; ")
+                }
             case .later(let until, let why):
                 planned.why = why
                 planned.until = until

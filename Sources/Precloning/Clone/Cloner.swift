@@ -159,7 +159,8 @@ package struct Cloner: Sendable {
         case .present:
             if let rule = destination.rule, pullThrough.isImporting(destination.location) {
                 attempt.route = Route.pullThrough(rule).name
-                return try await pull(&attempt, destination, rule, over: found.facts.holding)
+                try await pull(&attempt, destination, rule, over: found.facts.holding)
+                break
             }
             note(&attempt, found.facts, destination)
             try await finish(&attempt, destination, found.facts.holding)
@@ -174,6 +175,7 @@ package struct Cloner: Sendable {
             if found.facts.holding.isComplete { try await keepOldDigest(found.facts.holding, destination, attempt) }
             try await copy(&attempt, destination, takesWhole: takesWhole, over: found.facts.holding)
         }
+        if case .ready(let holding) = attempt.end { try await bringReferrers(&attempt, destination, holding) }
     }
 
     /// Policy's part of an attempt, before the first byte is moved or the pull-through cache is asked.
@@ -328,8 +330,9 @@ package struct Cloner: Sendable {
             progress: { progress.moved(done: $0.bytesDone, total: $0.bytesTotal) }
         )
         attempt.bytesMoved = result.transfer.bytesMoved
+        attempt.attestationsLeft = result.attestationsLeft
         if let moved = result.tagMovedTo {
-            attempt.note = (attempt.note.map { $0 + "; " } ?? "") + "upstream's tag moved to \(moved.short) meanwhile"
+            attempt.remark("upstream's tag moved to \(moved.short) meanwhile")
         }
         attempt.sourceDigest = result.sourceDigest
         attempt.digestNote = DigestNote.cloned

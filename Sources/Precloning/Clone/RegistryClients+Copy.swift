@@ -71,6 +71,32 @@ extension RegistryClients {
 }
 
 extension RegistryClients {
+    /// Brings what refers to an image that is at a location.
+    ///
+    /// - Parameters:
+    ///   - digest: what is there.
+    ///   - index: what the source named when it was copied, which may be the index that `digest` is a child of.
+    /// - Throws: `RegistryError` for a registry that cannot be talked to; `CancellationError`.
+    func bringReferrers(
+        of image: ImageReference,
+        to location: ECRLocation,
+        digest: Digest,
+        index: Digest?
+    ) async throws -> ReferrerCopy.Outcome {
+        let destination = ImageCopy.Destination(
+            client: try await client(for: location.registry),
+            repository: location.repository,
+            tag: nil
+        )
+        return try await ReferrerCopy(source: try await source(image), destination: destination, share: share)
+            .run(root: digest, children: nil, index: index)
+    }
+
+    /// What refers to a manifest of an image's repository.
+    func referrers(of image: ImageReference, _ digest: Digest) async throws -> [Referrer] {
+        try await source(image).referrers(of: digest)
+    }
+
     /// A manifest of an image, by the digest that its tag was seen to name, else as the image names it. What was read
     /// before is not asked for again; else it is counted as a pull.
     ///

@@ -80,7 +80,12 @@ package final class RegistryClients: Sendable {
         let chosen = settings.current.registries.settings(for: registry)
         let override = isECR ? try await ecr.endpoint(of: registry) ?? chosen.endpoint : chosen.endpoint
         let request = settings.current.retry.request
-        let endpoint = try RegistryEndpoint(registry: registry, override: override, insecure: chosen.insecure)
+        let endpoint = try RegistryEndpoint(
+            registry: registry,
+            override: override,
+            insecure: chosen.insecure,
+            tokenRealm: chosen.tokenRealm
+        )
         let made = RegistryClient(
             endpoint: endpoint,
             transport: try transport(endpoint),

@@ -54,7 +54,7 @@ package struct OutcomeRecorder: Sendable {
         let end: AttemptEnd
         switch outcome.end {
         case .ready(let holding):
-            end = .ready(note: outcome.note)
+            end = .ready(note: outcome.note, isPartial: outcome.isPartial)
             found.ecrDigest = holding.digest?.description
             found.platformDigest = holding.platformDigest?.description
             found.bytes = holding.bytes
@@ -63,7 +63,7 @@ package struct OutcomeRecorder: Sendable {
             attempt.message = outcome.note
             attempt.ecrDigest = found.ecrDigest
             // Found to be there at the first look: nothing was attempted.
-            writesAttempt = outcome.route != "present" || image.attempts > 0
+            writesAttempt = outcome.route != "present" || image.attempts > 0 || outcome.bytesMoved > 0
         case .failed(let failure):
             end = .failed(failure, isHeld: outcome.wasHeld)
             writesAttempt = !failure.isHeldBack

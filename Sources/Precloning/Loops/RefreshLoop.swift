@@ -7,7 +7,7 @@ package import Record
 package import Remotes
 
 /// Looks whether upstream's tags still point to what was cloned: a HEAD for each, every `clone.refreshTagsEvery`, which no
-/// registry counts as a pull. What a moved tag means is `clone.onTagMove`'s to say.
+/// registry counts as a pull, and a GET at registries that refuse it. What a moved tag means is `clone.onTagMove`'s to say.
 package struct RefreshLoop: WorkLoop {
     package let name = "refresh"
     package let bell = Bell()
@@ -74,7 +74,11 @@ package struct RefreshLoop: WorkLoop {
             try await !isBelowRule(image)
         else { return try ledger.sawUpstreamUnchanged(image.id, digest: nil, now: now) }
         let client = try await registries.client(for: source.registry)
-        guard let named = try await client.headManifest(source.repository, .tag(tag))?.digest else {
+        // Where looking by HEAD is refused, a GET tells, and counts as the least urgent of pulls.
+        let answer = try await LedgerPullBudget.$urgency.withValue(Urgency.refresh.rawValue) {
+            try await client.digest(of: .tag(tag), in: source.repository, budget: registries.budget)
+        }
+        guard let named = answer else {
             return try ledger.sawUpstreamUnchanged(image.id, digest: nil, now: now)
         }
         let found = named.description

@@ -79,7 +79,7 @@ package actor DefinitionStore {
             inspection = try await Self.evaluate(path, request)
         } catch let error as DefinitionError {
             // It was whole when it was stored.
-            guard let damage = await Self.damage(of: { try ZipFiles(path: path) }) else { throw error }
+            guard let damage = await Self.damage(of: path) else { throw error }
             try? FileManager.default.removeItem(atPath: path)
             throw UnreadDefinition("the stored definition of workflow \(version.label): \(damage)")
         }
@@ -168,30 +168,37 @@ package actor DefinitionStore {
                 "the service gives no definition of workflow \(version.label); its images are learned from tasks"
             )
         }
-        let bytes: [UInt8]
-        do {
-            bytes = try await healthOmics.downloadDefinition(address)
-        } catch let error as AWSError where error.code == "TooLarge" {
-            // No bytes prove it, but it is the definition's own, and asking again would move as much for nothing.
-            throw try unreadable(version, key, bytes: nil, error.message)
-        }
-        if Self.isProven(key, bytes) {
-            do { _ = try ZipFiles(bytes) } catch { throw try unreadable(version, key, bytes: bytes.count, "\(error)") }
-        } else if let damage = await Self.damage(of: { try ZipFiles(bytes) }) {
-            throw UnreadDefinition("the definition of workflow \(version.label) did not arrive whole: \(damage)")
-        }
-        let name = Self.fileName(key)
         try FileManager.default.createDirectory(
             atPath: folder,
             withIntermediateDirectories: true,
             attributes: [.posixPermissions: 0o2750]
         )
+        let name = Self.fileName(key)
         let path = "\(folder)/\(name)"
-        try Data(bytes).write(to: URL(filePath: path), options: .atomic)
+        // On the disk from the first byte: a definition may be larger than what this process should take.
+        let arriving = path + ".part"
+        defer { try? FileManager.default.removeItem(atPath: arriving) }
+        let (bytes, digest): (Int, Digest)
+        do {
+            (bytes, digest) = try await healthOmics.downloadDefinition(address, to: arriving)
+        } catch let error as AWSError where error.code == "TooLarge" {
+            // No bytes prove it, but it is the definition's own, and asking again would move as much for nothing.
+            throw try unreadable(version, key, bytes: nil, error.message)
+        }
+        if Self.isProven(key, digest) {
+            do { _ = try ZipFiles(path: arriving) } catch {
+                throw try unreadable(version, key, bytes: bytes, error.message.replacing("\(arriving): ", with: ""))
+            }
+        } else if let damage = await Self.damage(of: arriving) {
+            throw UnreadDefinition("the definition of workflow \(version.label) did not arrive whole: \(damage)")
+        }
+        guard rename(arriving, path) == 0 else {
+            throw CocoaError(.fileWriteUnknown, userInfo: [NSFilePathErrorKey: path])
+        }
         try memory.storeDefinition(
             key,
             file: name,
-            bytes: bytes.count,
+            bytes: bytes,
             trouble: nil,
             program: Self.program,
             now: now()
@@ -218,14 +225,15 @@ package actor DefinitionStore {
 
     /// What is wrong with an archive as such, whatever is in it: it is none, or a file in it does not unpack.
     @concurrent
-    private static func damage(of archive: @Sendable () throws -> ZipFiles) async -> String? {
-        do { return try archive().damage } catch { return "\(error)" }
+    private static func damage(of path: String) async -> String? {
+        do { return try ZipFiles(path: path).damage } catch {
+            return error.message.replacing("\(path): ", with: "")
+        }
     }
 
-    /// Whether these are the very bytes that the service's digest is of.
-    private static func isProven(_ digest: String, _ bytes: [UInt8]) -> Bool {
-        let own = Digest.of(bytes).encoded
-        return digest.lowercased() == own || digest.lowercased() == "sha256:" + own
+    /// Whether what has this digest are the very bytes that the service's digest is of.
+    private static func isProven(_ digest: String, _ own: Digest) -> Bool {
+        digest.lowercased() == own.encoded || digest.lowercased() == own.description
     }
 
     private func export(_ version: VersionRow) async throws -> String? {

@@ -230,6 +230,7 @@ package struct AWSClient: Sendable {
         }
         for (header, value) in all where header != "Host" { request.headers.add(name: header, value: value) }
         request.headers.add(name: "User-Agent", value: "preclone")
+        request.headers.replaceOrAdd(name: "Accept-Encoding", value: "identity")
         request.body = body.request
         if request.body != nil || method != "GET" {
             request.headers.replaceOrAdd(name: "Content-Length", value: String(body.length))
@@ -243,13 +244,18 @@ package struct AWSClient: Sendable {
                 operation: name,
                 code: "AnswerTooLarge",
                 message: "the answer has more than \(Self.largestAnswer) bytes",
-                kind: .permanent
+                kind: .brokenAnswer
             )
+        }
+        var body = Data(buffer: bytes, byteTransferStrategy: .noCopy)
+        // What stands between us and the service may compress what nobody asked to have compressed.
+        if let coding = response.headers.first(name: "content-encoding") {
+            body = Data(Inflation.plain(Array(body), coding: coding, atMost: Self.largestAnswer))
         }
         let answer = Answer(
             status: Int(response.status.code),
             headers: response.headers.map { ($0.name, $0.value) },
-            body: Data(buffer: bytes, byteTransferStrategy: .noCopy),
+            body: body,
             requestID: response.headers.first(name: "x-amzn-requestid")
                 ?? response.headers.first(name: "x-amz-request-id")
         )

@@ -1,13 +1,18 @@
 import Foundation
 import NIOCore
+import NIOFoundationCompat
 import NIOHTTP1
+package import Names
 
 /// The HealthOmics calls that watching needs. Source: the service model `omics/2022-11-28`.
 package struct HealthOmicsClient: Sendable {
     let client: AWSClient
     let transport: any HTTPTransport
     private static let largestDefinition = 256 << 20
-    private static let largestParameters = 32 << 20
+    /// HealthOmics takes 50,000 bytes.
+    private static let largestParameters = 4 << 20
+    /// A definition that trickles ends then.
+    private static let longestDownload = Duration.seconds(1_800)
     /// How often a definition is asked for before whoever wants it waits.
     private static let downloads = 3
 
@@ -148,22 +153,56 @@ package struct HealthOmicsClient: Sendable {
         }
     }
 
-    /// Fetches an exported definition: a plain, unsigned GET. The address is a secret: errors show its host only.
-    package func downloadDefinition(_ address: String) async throws -> [UInt8] {
-        try await download(address, what: "the definition", atMost: Self.largestDefinition)
+    /// Fetches an exported definition into a file, which it replaces: a plain, unsigned GET. The address is a secret: errors
+    /// show its host only.
+    ///
+    /// - Returns: how many bytes there are, and their digest.
+    /// - Throws: `AWSError`, `TransportError`; what kept the file from being written.
+    package func downloadDefinition(
+        _ address: String,
+        to path: String
+    ) async throws -> (bytes: Int, digest: Digest) {
+        let what = "the definition"
+        return try await retrying {
+            try await fetch(address, what: what, within: Self.longestDownload) { body in
+                guard FileManager.default.createFile(atPath: path, contents: nil) else {
+                    throw CocoaError(.fileWriteUnknown, userInfo: [NSFilePathErrorKey: path])
+                }
+                let file = try FileHandle(forWritingTo: URL(filePath: path))
+                defer { try? file.close() }
+                var hasher = Digest.Hasher(.sha256)
+                var count = 0
+                for try await piece in body {
+                    count += piece.readableBytes
+                    guard count <= Self.largestDefinition else { throw Self.tooLarge(what, Self.largestDefinition) }
+                    piece.withUnsafeReadableBytes { hasher.update($0) }
+                    try file.write(contentsOf: Data(buffer: piece))
+                }
+                return (count, hasher.finalize())
+            }
+        }
     }
 
     /// Fetches a run's file of parameters in the same way.
     package func downloadParameters(_ address: String) async throws -> [UInt8] {
-        try await download(address, what: "the run's parameters", atMost: Self.largestParameters)
+        let what = "the run's parameters"
+        return try await retrying {
+            try await fetch(address, what: what, within: nil) { body in
+                do {
+                    return Array(buffer: try await body.collect(upTo: Self.largestParameters))
+                } catch is NIOTooManyBytesError {
+                    throw Self.tooLarge(what, Self.largestParameters)
+                }
+            }
+        }
     }
 
-    private func download(_ address: String, what: String, atMost limit: Int) async throws -> [UInt8] {
+    private func retrying<Value>(_ body: () async throws -> Value) async throws -> Value {
         var attempt = 0
         while true {
             attempt += 1
             do {
-                return try await fetch(address, what: what, atMost: limit)
+                return try await body()
             } catch let error as AWSError where error.isWorthRetrying && attempt < Self.downloads {
                 try await client.timeline.sleep(
                     AWSClient.delay(after: error, attempt: attempt, random: client.timeline.random())
@@ -174,9 +213,16 @@ package struct HealthOmicsClient: Sendable {
         }
     }
 
-    private func fetch(_ address: String, what: String, atMost limit: Int) async throws -> [UInt8] {
+    /// - Parameter within: how long the whole may take; nil: as long as small answers may.
+    private func fetch<Value>(
+        _ address: String,
+        what: String,
+        within limit: Duration?,
+        _ read: (HTTPClientResponse.Body) async throws -> Value
+    ) async throws -> Value {
         let host = URLComponents(string: address)?.host ?? "the host of \(what)"
-        let response = try await transport.send(HTTPClientRequest(url: address), patience: Patience())
+        let patience = limit.map { Patience(whole: $0) } ?? Patience().forSmallBodies
+        let response = try await transport.send(HTTPClientRequest(url: address), patience: patience)
         guard response.status == .ok else {
             throw AWSError(
                 operation: "omics:download of \(what)",
@@ -187,16 +233,16 @@ package struct HealthOmicsClient: Sendable {
                 kind: .transient
             )
         }
-        do {
-            return Array(buffer: try await response.body.collect(upTo: limit))
-        } catch is NIOTooManyBytesError {
-            throw AWSError(
-                operation: "omics:download of \(what)",
-                code: "TooLarge",
-                message: "\(what) has more than \(limit) bytes",
-                kind: .permanent
-            )
-        }
+        return try await read(response.body)
+    }
+
+    private static func tooLarge(_ what: String, _ limit: Int) -> AWSError {
+        AWSError(
+            operation: "omics:download of \(what)",
+            code: "TooLarge",
+            message: "\(what) has more than \(limit) bytes",
+            kind: .permanent
+        )
     }
 
     private static func query(owner: String?, _ exports: Bool) -> [(name: String, value: String)] {

@@ -81,32 +81,6 @@ package struct SigV4: Sendable {
         return added
     }
 
-    /// The query parameters to add to a request so that its address alone carries the signature.
-    package func presignedQuery(
-        for request: Request,
-        credentials: AWSCredentials,
-        at date: Date,
-        expires seconds: Int
-    ) -> [(name: String, value: String)] {
-        let stamp = Self.timestamp(date)
-        let names = request.headers.map { $0.name.lowercased() }.filter { !Self.unsigned.contains($0) }
-        var added = [
-            (name: "X-Amz-Algorithm", value: "AWS4-HMAC-SHA256"),
-            (name: "X-Amz-Credential", value: "\(credentials.accessKeyID)/\(scope(stamp))"),
-            (name: "X-Amz-Date", value: stamp), (name: "X-Amz-Expires", value: String(seconds)),
-            (name: "X-Amz-SignedHeaders", value: Set(names).sorted().joined(separator: ";")),
-        ]
-        if let token = credentials.sessionToken { added.append((name: "X-Amz-Security-Token", value: token)) }
-        var signed = request
-        signed.query += added
-        if isS3 { signed.bodyHash = "UNSIGNED-PAYLOAD" }
-        let (canonical, _) = canonicalRequest(signed)
-        added.append(
-            (name: "X-Amz-Signature", value: signature(of: canonical, stamp: stamp, credentials: credentials))
-        )
-        return added
-    }
-
     // MARK: The steps
 
     /// The canonical request and the list of signed headers.

@@ -2,6 +2,13 @@ import CZlib
 
 /// Bodies that a server compressed although nobody asked it to (RFC 9110 section 8.4).
 enum Inflation {
+    /// What an answer says, by its `Content-Encoding`; the bytes as they are where they are not what that calls them.
+    static func plain(_ bytes: [UInt8], coding: String?, atMost limit: Int) -> [UInt8] {
+        let coding = coding?.lowercased() ?? ""
+        guard coding.contains("gzip") || coding.contains("deflate") else { return bytes }
+        return inflated(bytes, atMost: limit) ?? bytes
+    }
+
     /// The bytes of a gzip or zlib stream; nil when it is neither, is cut, or holds more than `limit`.
     static func inflated(_ bytes: [UInt8], atMost limit: Int) -> [UInt8]? {
         guard let available = UInt32(exactly: bytes.count) else { return nil }

@@ -41,4 +41,42 @@ package struct RequestRetry: Sendable, Hashable {
         let full = min(base * factor, ceiling)
         return full * (0.5 + 0.5 * min(max(random, 0), 1))
     }
+
+    /// Runs something until it succeeds, fails for good, or was tried often enough.
+    ///
+    /// - Parameters:
+    ///   - attempts: how often in all; nil: as often as this rule says.
+    ///   - translate: the failure that decisions are made by; nil for one that is not ours to repeat.
+    ///   - isWorthIt: whether a failure of the attempt with this number is worth another.
+    /// - Throws: what `translate` made of the last failure, or that failure; `CancellationError`.
+    func repeating<Value>(
+        on timeline: Timeline,
+        atMost attempts: Int? = nil,
+        translate: (any Error) -> RegistryError?,
+        isWorthIt: (RegistryError, Int) -> Bool,
+        _ body: () async throws -> Value
+    ) async throws -> Value {
+        var attempt = 1
+        while true {
+            try Task.checkCancellation()
+            do {
+                return try await body()
+            } catch {
+                guard let failure = translate(error) else { throw error }
+                guard isWorthIt(failure, attempt),
+                    let wait = wait(
+                        after: attempt,
+                        asked: failure.retryAfter,
+                        of: attempts,
+                        random: timeline.random()
+                    )
+                else { throw failure }
+                if failure.kind == .throttled, WaitAllowance.current?.take(wait, at: timeline.elapsed()) == false {
+                    throw failure
+                }
+                try await timeline.sleep(wait)
+                attempt += 1
+            }
+        }
+    }
 }

@@ -134,9 +134,8 @@ actor Authenticator {
             .addressRefused,
             host: endpoint.name,
             detail: "it sends logins to \(realm), which is not of its own domain",
-            advice: "a login is sent to its registry's own domain alone: leave out "
-                + "registries.\(endpoint.name).credentials, or name its address in that domain in "
-                + "registries.\(endpoint.name).endpoint"
+            advice: "if that is right, name it in registries.\(endpoint.name).tokenRealm; else leave out "
+                + "registries.\(endpoint.name).credentials: a login is sent to its registry's own domain alone"
         )
     }
 
@@ -223,21 +222,18 @@ actor Authenticator {
         var request = tokenRequest(challenge, items: items, credential: credential)
         request.headers.replaceOrAdd(name: "user-agent", value: RegistryClient.userAgent)
         request.headers.replaceOrAdd(name: "accept-encoding", value: "identity")
-        var attempt = 1
-        while true {
-            let error: RegistryError
-            do {
-                return try await once(request, isAuthenticated: !credential.isAnonymous)
-            } catch let failure as RegistryError {
-                error = failure
-            } catch let failure as TransportError {
-                error = RegistryError(failure, host: endpoint.name)
-            }
-            guard error.isBrief,
-                let wait = retry.wait(after: attempt, asked: error.retryAfter, random: timeline.random())
-            else { throw error }
-            try await timeline.sleep(wait)
-            attempt += 1
+        do {
+            return try await retry.repeating(
+                on: timeline,
+                translate: { [endpoint] error in
+                    (error as? TransportError).map { RegistryError($0, host: endpoint.name) } ?? error as? RegistryError
+                },
+                isWorthIt: { error, _ in error.isBrief },
+                { try await once(request, isAuthenticated: !credential.isAnonymous) }
+            )
+        } catch var error as RegistryError {
+            error.wasRepeated = true
+            throw error
         }
     }
 
@@ -251,7 +247,9 @@ actor Authenticator {
         do {
             response = try await transport.send(request, patience: patience.forSmallBodies)
             await permit.observe(status: Int(response.status.code), headers: response.headers)
-            bytes = try await RegistryClient.collect(response.body, limit: 1 << 20, host: endpoint.name)
+            let raw = try await RegistryClient.collect(response.body, limit: 1 << 20, host: endpoint.name)
+            let coding = response.headers.first(name: "content-encoding")
+            bytes = Inflation.plain(raw, coding: coding, atMost: 1 << 20)
             await permit.release()
         } catch {
             await permit.release()

@@ -14,6 +14,8 @@ struct CopyPlan: Sendable {
     /// Configurations that had to be read; they are uploaded from memory.
     var inMemory: [Digest: [UInt8]]
     var facts: ImageCopy.Facts
+    /// Attestations beside the child that is taken alone.
+    var attestationsLeft = 0
 
     /// An index below an index below the root is refused: nothing sensible is built like that.
     static let maximumDepth = 2
@@ -74,6 +76,7 @@ struct CopyPlan: Sendable {
                     )
                 }
                 root = child
+                attestationsLeft = index.manifests.count(where: \.isNoImage)
                 facts.digest = child.digest
                 facts.mediaType = child.mediaType
                 try await inspect(manifest, of: child.digest, for: copy, isAlone: false)

@@ -57,28 +57,6 @@ package actor LoadedCredential: RegistryCredentialSource {
     }
 }
 
-/// Chooses the source by registry.
-package struct RoutedCredentials: RegistryCredentialSource {
-    private let routes: [String: any RegistryCredentialSource]
-    private let fallback: any RegistryCredentialSource
-
-    package init(
-        _ routes: [String: any RegistryCredentialSource],
-        fallback: any RegistryCredentialSource = AnonymousCredentials()
-    ) {
-        self.routes = routes
-        self.fallback = fallback
-    }
-
-    package func credential(for registry: String) async throws -> RegistryCredential {
-        try await (routes[registry] ?? fallback).credential(for: registry)
-    }
-
-    package func invalidate(_ credential: RegistryCredential, for registry: String) async {
-        await (routes[registry] ?? fallback).invalidate(credential, for: registry)
-    }
-}
-
 extension RegistryCredential {
     /// The largest secret that is read, in bytes.
     package static let maximumSecretBytes = 65_536

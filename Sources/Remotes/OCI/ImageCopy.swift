@@ -99,6 +99,12 @@ package struct ImageCopy: Sendable {
         package var transfer: TransferProgress.Snapshot
         /// The id of the request that stored the manifest, where the registry names one.
         package var requestID: String?
+        /// What an index at the destination names; nil when its manifest did not have to be read.
+        package var children: [Digest]?
+        /// Attestations that the source's index has of its images, where a child of it was copied alone.
+        package var attestationsLeft = 0
+        /// What became of signatures and attestations; nil where they were not asked for.
+        package var referrers: ReferrerCopy.Outcome?
     }
 
     package var source: Source
@@ -113,6 +119,8 @@ package struct ImageCopy: Sendable {
     package var needsCreated: Bool
     package var share: LayerShare
     package var progress: TransferProgress
+    /// Whether signatures, bills of materials and attestations come with the image.
+    package var bringsReferrers = false
     /// Called once, right before the first thing is written to the destination.
     package var beforeFirstBlob: @Sendable () async throws -> Void
     /// Called when the manifest is known and something is to be moved, before `beforeFirstBlob`.
@@ -147,6 +155,17 @@ package struct ImageCopy: Sendable {
     /// - Throws: `RegistryError`, whose host says which side it was; what the hooks throw; `StoppedBetweenBlobs` when
     ///   `mayGoOn` said so; `CancellationError`.
     package func run() async throws -> Outcome {
+        var outcome = try await copyImage()
+        guard bringsReferrers else { return outcome }
+        outcome.referrers = try await ReferrerCopy(source: source, destination: destination, share: share).run(
+            root: outcome.destinationDigest,
+            children: outcome.children,
+            index: outcome.sourceDigest
+        )
+        return outcome
+    }
+
+    private func copyImage() async throws -> Outcome {
         async let there = destinationDigest()
         async let resolved = sourceHead()
         let (destinationDigest, sourceDigest) = try await (there, resolved)
@@ -192,7 +211,7 @@ package struct ImageCopy: Sendable {
         plan: CopyPlan? = nil,
         present: Bool
     ) -> Outcome {
-        Outcome(
+        var outcome = Outcome(
             sourceDigest: sourceDigest,
             destinationDigest: digest,
             platformDigest: plan?.platformDigest ?? (platforms == nil ? nil : knownChildren[sourceDigest]),
@@ -201,6 +220,9 @@ package struct ImageCopy: Sendable {
             tagMovedTo: nil,
             transfer: progress.snapshot
         )
+        outcome.children = plan?.children.map(\.digest)
+        outcome.attestationsLeft = plan?.attestationsLeft ?? 0
+        return outcome
     }
 
     /// The digest under the destination's tag, from what is known or by asking; nil when there is nothing to rely on.

@@ -39,7 +39,7 @@ package enum MountOutcome: Sendable {
 }
 
 extension RegistryClient {
-    /// Whether a repository has a blob.
+    /// Whether a repository is known to have a blob; false too where looking is refused, so that it is sent.
     ///
     /// - Throws: `RegistryError`, `CancellationError`.
     package func blobExists(_ repository: String, _ digest: Digest) async throws -> Bool {
@@ -50,7 +50,13 @@ extension RegistryClient {
             scope: RegistryScope(repository: repository, access: .pull),
             what: "looking for the blob \(digest.short) in \(repository)"
         )
-        return try await perform(request, accepting: [200, 404]) { $0.status == 200 }
+        do {
+            return try await perform(request, accepting: [200, 404]) { $0.status == 200 }
+        } catch let error as RegistryError
+            where error.leavesOpen && (error.kind == .storeFault || [400, 405, 501].contains(error.status))
+        {
+            return false
+        }
     }
 
     /// Opens a blob for reading; release the stream's permit when done.

@@ -3,26 +3,53 @@ import NIOHTTP1
 import Names
 
 extension RegistryClient {
-    /// The tags of a repository: the first page of the registry's list, at most a thousand.
+    /// Tags of a repository, and whether these are all.
+    struct TagList: Sendable {
+        var tags: [String]
+        var isWhole: Bool
+    }
+
+    /// The tags of a repository, from the first pages of the registry's list, a thousand on each.
     ///
     /// - Throws: `RegistryError`, `CancellationError`.
-    func tags(of repository: String) async throws -> [String] {
+    func tags(of repository: String, attempts: Int, pages: Int) async throws -> TagList {
+        var list = TagList(tags: [], isWhole: false)
+        var next: WebAddress? = address(repository, "tags/list?n=1000")
+        for _ in 0..<pages {
+            guard let page = next else { break }
+            let (tags, rest) = try await tagPage(page, of: repository, attempts: attempts)
+            list.tags += tags
+            next = rest
+            // Some do not tell of the rest.
+            list.isWhole = rest == nil && tags.count < 1000
+        }
+        return list
+    }
+
+    private func tagPage(
+        _ page: WebAddress,
+        of repository: String,
+        attempts: Int
+    ) async throws -> ([String], WebAddress?) {
         let request = RegistryRequest(
             method: .GET,
-            address: address(repository, "tags/list?n=1000"),
+            address: page,
             kind: .blob,
             scope: RegistryScope(repository: repository, access: .pull),
-            attempts: 2,
+            attempts: attempts,
             what: "listing the tags of \(repository)"
         )
-        let bytes = try await perform(request, accepting: [200]) { answer in
-            try await answer.bytes(atMost: 1 << 20, host: host)
+        let (bytes, rest) = try await perform(request, accepting: [200]) { answer in
+            (
+                try await answer.bytes(atMost: 1 << 20, host: host),
+                answer.header("link").flatMap { Self.next($0, from: page) }
+            )
         }
         struct Answer: Decodable { var tags: [String]? }
         guard JSONBounds.holds(bytes), let answer = try? JSONDecoder().decode(Answer.self, from: Data(bytes)) else {
             throw RegistryError(.brokenAnswer, host: host, detail: "the list of tags of \(repository) cannot be read")
         }
-        return (answer.tags ?? []).filter { $0.utf8.count <= 128 }
+        return ((answer.tags ?? []).filter { $0.utf8.count <= 128 }, rest)
     }
 
     /// The same refusal of Docker's schema 1 with what to use instead: a newer build of the same version where there is
@@ -33,7 +60,8 @@ extension RegistryClient {
         let convert =
             "convert it with `skopeo copy --format v2s2 docker://\(named) docker://DESTINATION` and use that"
         error.advice = "use a newer build of it, or \(convert)"
-        guard case .tag(let tag) = reference, let all = try? await tags(of: repository) else { return error }
+        guard case .tag(let tag) = reference, let all = try? await tags(of: repository, attempts: 2, pages: 1).tags
+        else { return error }
         for candidate in OldTag(tag).newer(among: all).prefix(3) {
             guard let head = try? await headManifest(repository, .tag(candidate), isInsistent: false),
                 let type = head.mediaType, !type.isSchema1, head.isCertain

@@ -14,6 +14,7 @@ package struct RegistryClient: Sendable {
     package let timeline: Timeline
     package let retry: RequestRetry
     package let patience: Patience
+    let referrers = ReferrerKnowledge()
 
     static let userAgent = "preclone"
 
@@ -89,7 +90,7 @@ extension RegistryClient {
         _ read: (RegistryResponse) async throws -> Value
     ) async throws -> Value {
         var challengesLeft = 2
-        let isLook = request.kind == .manifestHead
+        let isLook = request.method == .HEAD
         return try await retrying(
             atMost: request.attempts ?? (request.isRepeatable ? nil : 1),
             // What a HEAD leaves open, a GET tells.
@@ -125,28 +126,13 @@ extension RegistryClient {
         isWorthIt: (RegistryError, Int) -> Bool = { $0.isWorthRepeating(after: $1) },
         _ body: () async throws -> Value
     ) async throws -> Value {
-        var attempt = 1
-        while true {
-            try Task.checkCancellation()
-            do {
-                return try await body()
-            } catch {
-                let seen = translate(error)
-                guard let failure = seen as? RegistryError, isWorthIt(failure, attempt),
-                    let wait = retry.wait(
-                        after: attempt,
-                        asked: failure.retryAfter,
-                        of: attempts,
-                        random: timeline.random()
-                    )
-                else { throw seen }
-                if failure.kind == .throttled, WaitAllowance.current?.take(wait, at: timeline.elapsed()) == false {
-                    throw seen
-                }
-                try await timeline.sleep(wait)
-                attempt += 1
-            }
-        }
+        try await retry.repeating(
+            on: timeline,
+            atMost: attempts,
+            translate: { translate($0) as? RegistryError },
+            isWorthIt: isWorthIt,
+            body
+        )
     }
 
     /// A refusal that something new to show has been found for: send again.
@@ -286,7 +272,7 @@ extension RegistryClient {
             await answer.discard()
             return .redirected(try redirect(answer.response, from: answer.address, what: request.what))
         }
-        let bytes = (try? await Self.collect(answer.response.body, limit: ErrorBody.maximumBytes, host: host)) ?? []
+        let bytes = (try? await answer.bytes(atMost: ErrorBody.maximumBytes, host: host)) ?? []
         let body = ErrorBody(bytes: bytes, contentType: answer.header("content-type"))
         let retryAfter = answer.header("retry-after").flatMap { RetryAfter.parse($0, now: timeline.now()) }
         guard isOwn else {
@@ -388,7 +374,9 @@ extension RegistryClient {
 extension RegistryError {
     /// Whether it is worth another attempt within seconds, after the one with this number. What a manifest names and the
     /// registry lacks is asked for three times: each may count as a pull.
-    func isWorthRepeating(after attempt: Int) -> Bool { isBrief && !(kind == .incomplete && attempt >= 3) }
+    func isWorthRepeating(after attempt: Int) -> Bool {
+        isBrief && !wasRepeated && !(kind == .incomplete && attempt >= 3)
+    }
 
     /// The registry calls a token ended that is as new as can be had: a clock is wrong, or it is late to know of it.
     fileprivate var ofAnEndedToken: RegistryError {
@@ -414,9 +402,7 @@ struct RegistryResponse: Sendable {
     /// - Throws: `RegistryError` of kind `tooLarge`.
     func bytes(atMost limit: Int, host: String) async throws -> [UInt8] {
         let bytes = try await RegistryClient.collect(response.body, limit: limit, host: host)
-        let coding = header("content-encoding")?.lowercased() ?? ""
-        guard coding.contains("gzip") || coding.contains("deflate") else { return bytes }
-        return Inflation.inflated(bytes, atMost: limit) ?? bytes
+        return Inflation.plain(bytes, coding: header("content-encoding"), atMost: limit)
     }
 
     /// Drops the body of an answer whose head says it all; a long one costs the connection.

@@ -35,10 +35,3 @@ package struct AnonymousCredentials: RegistryCredentialSource {
     package init() {}
     package func credential(for registry: String) async throws -> RegistryCredential { .anonymous }
 }
-
-/// The same credential for every registry; one client has one registry.
-package struct FixedCredential: RegistryCredentialSource {
-    private let value: RegistryCredential
-    package init(_ value: RegistryCredential) { self.value = value }
-    package func credential(for registry: String) async throws -> RegistryCredential { value }
-}

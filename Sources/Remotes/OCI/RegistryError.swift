@@ -61,6 +61,8 @@ package struct RegistryError: Error, Hashable, Sendable, CustomStringConvertible
     package var digests: DigestConflict?
     /// Nothing was sent: our own limits held the request back until `retryAfter` is over.
     package var isHeldBack = false
+    /// It was repeated already, on the way to what it kept from being done.
+    package var wasRepeated = false
     /// What a person can do about this very case, where its kind says too little.
     package var advice: String?
 

@@ -42,6 +42,7 @@ struct ECRService: Sendable {
             case "BatchGetImage": try state.batchGetImage(input)
             case "BatchDeleteImage": try state.batchDeleteImage(input)
             case "DescribeImages": try state.describeImages(input)
+            case "ListImageReferrers": try state.listImageReferrers(input)
             case "ListImages": try state.listImages(input)
             case "PutImage": try state.putImage(input)
             case "UpdateImageStorageClass": try state.updateStorageClass(input)

@@ -99,6 +99,12 @@ struct ECRRegistry: Sendable {
                 let tags = entry.tags.keys.sorted().map { SandboxJSON.string($0) }
                 return .json(["name": .string(repository), "tags": .array(tags)])
             }
+        case (.referrers(let repository, let digest), "GET"):
+            return try world.with { state in
+                guard let entry = state.ecr.repositories[repository] else { throw nameUnknown(repository, state) }
+                let all = entry.images.values.filter { $0.status == "ACTIVE" }.map(\.manifest)
+                return .referrers(of: digest, among: all, request, size: nil)
+            }
         default:
             throw AWSFailure("UNSUPPORTED", "The operation is unsupported.", status: 405)
         }
@@ -168,13 +174,12 @@ struct ECRRegistry: Sendable {
             case .tooLarge: AWSFailure("SIZE_INVALID", "the manifest is larger than 4 MiB")
             }
         }
-        return Reply(
-            201,
-            headers: [
-                ("Location", "/v2/\(repository)/manifests/\(manifest.digest)"),
-                ("Docker-Content-Digest", manifest.digest),
-            ]
-        )
+        var headers = [
+            (name: "Location", value: "/v2/\(repository)/manifests/\(manifest.digest)"),
+            (name: "Docker-Content-Digest", value: manifest.digest),
+        ]
+        if let subject = manifest.subject { headers.append(("OCI-Subject", subject)) }
+        return Reply(201, headers: headers)
     }
 
     // MARK: Uploads

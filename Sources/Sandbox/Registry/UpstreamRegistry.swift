@@ -59,6 +59,9 @@ struct UpstreamRegistry: Sendable {
                 throw AWSFailure("NAME_UNKNOWN", "repository name not known to registry", status: 404)
             }
             return .json(["name": .string(repository), "tags": .array(entry.tags.keys.sorted().map { .string($0) })])
+        case .referrers(let repository, let digest) where upstream.settings.listsReferrers:
+            let all = upstream.repositories[repository]?.manifests.values.map(\.self) ?? []
+            return .referrers(of: digest, among: all, request, size: upstream.settings.referrersPage)
         case .upload, .referrers:
             throw AWSFailure("UNSUPPORTED", "not offered here", status: 404)
         }

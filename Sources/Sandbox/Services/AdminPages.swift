@@ -8,6 +8,8 @@ import Foundation
 /// - `POST clock` `{"advance": SECONDS}`
 /// - `POST runs/ID` `{"status": STATUS}`
 /// - `POST images` `{"registry", "repository", "tags", "name", "platforms", "size"}`: puts an image upstream
+/// - `POST referrers` `{"registry", "repository", "digest", "tag" | "artifactType"}`: signs an image upstream, by a tag that
+///   ends so, or by subject
 /// - `POST upstreams/HOST` `{"isDown": true}`; `{"accounts": {USER: PASSWORD}}`: who alone may pull there
 /// - `POST settings` `{"layerDelay", "layerPolls", "layersOnlyOnRequest", "patchEndsUpload", "deniedActions"}`
 /// - `POST layers/drop` `{"repository", "digest"}`: a layer is gone from ECR though the manifest stays
@@ -49,6 +51,8 @@ struct AdminPages: Sendable {
             try world.with { try $0.setRun(path[1], status: status) }
         case ("POST", "images", 1):
             return try putImage(input)
+        case ("POST", "referrers", 1):
+            return try putReferrer(input)
         case ("POST", "upstreams", 2):
             let isDown = input["isDown"]?.bool
             var accounts: [String: String]?
@@ -72,6 +76,17 @@ struct AdminPages: Sendable {
             throw AWSFailure("NotFound", "The sandbox has no page \(path.joined(separator: "/")).", status: 404)
         }
         return .json([:])
+    }
+
+    private func putReferrer(_ input: SandboxJSON) throws -> Reply {
+        guard let host = input["registry"]?.string, let repository = input["repository"]?.string,
+            let digest = input["digest"]?.string
+        else { throw AWSFailure.missing("digest") }
+        let form = input["tag"]?.string.map(ReferrerForm.tag) ?? .subject(input["artifactType"]?.string ?? "a/b")
+        let made = try world.with { state in
+            try state.putReferrer(to: digest, form, host: host, repository: repository, name: "a")
+        }
+        return .json(["digest": .string(made)])
     }
 
     private func encoded(_ value: some Encodable) throws -> Reply {

@@ -149,6 +149,10 @@ package struct MadeImage: Sendable {
         }?["digest"]?.string
     }
 
+    mutating func add(_ contents: [BlobContent]) { for content in contents { _ = add(content) } }
+
+    mutating func setRoot(_ document: SandboxJSON) { root = add(document) }
+
     fileprivate mutating func add(_ content: BlobContent) -> String {
         let digest = content.digest
         blobs[digest] = content

@@ -77,7 +77,7 @@ struct WDLFuzzTests {
             String(repeating: "Array[\n", count: 30_000),
             String(repeating: "command { x }\n", count: 10_000),
             "command { " + String(repeating: "}#", count: 500_000),
-            "String x = " + Array(repeating: "\"a\"", count: 50_000).joined(separator: " + "),
+            "String x = " + Array(repeating: "\"a\"", count: 40_000).joined(separator: " + "),
             "String x = " + String(repeating: "if true then ", count: 20_000),
             "String x = a" + String(repeating: ".b", count: 50_000),
             "String x = sub(\"" + String(repeating: "a", count: 5_000) + "\", \"(a*)*b|((a{9}){9}){9}\", \"\")\n"

@@ -108,6 +108,11 @@ import Testing
             [Row(.ready, nil), Row(.ready, nil), Row(.ready, nil), Row(.ready, nil), Row(.ready, nil)]
         ),
         (
+            "verified in ECR, and its signatures are to be had later: ready, and due again with back-off",
+            .ended(.ready(note: nil, isPartial: true), mark: "m"),
+            [Row(.ready, 60), Row(.ready, 60), Row(.ready, 60), Row(.ready, 960), Row(.ready, 960)]
+        ),
+        (
             "failed, and ECR does not hold it: with back-off",
             .ended(.failed(failure, isHeld: false), mark: "m"),
             [Row(.retrying, 30), Row(.retrying, 30), Row(.retrying, 30), Row(.retrying, 480), Row(.retrying, 480)]

@@ -4,6 +4,7 @@ import NIOHTTP1
 import Names
 import Remotes
 import Synchronization
+import TestSupport
 import Testing
 
 /// Bytes that do not repeat, different for every seed.

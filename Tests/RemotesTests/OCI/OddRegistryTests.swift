@@ -88,6 +88,23 @@ import Testing
         }
     }
 
+    @Test(arguments: [405, 400, 501])
+    func aBlobThatCannotBeLookedForIsSent(_ status: Int) async throws {
+        try await RegistryServer.with { source, destination in
+            let digest = source.putImage("a/tool", tag: "1", layers: [[1, 2, 3]])
+            destination.change {
+                $0.faults.append { request in
+                    guard request.method == .HEAD, request.uri.contains("/blobs/") else { return nil }
+                    return .init(status: .init(statusCode: status))
+                }
+            }
+            let bench = try CopyBench()
+            #expect(try await bench.copy(source, destination).run().destinationDigest == digest)
+            #expect(destination.blob("b/tool", Digest.of([1, 2, 3])) == [1, 2, 3])
+            #expect(bench.time.slept.isEmpty)
+        }
+    }
+
     @Test func aDeadTokenIsReplacedOnceAndThenWaitedFor() async throws {
         final class Tokens: RegistryCredentialSource {
             let number = Mutex(1)
@@ -548,6 +565,51 @@ import Testing
                 #expect(seen?.mend.contains("does not exist") == true)
                 #expect(seen?.mend.contains("configure credentials") == true)
             }
+        }
+    }
+
+    @Test func aTokenEndpointIsAskedAsOftenAsAnythingElse() async throws {
+        try await RegistryServer.with { source, _ in
+            source.putImage("a/tool", tag: "1", layers: [[1]])
+            source.change {
+                $0.token = "needed"
+                $0.faults = [{ $0.path == "/token" ? .init(status: .serviceUnavailable) : nil }]
+            }
+            let bench = try CopyBench()
+            let seen = await failure { _ = try await client(source, bench).getManifest("a/tool", .tag("1")) }
+            #expect(seen?.kind == .serverFault)
+            #expect(source.count(.GET, "/token") == 5)
+        }
+    }
+
+    @Test func whatComesCompressedUnaskedIsRead() async throws {
+        let token = try gzipped(Array(#"{"token":"token-1"}"#.utf8))
+        let refusal = try gzipped(
+            Array(#"{"errors":[{"code":"TOOMANYREQUESTS","message":"You have reached your pull rate limit."}]}"#.utf8)
+        )
+        try await RegistryServer.with { source, _ in
+            source.putImage("a/tool", tag: "1", layers: [[1]])
+            source.change {
+                $0.token = "needed"
+                $0.tokensGiven = 1
+                $0.faults = [
+                    {
+                        $0.path == "/token"
+                            ? .init(status: .ok, headers: ["content-encoding": "gzip"], body: token) : nil
+                    },
+                    { request in
+                        guard request.uri.hasSuffix("/2"), request.headers.contains(name: "authorization") else {
+                            return nil
+                        }
+                        return .init(status: .tooManyRequests, headers: ["content-encoding": "gzip"], body: refusal)
+                    },
+                ]
+            }
+            let bench = try CopyBench()
+            let client = try client(source, bench)
+            #expect(try await client.getManifest("a/tool", .tag("1")).mediaType == .ociManifest)
+            let seen = await failure { _ = try await client.getManifest("a/tool", .tag("2")) }
+            #expect(seen?.kind == .quotaExhausted)
         }
     }
 

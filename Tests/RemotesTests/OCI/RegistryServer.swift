@@ -69,6 +69,11 @@ final class RegistryServer: Sendable {
         var blobHost: String?
         var uploadHost: String?
         var immutable = false
+        /// Whether it tells what refers to a manifest, and how many on a page.
+        var listsReferrers = false
+        var referrersPage = 100
+        /// Whether it lists the tags of a repository.
+        var listsTags = false
     }
 
     private let state = Mutex(State())
@@ -249,6 +254,7 @@ final class RegistryServer: Sendable {
         }
         guard request.path.hasPrefix("/v2/") else { return .error(.notFound, "NOT_HERE") }
         let rest = String(request.path.dropFirst(4))
+        if let reply = list(request, rest, state) { return reply }
         for kind in ["/manifests/", "/blobs/uploads/", "/blobs/"] {
             guard let range = rest.range(of: kind, options: .backwards) else { continue }
             let repository = String(rest[..<range.lowerBound])
@@ -260,6 +266,40 @@ final class RegistryServer: Sendable {
             }
         }
         return .error(.notFound, "NOT_HERE")
+    }
+
+    /// Tags of a repository, or what refers to a manifest of it; nil for another request.
+    private func list(_ request: Request, _ rest: String, _ state: State) -> Reply? {
+        func reply(_ object: [String: Any], type: String = "application/json") -> Reply {
+            let body = (try? JSONSerialization.data(withJSONObject: object)) ?? Data()
+            return Reply(status: .ok, headers: ["content-type": type], body: Array(body))
+        }
+        if state.listsTags, rest.hasSuffix("/tags/list") {
+            let repository = String(rest.dropLast("/tags/list".count))
+            let tags = (state.manifests[repository] ?? [:]).keys.filter { !$0.contains(":") }.sorted()
+            return reply(["name": repository, "tags": tags])
+        }
+        guard state.listsReferrers, let range = rest.range(of: "/referrers/") else { return nil }
+        let (repository, digest) = (String(rest[..<range.lowerBound]), String(rest[range.upperBound...]))
+        var found: [[String: Any]] = []
+        for (name, manifest) in (state.manifests[repository] ?? [:]).sorted(by: { $0.key < $1.key })
+        where name.contains(":") && name > request.query("last") ?? "" {
+            let content = (try? JSONSerialization.jsonObject(with: Data(manifest.bytes))) as? [String: Any]
+            guard (content?["subject"] as? [String: Any])?["digest"] as? String == digest else { continue }
+            found.append([
+                "mediaType": manifest.type, "digest": name, "size": manifest.bytes.count,
+                "artifactType": content?["artifactType"] as? String ?? "",
+            ])
+        }
+        let page = Array(found.prefix(state.referrersPage))
+        var answer = reply(
+            ["schemaVersion": 2, "mediaType": MediaType.ociIndex.rawValue, "manifests": page],
+            type: MediaType.ociIndex.rawValue
+        )
+        if page.count < found.count, let last = page.last?["digest"] as? String {
+            answer.headers.add(name: "link", value: "<\(request.path)?last=\(last)>; rel=\"next\"")
+        }
+        return answer
     }
 
     private func manifests(_ request: Request, _ repository: String, _ name: String, _ state: inout State) -> Reply {

@@ -62,6 +62,22 @@ struct MovedTagTests {
         }
     }
 
+    @Test("where looking by HEAD is refused, a GET tells", arguments: [403, 405])
+    func headIsRefused(_ status: Int) async throws {
+        let keys: [String: SandboxJSON] = ["clone": ["refreshTagsEvery": "1h"]]
+        try await SteppedDaemon.with(keys: keys) { running in
+            let world = running.world
+            world.sandbox.add(Fault(.error, operation: "HeadManifest", registry: "quay.io", status: status))
+            try world.put(Self.image)
+            _ = try world.startRun("one", of: [Self.image])
+            try await running.pass("the image", within: .seconds(600)) { try running.states([Self.image: "ready"]) }
+            let new = try world.put(Self.image, size: 8192)
+            try await running.pass("the move", within: .seconds(7200)) {
+                try world.rows("SELECT moved_digest FROM images").first?["moved_digest"] == new.root
+            }
+        }
+    }
+
     @Test("clone lets the tag take the new digest, and history keeps both and who used the old one")
     func clone() async throws {
         try await move("clone") { running, old, new, run in
