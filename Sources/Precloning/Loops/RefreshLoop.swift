@@ -75,7 +75,7 @@ package struct RefreshLoop: WorkLoop {
         else { return try ledger.sawUpstreamUnchanged(image.id, digest: nil, now: now) }
         let client = try await registries.client(for: source.registry)
         // Where looking by HEAD is refused, a GET tells, and counts as the least urgent of pulls.
-        let answer = try await LedgerPullBudget.$urgency.withValue(Urgency.refresh.rawValue) {
+        let answer = try await PullUrgency.$current.withValue(Urgency.refresh.rawValue) {
             try await client.digest(of: .tag(tag), in: source.repository, budget: registries.budget)
         }
         guard let named = answer else {

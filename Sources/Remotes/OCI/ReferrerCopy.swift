@@ -160,6 +160,24 @@ package struct ReferrerCopy: Sendable {
         return digest
     }
 
+    /// What a list says of a manifest that is at the destination.
+    private func entry(of digest: Digest) async throws -> [String: Any] {
+        let document = try await destination.client.getManifest(destination.repository, .digest(digest))
+        let content = try? JSONSerialization.jsonObject(with: Data(document.bytes)) as? [String: Any]
+        var entry: [String: Any] = [
+            "mediaType": document.mediaType.rawValue, "digest": "\(digest)", "size": document.bytes.count,
+        ]
+        let configuration = content?["config"] as? [String: Any]
+        let type = content?["artifactType"] as? String ?? configuration?["mediaType"] as? String
+        if let type, MediaType(rawValue: type).isWellFormed { entry["artifactType"] = type }
+        // They are there for filters; what is longer stays in the manifest alone.
+        let annotations = content?["annotations"] as? [String: String]
+        if let annotations, annotations.reduce(0, { $0 + $1.key.utf8.count + $1.value.utf8.count }) <= 4_096 {
+            entry["annotations"] = annotations
+        }
+        return entry
+    }
+
     /// Where a registry does not know subjects, a tag lists what refers to one.
     private func list(_ digests: [Digest], below subject: Digest) async throws {
         let (client, repository) = (destination.client, destination.repository)
@@ -172,17 +190,7 @@ package struct ReferrerCopy: Sendable {
         let there = Set(entries.compactMap { $0["digest"] as? String })
         let missing = digests.filter { !there.contains($0.description) }
         guard !missing.isEmpty else { return }
-        for digest in missing {
-            let document = try await client.getManifest(repository, .digest(digest))
-            let content = try? JSONSerialization.jsonObject(with: Data(document.bytes)) as? [String: Any]
-            var entry: [String: Any] = [
-                "mediaType": document.mediaType.rawValue, "digest": "\(digest)", "size": document.bytes.count,
-            ]
-            let configuration = content?["config"] as? [String: Any]
-            entry["artifactType"] = content?["artifactType"] as? String ?? configuration?["mediaType"] as? String
-            entry["annotations"] = content?["annotations"] as? [String: String]
-            entries.append(entry)
-        }
+        for digest in missing { entries.append(try await entry(of: digest)) }
         let index: [String: Any] = [
             "schemaVersion": 2, "mediaType": MediaType.ociIndex.rawValue, "manifests": entries,
         ]
