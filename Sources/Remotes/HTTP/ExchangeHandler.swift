@@ -94,6 +94,11 @@ final class ExchangeHandler: ChannelDuplexHandler {
         }
         if pendingWrites == 0 { lastActivity = .now() }
         write(.body(.byteBuffer(piece)), channel)
+        // Writing may have found that the connection is over: then nothing comes any more that would keep the promise.
+        guard case .waiting = stage, channel.isActive else {
+            promise.fail(NoLongerWanted())
+            return
+        }
         if channel.isWritable { promise.succeed() } else { writer = promise }
     }
 

@@ -75,6 +75,8 @@ package final class NamedSlots: Sendable {
                 return state.waiters.remove(at: index)
             }
             waiter?.continuation.resume(throwing: CancellationError())
+            // Whoever stood behind it for one of its names alone may go on.
+            if waiter != nil { give([]) }
         }
         state.withLock { _ = $0.cancelled.remove(id) }
     }
@@ -90,7 +92,7 @@ package final class NamedSlots: Sendable {
             var rest: [Waiter] = []
             for (position, waiter) in state.waiters.enumerated() {
                 // What was given back is spoken for: nobody further behind gains by it.
-                if names.allSatisfy(blocked.contains) {
+                if !names.isEmpty, names.allSatisfy(blocked.contains) {
                     rest += state.waiters[position...]
                     break
                 }
