@@ -41,6 +41,14 @@ package enum CredentialSource: Sendable, Hashable {
         case .ecrPublic: "ecrPublic"
         }
     }
+
+    /// Whether it is found on this machine, without asking anybody.
+    package var isLocal: Bool {
+        switch self {
+        case .file, .environment: true
+        case .secret, .helper, .ecrPublic: false
+        }
+    }
 }
 
 extension Configuration {

@@ -39,6 +39,8 @@ package struct ImageReference: Hashable, Sendable, CustomStringConvertible {
         }
         guard rest.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f }) else { throw fail(.badCharacter) }
 
+        // No digest has a slash: before it stands who would log in.
+        if Self.credentialsEnd(in: rest) != nil { throw fail(.credentials) }
         var digest: Digest?
         if let at = rest.firstIndex(of: "@") {
             let digestText = String(rest[rest.index(after: at)...])
@@ -83,6 +85,21 @@ package struct ImageReference: Hashable, Sendable, CustomStringConvertible {
         self.repository = repository
         self.tag = tag ?? (digest == nil ? "latest" : nil)
         self.digest = digest
+    }
+
+    /// The text without a user's name and password before a host, which nobody needs and nobody should keep.
+    package static func withoutCredentials(_ text: String) -> String {
+        guard let end = credentialsEnd(in: text[...]) else { return text }
+        let start = text[...].range(of: "://").map(\.upperBound) ?? text.startIndex
+        return start < end ? String(text[..<start]) + "***" + text[end...] : text
+    }
+
+    /// The `@` behind a user's name and password; nil where there is none.
+    private static func credentialsEnd(in text: Substring) -> Substring.Index? {
+        guard let at = text.firstIndex(of: "@"), text[at...].contains("/"), !text[at...].hasPrefix("@sha") else {
+            return nil
+        }
+        return at
     }
 
     private init(registry: String, repository: String, tag: String?, digest: Digest?) {
@@ -249,6 +266,8 @@ package struct ImageReferenceError: Error, Hashable, Sendable, CustomStringConve
         /// A scheme other than `docker`, in lower case.
         case scheme(String)
         case badCharacter
+        /// A user's name and password stand before the host.
+        case credentials
         case badHost(String)
         /// Repository names are lower case; the name in lower case.
         case upperCase(String)
@@ -266,7 +285,7 @@ package struct ImageReferenceError: Error, Hashable, Sendable, CustomStringConve
     package let reason: Reason
 
     package init(text: String, reason: Reason) {
-        self.text = String(text.prefix(300))
+        self.text = String(ImageReference.withoutCredentials(text).prefix(300))
         self.reason = reason
     }
 
@@ -286,6 +305,8 @@ package struct ImageReferenceError: Error, Hashable, Sendable, CustomStringConve
                 + "for example quay.io/biocontainers/NAME:TAG"
         case .scheme(let scheme): "\(scheme):// is not supported; write HOST/REPOSITORY:TAG"
         case .badCharacter: "it contains a blank, a control character or a character beyond ASCII"
+        case .credentials:
+            "it holds a user's name and password, which no image name does; name them in `registries` of the configuration"
         case .badHost(let host): "`\(host)` is not a host name with an optional port from 1 to 65535"
         case .upperCase(let lower): "repository names are lower case; did you mean `\(lower)`?"
         case .emptyRepository: "the repository is missing"

@@ -1,6 +1,7 @@
 package import Foundation
 import GRDB
 package import Model
+import Names
 
 extension Ledger {
     /// Asks for images, one row each, all or none; whoever works on the record takes the rows.
@@ -18,6 +19,8 @@ extension Ledger {
         let encoder = JSONEncoder()
         encoder.outputFormatting = .sortedKeys
         let text = String(decoding: try encoder.encode(options), as: UTF8.self)
+        // A password that was pasted with a name is kept by nobody.
+        let images = images.map(ImageReference.withoutCredentials)
         return try database.write { database in
             if let key {
                 let asked = try Row.fetchAll(

@@ -42,6 +42,9 @@ extension Sandbox {
 
     package func add(_ fault: Fault) { world.with { $0.add(fault) } }
 
+    /// Whether some are still in force.
+    package var hasFaults: Bool { world.with { !$0.activeFaults.isEmpty } }
+
     package func clearFaults() { world.with { $0.clearFaults() } }
 
     /// The requests so far.

@@ -375,7 +375,8 @@ package final class SimulatedWorld: Sendable {
             let isSpared = state.spellHosts.values.allSatisfy { host in
                 !host.isEmpty && !host.hasPrefix(".") && host != registry
             }
-            guard isSpared, !state.down.contains(registry), !state.denied, !state.full, state.ahead == 0 else {
+            // What was put into the services and has struck nobody yet may strike any registry.
+            guard !sandbox.hasFaults, isSpared, !state.down.contains(registry), !state.denied, !state.full, state.ahead == 0 else {
                 return nil
             }
             let last = max(state.lastTroubleAt[""] ?? .zero, state.lastTroubleAt[registry] ?? .zero)

@@ -11,6 +11,8 @@ import Remotes
 struct Composition {
     let settings: Settings
     let environment: [String: String]
+    /// Of each call of AWS; nil: as AWS's settings say.
+    private let attempts: Int?
     let timeline: Timeline
     private let connections: LiveTransport
     /// Every request but those for credentials, counted for the metrics.
@@ -33,6 +35,7 @@ struct Composition {
 
     /// - Parameters:
     ///   - needsRegion: false where AWS is perhaps not asked at all.
+    ///   - attempts: of each call of AWS; nil: as AWS's settings say.
     ///   - authorities: PEM files to trust beside the configuration's.
     /// - Throws: `CommandFailure` when no Region can be found; `TransportError` for a bad CA file.
     init(
@@ -41,10 +44,12 @@ struct Composition {
         region: String? = nil,
         needsRegion: Bool = true,
         authorities: [String] = [],
+        attempts: Int? = nil,
         environment: [String: String] = ProcessInfo.processInfo.environment,
         timeline: Timeline = .system
     ) async throws {
         settings = Settings(configuration)
+        self.attempts = attempts
         self.timeline = timeline
         self.environment = environment
         let home = environment["HOME"] ?? NSHomeDirectory()
@@ -170,9 +175,19 @@ struct Composition {
         _ configuration: Configuration,
         profile: String? = nil,
         region: String? = nil,
+        needsRegion: Bool = true,
+        environment: [String: String] = ProcessInfo.processInfo.environment,
+        attempts: Int? = nil,
         _ body: (Composition) async throws -> Value
     ) async throws -> Value {
-        let composition = try await Composition(configuration, profile: profile, region: region)
+        let composition = try await Composition(
+            configuration,
+            profile: profile,
+            region: region,
+            needsRegion: needsRegion,
+            attempts: attempts,
+            environment: environment
+        )
         do {
             let value = try await body(composition)
             await composition.shutdown()
@@ -209,7 +224,7 @@ struct Composition {
                 }
             },
             timeline: timeline,
-            attempts: aws.maxAttempts ?? 5,
+            attempts: attempts ?? aws.maxAttempts ?? 5,
             mode: aws.retryMode,
             skew: calls.skew,
             quota: calls.quota(of: name),
@@ -440,6 +455,21 @@ struct Composition {
             troubles: troubles,
             files: RecordFiles(path: settings.current.record.path)
         )
+    }
+
+    /// Whether a registry answers at all.
+    func answer(of host: String) async -> CheckReport.Line {
+        let chosen = settings.current.registries.settings(for: host)
+        do {
+            let endpoint = try RegistryEndpoint(registry: host, override: chosen.endpoint, insecure: chosen.insecure)
+            let code = try await endpoint.answer(through: try transport(to: endpoint))
+            if code == 429 || code >= 500 {
+                return .init(host, .warning, "it answers HTTP \(code): its images wait")
+            }
+            return .init(host, .good, "it answers")
+        } catch {
+            return .init(host, .warning, "it does not answer: \(error)", mend: "see that it can be reached from here")
+        }
     }
 
     /// Closes the connections; call once, last.

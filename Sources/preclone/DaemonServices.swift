@@ -153,7 +153,9 @@ struct MetricsService: Service {
         // The group ends when a service does, so without metrics this one waits.
         let record = try RecordMetrics(RecordReader(ledger))
         let exporter = MetricsExporter(configuration, timeline: timeline, logger: Logger.current) {
-            MetricFamily.text(try record.families(now: timeline.now()) + requests.families)
+            let now = timeline.now()
+            let report = try StatusReport.read(from: RecordReader(ledger), now: now, isAlive: { _ in true })
+            return MetricFamily.text(try record.families(now: now) + record.families(of: report) + requests.families)
         }
         await cancelWhenGracefulShutdown {
             await exporter.run()

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Configuring
 import Foundation
+import Names
 import Precloning
 
 /// The command line. It parses, hands over to one subcommand, and is the only place where the process ends.
@@ -27,6 +28,7 @@ struct Preclone: AsyncParsableCommand {
     /// Runs a command line to its end; errors are printed here and nowhere else.
     static func run(_ arguments: [String]) async -> Ending {
         do {
+            if let slip = unknownSubcommand(arguments) { throw slip }
             var command = try parseAsRoot(arguments)
             if var command = command as? any AsyncParsableCommand {
                 try await command.run()
@@ -41,6 +43,19 @@ struct Preclone: AsyncParsableCommand {
                 return (try? report(error)) ?? .failed
             }
         }
+    }
+
+    /// What was meant to be a subcommand, with the one that is nearest.
+    private static func unknownSubcommand(_ arguments: [String]) -> CommandFailure? {
+        guard let first = arguments.first, !first.hasPrefix("-") else { return nil }
+        let known = configuration.subcommands.compactMap { $0.configuration.commandName } + ["help"]
+        guard !known.contains(first) else { return nil }
+        let near = NearestName.of(first, among: Set(known))
+        return CommandFailure(
+            "`\(first)` is no subcommand",
+            hint: near.map { "did you mean `preclone \($0)`?" } ?? "`preclone --help` lists them",
+            ending: .usage
+        )
     }
 
     private static func report(_ error: any Error) throws -> Ending {
@@ -63,7 +78,9 @@ struct Preclone: AsyncParsableCommand {
             try Terminal.print(fullMessage(for: error))
             return .done
         case .validationFailure:
-            Terminal.remark(fullMessage(for: error) + "\n")
+            // As every other error of ours begins.
+            let text = fullMessage(for: error)
+            Terminal.remark((text.hasPrefix("Error: ") ? "error: " + text.dropFirst(7) : text) + "\n")
             return .usage
         default:
             Terminal.complain("\(error)")

@@ -152,7 +152,7 @@ struct InspectCommandTests {
                 (["--main", "x.cwl"], 1, "error: main file x.cwl: not in the definition"),
                 (["--parameters", bad], 2, "error: parameters file \(bad): JSON, line 1, column 11: a value"),
                 (["--parameters", "/nonexistent"], 2, "error: parameters file /nonexistent: cannot be read\n"),
-                (["--format", "xml"], 2, "Error: The value 'xml' is invalid"),
+                (["--format", "xml"], 2, "error: The value 'xml' is invalid"),
             ]
             for (arguments, code, message) in cases {
                 let answer = try BuiltProgram.run(["inspect", folder.path, "--engine", "cwl"] + arguments)

@@ -22,7 +22,7 @@ package struct PermissionCheck: Sendable {
         package var without: String
     }
 
-    private struct Probe {
+    private struct Probe: Sendable {
         var service: Service
         var action: String
         var path = "/"
@@ -31,7 +31,7 @@ package struct PermissionCheck: Sendable {
         var isNeeded = false
         var without: String
 
-        enum Service: String { case omics, ecr }
+        enum Service: String, Sendable { case omics, ecr }
     }
 
     private let omics: AWSClient
@@ -51,7 +51,9 @@ package struct PermissionCheck: Sendable {
     ///   - queueArn: of the events' queue, where one is configured.
     package func findings(arn: String, repositories: String, queueArn: String?) async throws -> [Finding] {
         var findings: [Finding] = []
-        for probe in Self.probes { findings.append(try await ask(probe)) }
+        async let ofOmics = ask(Self.probes.filter { $0.service == .omics })
+        async let ofECR = ask(Self.probes.filter { $0.service == .ecr })
+        findings += try await ofOmics + ofECR
         findings += try await simulated(arn: arn, actions: Self.writes, resource: repositories)
         if let queueArn {
             findings += try await simulated(arn: arn, actions: Self.events, resource: queueArn)
@@ -162,18 +164,43 @@ package struct PermissionCheck: Sendable {
         ("sqs:ReceiveMessage", "events"), ("sqs:DeleteMessage", "events"), ("sqs:ChangeMessageVisibility", "events"),
     ]
 
+    /// Whether an action changes something, and so can only be found out by simulation.
+    package static func changes(_ action: String) -> Bool { writes.contains { $0.action == action } }
+
     /// Every action that is looked at.
     package static var actions: [String] {
         probes.map { "\($0.service.rawValue):\($0.action)" } + (writes + events).map(\.action)
     }
 
-    private func ask(_ probe: Probe) async throws -> Finding {
-        var finding = Finding(
+    /// One after the other; where the service does not answer at all, the rest is not asked.
+    private func ask(_ probes: [Probe]) async throws -> [Finding] {
+        var findings: [Finding] = []
+        var silence: String?
+        for probe in probes {
+            if let silence {
+                findings.append(finding(probe, .notChecked(silence)))
+                continue
+            }
+            let (found, answers) = try await ask(probe)
+            if !answers, case .notChecked(let reason) = found.verdict { silence = reason }
+            findings.append(found)
+        }
+        return findings
+    }
+
+    private func finding(_ probe: Probe, _ verdict: Verdict) -> Finding {
+        Finding(
             action: "\(probe.service.rawValue):\(probe.action)",
-            verdict: .permitted,
+            verdict: verdict,
             isNeeded: probe.isNeeded,
             without: probe.without
         )
+    }
+
+    /// - Returns: `answers` is false where there was no answer of the service.
+    private func ask(_ probe: Probe) async throws -> (Finding, answers: Bool) {
+        var finding = finding(probe, .permitted)
+        var answers = true
         do {
             switch probe.service {
             case .omics:
@@ -198,12 +225,14 @@ package struct PermissionCheck: Sendable {
             } else if ![.notFound, .permanent].contains(error.kind) || error.status == nil {
                 // Throttled, broken, or refused before anybody looked at permissions.
                 finding.verdict = .notChecked(error.description)
+                answers = error.status != nil
             }
             // Every other answer (nothing of that name, no policy set) is one that only a permitted caller gets.
         } catch {
             finding.verdict = .notChecked("\(error)")
+            answers = false
         }
-        return finding
+        return (finding, answers)
     }
 
     private func simulated(

@@ -8,6 +8,8 @@ package enum DisplayWidth {
         case end
         /// The middle goes: references and URIs, whose both ends matter.
         case middle
+        /// The beginning goes: names of images, of which the end says most.
+        case start
     }
 
     package static func of(_ text: String) -> Int {
@@ -33,6 +35,7 @@ package enum DisplayWidth {
     package static func cut(_ text: String, to width: Int, _ cut: Cut) -> String {
         guard cut != .never, of(text) > width, width > 0 else { return text }
         let characters = Array(text)
+        if cut == .start { return "…" + String(take(characters.reversed()[...], width - 1).reversed()) }
         let front = cut == .end ? width - 1 : (width - 1) / 2
         let head = String(take(characters[...], front))
         if cut == .end { return head + "…" }

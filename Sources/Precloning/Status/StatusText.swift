@@ -28,6 +28,13 @@ package struct TextStyle: Sendable, Hashable {
         return DisplayWidth.cut(plain, to: max(1, width - indent), .end)
     }
 
+    /// The name of an image or a place on one line: where there is no room for all of it, its end stays.
+    func named(_ text: String, indent: Int = 0) -> String {
+        let plain = Phrase.plain(text)
+        guard let width else { return plain }
+        return DisplayWidth.cut(plain, to: max(1, width - indent), .start)
+    }
+
     /// Text from outside, whole words on lines of the terminal's width: what a person has to know is never cut.
     func wrapped(_ text: String, indent: Int) -> [String] {
         let margin = String(repeating: " ", count: indent)
@@ -98,7 +105,7 @@ package struct StatusText: Sendable {
         lines += section("Runs", report.runs, limit: 15, runLines)
         lines += section("Copying", report.copying, limit: 15, copyLines)
         lines += section("Waiting", report.waiting, limit: 8, waitLines)
-        lines += section("Blocked", report.blocked, limit: 8, blockedLines)
+        lines += blocked
         lines += section("Unresolved", report.unresolved, limit: 8, unresolvedLines)
         lines += section("Moved upstream, left alone (clone.onTagMove)", report.moved, limit: 8, movedLines)
         lines += registryLines
@@ -145,7 +152,7 @@ package struct StatusText: Sendable {
     }
 
     private func copyLines(_ image: StatusReport.ImageStatus) -> [String] {
-        var lines = ["  " + style.fitted(image.source, indent: 2)]
+        var lines = ["  " + style.named(image.source, indent: 2)]
         guard let progress = image.progress else {
             return lines + ["    " + style.fitted("begun \(Phrase.age(image.updatedAt, now: now))", indent: 4)]
         }
@@ -169,7 +176,7 @@ package struct StatusText: Sendable {
     }
 
     private func waitLines(_ image: StatusReport.ImageStatus) -> [String] {
-        ["  " + style.fitted(image.source, indent: 2), "    " + style.fitted(waiting(image), indent: 4)]
+        ["  " + style.named(image.source, indent: 2)] + style.wrapped(waiting(image), indent: 4)
     }
 
     private func waiting(_ image: StatusReport.ImageStatus) -> String {
@@ -181,8 +188,46 @@ package struct StatusText: Sendable {
         return text
     }
 
+    /// Those that one mend would help are told as one.
+    private var blocked: [String] {
+        var groups: [[StatusReport.ImageStatus]] = []
+        var places: [String: Int] = [:]
+        for image in report.blocked.shown {
+            let key = "\(image.failureClass ?? "")\n\(image.mend ?? "")\n\(image.registry)"
+            if let place = places[key] {
+                groups[place].append(image)
+            } else {
+                places[key] = groups.count
+                groups.append([image])
+            }
+        }
+        guard !groups.isEmpty else { return [] }
+        let title = "Blocked (\(Phrase.grouped(report.blocked.total)))"
+        var lines = ["", style.tinted(style.fitted(title), .bold)]
+        for group in groups.prefix(Self.mostCauses) {
+            lines += blockedLines(group[0])
+            guard group.count > 1 else { continue }
+            lines += style.wrapped(
+                "likewise \(Phrase.count(group.count - 1, "more image")) of \(Phrase.registry(group[0].registry)):",
+                indent: 4
+            )
+            lines += group.dropFirst().prefix(3).map { "      " + style.named($0.source, indent: 6) }
+            if group.count > 4 { lines.append("      …") }
+        }
+        let told = groups.prefix(Self.mostCauses).reduce(0) { $0 + $1.count }
+        if report.blocked.total > told {
+            lines += style.wrapped(
+                "… and \(Phrase.grouped(report.blocked.total - told)) more (--format json shows more)",
+                indent: 2
+            )
+        }
+        return lines
+    }
+
+    private static let mostCauses = 8
+
     private func blockedLines(_ image: StatusReport.ImageStatus) -> [String] {
-        var lines = ["  " + style.fitted(image.source + wanted(image), indent: 2)]
+        var lines = named(image)
         // Every image has the rule that let it pass; here only the one that did not matters.
         let rule = image.failureClass == "policy" ? image.rule.map { " (rule \($0))" } ?? "" : ""
         lines += style.wrapped((image.reason ?? "no reason is recorded") + rule, indent: 4)
@@ -190,8 +235,14 @@ package struct StatusText: Sendable {
         return lines
     }
 
-    private func wanted(_ image: StatusReport.ImageStatus) -> String {
-        image.wantedBy.isEmpty ? "" : " (\(image.wantedBy.joined(separator: ", ")))"
+    /// Its name, and who wants it: on the same line where both have room.
+    private func named(_ image: StatusReport.ImageStatus) -> [String] {
+        let wanted = image.wantedBy.isEmpty ? "" : "(\(image.wantedBy.joined(separator: ", ")))"
+        let whole = "\(image.source) \(wanted)"
+        if wanted.isEmpty || style.width.map({ DisplayWidth.of(whole) + 2 <= $0 }) ?? true {
+            return ["  " + style.named(wanted.isEmpty ? image.source : whole, indent: 2)]
+        }
+        return ["  " + style.named(image.source, indent: 2)] + style.wrapped(wanted, indent: 4)
     }
 
     private func unresolvedLines(_ mention: StatusReport.UnresolvedStatus) -> [String] {
@@ -202,7 +253,7 @@ package struct StatusText: Sendable {
     private func movedLines(_ image: StatusReport.ImageStatus) -> [String] {
         let from = Phrase.short(image.sourceDigest ?? image.digest)
         return [
-            "  " + style.fitted(image.source, indent: 2),
+            "  " + style.named(image.source, indent: 2),
             "    " + style.fitted("from \(from) to \(Phrase.short(image.movedDigest))", indent: 4),
         ]
     }
@@ -218,11 +269,13 @@ package struct StatusText: Sendable {
 
     private var footer: String {
         let daemon = report.daemon
-        let parts = [
-            "last poll \(Phrase.age(daemon.lastPollAt, now: now))",
-            "last event \(Phrase.age(daemon.lastEventAt, now: now))",
-            "next retry \(Phrase.time(until: report.nextRetryAt, now: now))",
-        ]
+        let whose = [daemon.version.map { "preclone \($0)" }, daemon.account.map { "account \($0)" }, daemon.region]
+        let parts =
+            whose.compactMap(\.self) + [
+                "last poll \(Phrase.age(daemon.lastPollAt, now: now))",
+                "last event \(Phrase.age(daemon.lastEventAt, now: now))",
+                "next retry \(Phrase.time(until: report.nextRetryAt, now: now))",
+            ]
         return parts.joined(separator: ", ")
     }
 
@@ -254,7 +307,8 @@ package struct StatusText: Sendable {
         for image in focus.images {
             lines.append("")
             let certainty = image.certainty.flatMap { $0 == "certain" ? nil : ", \($0)" } ?? ""
-            lines.append("  " + style.fitted("\(image.state)\(certainty)  \(image.source)", indent: 2))
+            let state = "  \(image.state)\(certainty)  "
+            lines.append(state + style.named(image.source, indent: DisplayWidth.of(state)))
             if image.isOutOfReach == true {
                 lines += style.wrapped(
                     "cloned where no mapping leads: it cannot be pulled from there by this name",
@@ -263,12 +317,11 @@ package struct StatusText: Sendable {
             }
             if !image.destination.isEmpty {
                 let route = [image.route, image.routeDetail].compactMap(\.self).joined(separator: " ")
-                lines.append(
-                    "    " + style.fitted("-> \(image.destination)\(route.isEmpty ? "" : " (\(route))")", indent: 4)
-                )
+                let by = route.isEmpty ? "" : " (\(route))"
+                lines.append("    -> " + style.named(image.destination, indent: 7 + DisplayWidth.of(by)) + by)
             }
             if image.state == "ready" {
-                lines.append("    " + style.fitted(readyText(image), indent: 4))
+                lines += style.wrapped(readyText(image), indent: 4)
             } else {
                 lines += detail(image)
             }
@@ -306,7 +359,9 @@ package struct StatusText: Sendable {
                 var text = "\(Phrase.stamp(attempt.endedAt, zone: style.zone))  \(attempt.route)  \(attempt.result)"
                 if attempt.bytes > 0 { text += "  \(Phrase.bytes(attempt.bytes))" }
                 if let message = attempt.message { text += "  \(message)" }
-                return "  " + style.fitted(text, indent: 2)
+                // Set in, so that the times stand out.
+                let lines = style.wrapped(text, indent: 4)
+                return lines.isEmpty ? "" : (["  " + lines[0].dropFirst(4)] + lines.dropFirst()).joined(separator: "\n")
             }
     }
 }

@@ -8,16 +8,13 @@ extension TagHistory {
         if entries.isEmpty { lines.append("  nothing was seen of it yet") }
         for entry in entries {
             let stamp = Phrase.stamp(entry.firstSeenAt, zone: style.zone)
-            lines.append("  " + style.fitted("\(stamp)  \(entry.sentence)", indent: 2))
+            lines += style.wrapped("\(stamp)  \(entry.sentence)", indent: 2)
             lines.append("    " + style.fitted("last seen \(Phrase.age(entry.lastSeenAt, now: now))", indent: 4))
             if entry.runsTotal > 0 {
                 let more = entry.runsTotal > entry.runs.count ? " …" : ""
-                lines.append(
-                    "    "
-                        + style.fitted(
-                            "used by \(Phrase.count(entry.runsTotal, "run")): \(entry.runs.joined(separator: ", "))\(more)",
-                            indent: 4
-                        )
+                lines += style.wrapped(
+                    "used by \(Phrase.count(entry.runsTotal, "run")): \(entry.runs.joined(separator: ", "))\(more)",
+                    indent: 4
                 )
             }
         }

@@ -47,11 +47,12 @@ package enum DemandPlanning {
                     )
                 )
             case .failure(let fault):
+                let text = ImageReference.withoutCredentials(image.text)
                 var demand = PlannedDemand(
-                    source: image.text,
+                    source: text,
                     destination: "",
                     registry: "",
-                    mention: image.text,
+                    mention: text,
                     certainty: image.certainty.rawValue
                 )
                 demand.reason = image.reason

@@ -8,6 +8,8 @@ import Synchronization
 package final class RecordMetrics: Sendable {
     /// Registries beyond this many are counted as `other`.
     static let mostRegistries = 50
+    /// Seconds.
+    static let durationBounds: [Double] = [1, 5, 15, 60, 300, 900, 3600, 14_400]
 
     private struct Clones: Hashable, Comparable {
         var registry: String
@@ -26,6 +28,9 @@ package final class RecordMetrics: Sendable {
         var bytes: [String: Int64] = [:]
         var failures: [String: Int] = [:]
         var retries: [String: Int] = [:]
+        /// Clones that ended well, by how long they took.
+        var durations = [Int](repeating: 0, count: RecordMetrics.durationBounds.count + 1)
+        var seconds = 0.0
 
         mutating func label(_ registry: String) -> String {
             guard registries.contains(registry) || registries.count < RecordMetrics.mostRegistries else {
@@ -60,6 +65,7 @@ package final class RecordMetrics: Sendable {
             database,
             sql: """
                 SELECT attempt.id, image.registry, result, attempt.failureClass AS class, attempt.bytes,
+                    endedAt - startedAt AS lasted,
                     (SELECT failureClass FROM attempt AS former WHERE former.imageID = attempt.imageID
                         AND former.id < attempt.id ORDER BY former.id DESC LIMIT 1) AS formerClass
                 FROM attempt JOIN image ON image.id = attempt.imageID WHERE attempt.id > ? ORDER BY attempt.id
@@ -74,6 +80,11 @@ package final class RecordMetrics: Sendable {
                 let registry = state.label(row["registry"])
                 state.clones[Clones(registry: registry, result: row["result"]), default: 0] += 1
                 state.bytes[registry, default: 0] += row["bytes"] as Int64
+                if row["result"] == "ready", let lasted: Int64 = row["lasted"] {
+                    let seconds = Double(max(0, lasted)) / 1000
+                    state.seconds += seconds
+                    state.durations[Self.durationBounds.firstIndex { seconds <= $0 } ?? Self.durationBounds.count] += 1
+                }
                 if let failure = row["class"] as String? { state.failures[failure, default: 0] += 1 }
                 if let former = row["formerClass"] as String? { state.retries[former, default: 0] += 1 }
             }
@@ -114,7 +125,13 @@ package final class RecordMetrics: Sendable {
         for (failure, count) in state.retries.sorted(by: { $0.key < $1.key }) {
             retries.add(Double(count), ["class": failure])
         }
-        return [clones, bytes, failures, retries]
+        var durations = MetricFamily(
+            "preclone_clone_duration_seconds",
+            .histogram,
+            help: "How long clones took that ended with a ready image."
+        )
+        durations.add(bounds: Self.durationBounds, counts: state.durations, sum: state.seconds)
+        return [clones, bytes, failures, retries, durations]
     }
 
     private func images(_ database: Database, now: Date) throws -> [MetricFamily] {
@@ -188,6 +205,31 @@ package final class RecordMetrics: Sendable {
         return [limits.keepingLeast(), left.keepingLeast()]
     }
 
+    /// How the live runs stand and what the first line of `status` says, so that both can be alerted on.
+    ///
+    /// - Parameter report: of `now`.
+    package func families(of report: StatusReport) -> [MetricFamily] {
+        let counts = report.runCounts ?? StatusReport.RunCounts(report.runs.shown)
+        var runs = MetricFamily(
+            "preclone_live_runs",
+            .gauge,
+            help: "Live runs, by how they stand: blocked ones need a person."
+        )
+        for (state, count) in [
+            ("ready", counts.ready), ("waiting", counts.waiting - counts.blocked - counts.unread),
+            ("blocked", counts.blocked), ("unknown", counts.unread),
+        ] {
+            runs.add(Double(max(0, count)), ["state": state])
+        }
+        var health = MetricFamily(
+            "preclone_healthy",
+            .gauge,
+            help: "1 while status says healthy or idle, 0 while it says degraded or worse."
+        )
+        health.add([.healthy, .idle].contains(report.health.state) ? 1 : 0)
+        return [runs, health]
+    }
+
     private func moments(_ database: Database) throws -> [MetricFamily] {
         guard let row = try Row.fetchOne(database, sql: "SELECT * FROM daemon WHERE id = 1") else { return [] }
         var build = MetricFamily("preclone_build_info", .gauge, help: "The version that is running; always 1.")
@@ -202,7 +244,14 @@ package final class RecordMetrics: Sendable {
             ("lastEventAt", "preclone_last_event_timestamp_seconds", "The last event received."),
             ("tokenExpiresAt", "preclone_token_expiry_timestamp_seconds", "When the ECR authorization token expires."),
         ]
-        return [build]
+        var reload = MetricFamily(
+            "preclone_config_in_force",
+            .gauge,
+            help:
+                "1 when the configuration file is in force as it stands, 0 after a reload that was refused or waits for a restart."
+        )
+        reload.add(row["configTrouble"] as String? == nil ? 1 : 0)
+        return [build, reload]
             + moments.compactMap { column, name, help in
                 guard let at: Int64 = row[column] else { return nil }
                 var family = MetricFamily(name, .gauge, help: help)

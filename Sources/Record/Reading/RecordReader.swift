@@ -55,6 +55,14 @@ package struct RecordReader: Sendable {
         }
     }
 
+    /// The hosts that images which somebody wants come from; empty where that cannot be read.
+    package func registriesInUse() -> [String] {
+        (try? read {
+            try String.fetchAll($0, sql: "SELECT DISTINCT registry FROM tally WHERE images > 0 AND registry <> ''")
+        })
+            ?? []
+    }
+
     /// Reads in one transaction, so that all figures belong to one moment.
     package func read<Value>(_ body: (Database) throws -> Value) throws -> Value {
         do {

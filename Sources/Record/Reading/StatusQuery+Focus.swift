@@ -19,8 +19,11 @@ extension StatusQuery {
         // Ids are used again after deletion: the newest is meant.
         let row = try Row.fetchOne(
             database,
-            sql: "SELECT * FROM run WHERE id = ? OR key = ? ORDER BY createdAt DESC LIMIT 1",
-            arguments: [text, text]
+            sql: """
+                SELECT * FROM run WHERE id = :text OR key = :text OR uuid = :text OR name = :text
+                ORDER BY id <> :text, endedAt IS NOT NULL, createdAt DESC LIMIT 1
+                """,
+            arguments: ["text": text]
         )
         guard let row else {
             throw LedgerError(
@@ -90,7 +93,11 @@ extension StatusQuery {
         let unread = try unreadVersions(text)
         total.isUnknown = !unread.isEmpty || standings.isEmpty && images.isEmpty && unresolved.isEmpty
         var sentence = total.sentence(now: now, zone: .gmt)
-        if let trouble = unread.lazy.compactMap(\.self).first { sentence += "; \(trouble)" }
+        if let trouble = unread.lazy.compactMap(\.self).first {
+            sentence += "; \(trouble)"
+        } else if total.isUnknown, let why = try whyUnread(id) {
+            sentence += "; \(why)"
+        }
         return StatusReport.Focus(
             kind: "workflow",
             subject: text,
@@ -101,6 +108,27 @@ extension StatusQuery {
             attempts: [],
             coverage: try coverage(workflow: text)
         )
+    }
+
+    /// Why nobody looks at a workflow ahead of its runs; nil where somebody will.
+    private func whyUnread(_ id: String) throws -> String? {
+        let row = try Row.fetchOne(
+            database,
+            sql: """
+                SELECT isExcluded, COALESCE(createdAt, firstSeenAt) < (SELECT CAST(value AS INTEGER) FROM setting
+                    WHERE key = 'firstStart') AS isOlder, lastRunAt FROM workflow WHERE id = ?
+                """,
+            arguments: [id]
+        )
+        guard let row else { return nil }
+        let mend = "`preclone ready --workflow \(id)` brings them"
+        if row["isExcluded"] == true {
+            return "watch.workflows leaves it out: nothing is cloned ahead of its runs; \(mend)"
+        }
+        guard row["isOlder"] == true else { return nil }
+        return
+            "it was there before preclone began, and no run of it was seen within watch.workflows.usedWithin: nothing is "
+            + "cloned ahead of its runs; \(mend)"
     }
 
     /// The troubles of a workflow's active versions that were not read as they are now, nil where only nobody did yet.

@@ -303,7 +303,7 @@ enum DemoDefinitions {
               class: CommandLineTool
               requirements:
                 DockerRequirement:
-                  dockerPull: quay.io/biocontainers/nosuchtool:1.0
+                  dockerPull: ubuntu:24.04
               baseCommand: cat
               stdout: annotated.txt
               inputs:
@@ -343,7 +343,7 @@ enum DemoDefinitions {
         class: CommandLineTool
         requirements:
           DockerRequirement:
-            dockerPull: ghcr.io/example/reporter:2.3
+            dockerPull: ubuntu:24.04
         baseCommand: [cat]
         stdout: report.txt
         inputs:

@@ -2,8 +2,8 @@ import Foundation
 
 /// The account of the demo: three workflows, the images they need, and a rule for quay.io.
 ///
-/// Each workflow needs an image they all share, one behind the pull-through cache rule, one from a registry that has no
-/// rule, one that does not exist, and one that its registry map does not reach.
+/// Each workflow needs an image they all share, one behind the pull-through cache rule and one from a registry that has no
+/// rule. The first two need one more that does not exist, and one that their registry map does not reach.
 package struct DemoWorld: Sendable, Hashable, Codable {
     package struct Workflow: Sendable, Hashable, Codable {
         package var id: String
@@ -162,14 +162,16 @@ package struct DemoWorld: Sendable, Hashable, Codable {
             repository: "biocontainers/nosuchtool",
             tag: "1.0",
             layers: [],
-            exists: false
+            exists: false,
+            engines: ["WDL", "NEXTFLOW"]
         ),
         Entry(
             image: "ghcr.io/example/reporter:2.3",
             registry: "ghcr.io",
             repository: "example/reporter",
             tag: "2.3",
-            layers: [base]
+            layers: [base],
+            engines: ["WDL", "NEXTFLOW"]
         ),
     ]
 

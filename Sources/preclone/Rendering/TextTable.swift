@@ -1,6 +1,7 @@
 import Precloning
 
-/// A table for people: columns as wide as their longest cell, cut to the terminal's width where there is one.
+/// A table for people: columns as wide as their longest cell. Where a terminal is too narrow for sentences beside each other,
+/// each row becomes a few lines of its own: what a person has to know is never cut.
 struct TextTable: Sendable {
     struct Column: Sendable, Hashable {
         var title: String
@@ -27,9 +28,32 @@ struct TextTable: Sendable {
 
     /// The lines, each ended by a line break, without white space at their ends.
     func rendered(for terminal: Terminal) -> String {
+        if let room = terminal.width, columns.contains(where: { $0.cut == .end }) {
+            let natural = self.widths(nil).reduce(0, +) + Self.gap.count * (columns.count - 1)
+            if natural > room { return rows.map { block($0, room, terminal) }.joined() }
+        }
         let widths = widths(terminal.width)
         let head = columns.map { StyledText($0.title, .heading) }
         return ([head] + rows).map { line($0, widths, terminal) }.joined()
+    }
+
+    /// A row where there is no room for a table: names and short words first, then each sentence below its title.
+    private func block(_ cells: [StyledText], _ room: Int, _ terminal: Terminal) -> String {
+        var lines: [String] = []
+        let (names, sentences) = (
+            zip(columns, cells).filter { $0.0.cut != .end }, zip(columns, cells).filter { $0.0.cut == .end }
+        )
+        for (number, (column, cell)) in names.enumerated() where cell.text != "-" {
+            let margin = number == 0 ? "" : Self.gap
+            let title = number == 0 ? "" : "\(column.title.lowercased()) "
+            let text = DisplayWidth.cut(cell.text, to: room - margin.count - title.count, .start)
+            lines.append(margin + title + StyledText(text, number == 0 ? .heading : cell.tone).rendered(for: terminal))
+        }
+        for (column, cell) in sentences where cell.text != "-" {
+            let text = "\(column.title.lowercased()): \(cell.text)"
+            lines += DisplayWidth.wrapped(text, to: max(1, room - Self.gap.count)).map { Self.gap + $0 }
+        }
+        return lines.map { $0 + "\n" }.joined()
     }
 
     private func widths(_ room: Int?) -> [Int] {

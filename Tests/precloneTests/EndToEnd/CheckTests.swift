@@ -1,4 +1,5 @@
 import Foundation
+import Precloning
 import Sandbox
 import Synchronization
 import TestSupport
@@ -23,11 +24,15 @@ struct CheckTests {
     @Test("with all permissions it names provider, account and identity, and shows no key")
     func permitted() async throws {
         try await RunningSandbox.with { world in
-            let answer = try await world.run("check")
+            let answer = try await world.run("check", "--verbose")
             #expect(answer.code == 0, "\(answer.standardError)")
-            for line in ["account: 123456789012", "credentials: from environment", "region: us-east-1"] {
-                #expect(answer.standardOutput.contains("\n\(line)"), "\(line)")
-            }
+            #expect(
+                answer.standardOutput.hasPrefix("preclone can work\nok configuration  "),
+                "\(answer.standardOutput)"
+            )
+            #expect(
+                answer.standardOutput.contains("(account 123456789012, region us-east-1, credentials from environment)")
+            )
             let verdicts = verdicts(answer.standardOutput)
             #expect(verdicts.count > 20)
             #expect(verdicts.filter { $0.value != "permitted" } == [:], "\(answer.standardOutput)")
@@ -41,7 +46,7 @@ struct CheckTests {
     func denied() async throws {
         try await RunningSandbox.with { world in
             world.sandbox.deny(["ecr:CreateRepository", "omics:GetBatch"])
-            let some = try await world.run("check")
+            let some = try await world.run("check", "--verbose")
             #expect(some.code == 0, "\(some.standardError)")
             #expect(
                 verdicts(some.standardOutput).filter { $0.value != "permitted" }.keys.sorted() == [
@@ -50,9 +55,9 @@ struct CheckTests {
             )
             #expect(some.standardOutput.contains("you make the repositories"))
             world.sandbox.deny(["omics:ListRuns"])
-            let needed = try await world.run("check")
+            let needed = try await world.run("check", "--verbose")
             #expect(needed.code == 1)
-            #expect(needed.standardError.contains("preclone cannot work without omics:ListRuns"))
+            #expect(needed.standardOutput.hasPrefix("preclone cannot work: HealthOmics: not permitted: omics:ListRuns"))
         }
     }
 
@@ -60,7 +65,7 @@ struct CheckTests {
     func notSimulated() async throws {
         try await RunningSandbox.with { world in
             world.sandbox.deny(["iam:SimulatePrincipalPolicy"])
-            let answer = try await world.run("check")
+            let answer = try await world.run("check", "--verbose")
             #expect(answer.code == 0)
             let verdicts = verdicts(answer.standardOutput)
             #expect(verdicts["ecr:PutImage"] == "not")
@@ -74,8 +79,10 @@ struct CheckTests {
         try await RunningSandbox.with { world in
             for code in ["InvalidSignatureException", "UnrecognizedClientException"] {
                 world.sandbox.add(Fault(.error, service: "ecr", operation: "DescribeImages", status: 403, code: code))
-                let answer = try await world.run("check")
+                let answer = try await world.run("check", "--verbose")
                 #expect(verdicts(answer.standardOutput)["ecr:DescribeImages"] == "not", "\(code)")
+                #expect(answer.code == 75)
+                #expect(answer.standardOutput.hasPrefix("whether preclone can work could not be told: ECR, reading: "))
                 world.sandbox.clearFaults()
             }
         }
@@ -105,7 +112,7 @@ struct CheckTests {
                 ]
                 let answer = try await world.run("check", environment: environment)
                 #expect(answer.code == 0, "\(answer.standardError)")
-                #expect(answer.standardOutput.contains("\nregion: us-east-1"))
+                #expect(answer.standardOutput.contains("region us-east-1,"))
                 #expect(server.log == ["PUT /latest/api/token", "GET /latest/meta-data/placement/region"])
                 environment["AWS_EC2_METADATA_DISABLED"] = "true"
                 let none = try await world.run("check", environment: environment)
@@ -113,9 +120,78 @@ struct CheckTests {
                 #expect(none.standardError.contains("no AWS Region is set"))
                 let wrong = try await world.run("check", environment: ["AWS_SECRET_ACCESS_KEY": "another-secret"])
                 #expect(wrong.code == 1)
-                #expect(wrong.standardError.contains("sts:GetCallerIdentity"))
-                #expect(!wrong.standardError.contains("another-secret"))
+                #expect(wrong.standardOutput.hasPrefix("preclone cannot work: identity: sts:GetCallerIdentity"))
+                #expect(!(wrong.standardOutput + wrong.standardError).contains("another-secret"))
             }
+        }
+    }
+
+    @Test("services that do not answer are no success, and are not asked again and again")
+    func silence() async throws {
+        try await RunningSandbox.with { world in
+            for service in ["omics", "ecr"] {
+                world.sandbox.add(Fault(.error, service: service, status: 503))
+            }
+            let answer = try await world.run("check")
+            #expect(answer.code == 75)
+            #expect(answer.standardOutput.hasPrefix("whether preclone can work could not be told: HealthOmics: "))
+            world.sandbox.clearFaults()
+            let nowhere = try await world.run("check", environment: ["AWS_ENDPOINT_URL": "http://127.0.0.1:9"])
+            #expect(nowhere.code == 75, "\(nowhere.standardOutput)")
+            #expect(nowhere.standardOutput.hasPrefix("whether preclone can work could not be told: identity: "))
+            #expect(nowhere.standardOutput.split(separator: "\n").count < 12)
+            world.sandbox.add(
+                Fault(.error, service: "sts", status: 403, code: "ExpiredToken")
+            )
+            let expired = try await world.run("check")
+            #expect(expired.code == 1)
+            #expect(expired.standardOutput.contains("mend: renew the credentials"), "\(expired.standardOutput)")
+        }
+    }
+
+    @Test("the first screen is a verdict and a line for each thing, for programs too")
+    func short() async throws {
+        try await RunningSandbox.with { world in
+            try world.addRule()
+            let answer = try await world.run("check")
+            let lines = answer.standardOutput.split(separator: "\n")
+            #expect(lines.count < 20, "\(answer.standardOutput)")
+            for part in ["identity", "HealthOmics", "ECR, reading", "ECR, changing", "rule quay", "record", "quay.io"] {
+                #expect(lines.contains { $0.hasPrefix("ok \(part) ") || $0.hasPrefix(" ! \(part) ") }, "\(part)")
+            }
+            let document = try await world.run("check", "--format", "json")
+            let report = try JSONDecoder().decode(CheckReport.self, from: Data(document.standardOutput.utf8))
+            #expect(report.verdict == .works && report.account == "123456789012" && report.schemaVersion == 1)
+            #expect(report.permissions.count > 20 && report.permissions.allSatisfy { $0.verdict == "permitted" })
+            world.sandbox.setDown(true, registry: "quay.io")
+            let down = try await world.run("check")
+            #expect(down.code == 0)
+            #expect(down.standardOutput.contains(" ! quay.io"), "\(down.standardOutput)")
+        }
+    }
+
+    @Test("a credential that is not where the configuration says fails the check, and offline nobody is asked")
+    func files() async throws {
+        let keys: [String: SandboxJSON] = [
+            "registries": ["docker.io": ["credentials": ["environment": ["HUB_USER", "HUB_PASSWORD"]]]]
+        ]
+        try await RunningSandbox.with(keys: keys) { world in
+            for arguments in [["check"], ["check", "--offline"]] {
+                let lacks = try await world.start(arguments).end()
+                #expect(lacks.code == 1)
+                #expect(lacks.standardOutput.contains(" x credentials of docker.io"), "\(lacks.standardOutput)")
+                let has = try await world.start(arguments, environment: ["HUB_USER": "u", "HUB_PASSWORD": "p"]).end()
+                #expect(has.code == 0, "\(has.standardOutput)")
+                #expect(!has.standardOutput.contains("HUB_PASSWORD"))
+            }
+            world.sandbox.forgetRequests()
+            let none = [
+                "AWS_REGION": "", "AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "HUB_USER": "u",
+                "HUB_PASSWORD": "p",
+            ]
+            let offline = try await world.run("check", "--offline", environment: none)
+            #expect(offline.code == 0, "\(offline.standardOutput) \(offline.standardError)")
+            #expect(world.sandbox.requests.entries.isEmpty)
         }
     }
 }
