@@ -114,6 +114,27 @@ import Testing
         }
     }
 
+    @Test func whatNoRateHoldsBackGoesPastWhoWaitsForItsTime() async throws {
+        let clock = ManualClock()
+        let gate = HostGate(timeline: clock.timeline())
+        try await gate.acquire(limit(rate: 0.1, places: 3))
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await gate.acquire(self.limit(rate: 0.1, places: 3)) }
+            while gate.waiting == 0 { await Task.yield() }
+            // Two places are left, and no clock moves.
+            try await gate.acquire(limit(rate: .infinity, places: 3))
+            try await gate.acquire(limit(rate: .infinity, places: 3))
+            #expect(gate.inFlight == 3)
+            for _ in 0..<3 { gate.release(wasCancelled: false) }
+            while gate.waiting > 0 {
+                clock.advance(by: .seconds(1))
+                await Task.yield()
+            }
+            try await group.waitForAll()
+        }
+        #expect(gate.inFlight == 1)
+    }
+
     @Test func neverMoreAtOnceThanThereArePlaces() async throws {
         let gate = HostGate(timeline: ManualClock().timeline())
         let seen = Collected<Int>()

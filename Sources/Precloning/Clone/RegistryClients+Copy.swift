@@ -40,6 +40,7 @@ extension RegistryClients {
         copy.destination.standing = standing
         copy.knownChildren = knownChildren
         copy.needsCreated = needsCreated
+        copy.asksForMovesFrom = Self.asksForMovesFrom
         copy.beforeFirstBlob = beforeFirstBlob
         copy.mayGoOn = mayGoOn
         copy.onManifestKnown = { facts in
@@ -71,6 +72,9 @@ extension RegistryClients {
 }
 
 extension RegistryClients {
+    /// What is smaller goes faster than tags move; the refresh finds those that do.
+    private static let asksForMovesFrom: Int64 = 1 << 30
+
     /// Brings what refers to an image that is at a location.
     ///
     /// - Parameters:

@@ -62,6 +62,7 @@ package final class HostGate: Sendable {
     ///
     /// - Throws: `Refusal` when the wait would be too long, `CancellationError`.
     package func acquire(_ limit: HostLimit) async throws {
+        if limit.requestsPerSecond.isInfinite, passesAtOnce(limit) { return }
         let id = state.withLock { state in
             state.nextID += 1
             return state.nextID
@@ -79,6 +80,20 @@ package final class HostGate: Sendable {
             case .full: try await waitForPlace(id, limit)
             case .refuse(let refusal): throw refusal
             }
+        }
+    }
+
+    /// Lets a request through that no rate holds back, past those that wait for their time, where a place is free that
+    /// nobody waits for.
+    private func passesAtOnce(_ limit: HostLimit) -> Bool {
+        state.withLock { state in
+            if let until = state.pausedUntil, until > timeline.elapsed() { return false }
+            guard state.busy < limit.concurrentRequests, state.placeWaiter == nil,
+                case .pass = state.breaker.admit(now: timeline.now())
+            else { return false }
+            state.busy += 1
+            state.unanswered += 1
+            return true
         }
     }
 
@@ -129,15 +144,18 @@ package final class HostGate: Sendable {
                 return .rest(wait, refusal)
             }
             guard state.busy < limit.concurrentRequests else { return .full }
-            state.window.rate = limit.requestsPerSecond
             let elapsed = timeline.elapsed()
-            let wait = state.window.wait(at: elapsed)
-            guard wait <= .zero else { return .sleep(wait) }
+            let isPaced = limit.requestsPerSecond.isFinite
+            if isPaced {
+                state.window.rate = limit.requestsPerSecond
+                let wait = state.window.wait(at: elapsed)
+                guard wait <= .zero else { return .sleep(wait) }
+            }
             // Last, since passing a breaker that is not closed makes this request its probe.
             if case .refused(let until) = state.breaker.admit(now: now) {
                 return .refuse(Refusal(cause: .broken, until: until))
             }
-            state.window.grant(at: elapsed)
+            if isPaced { state.window.grant(at: elapsed) }
             state.busy += 1
             state.unanswered += 1
             return .pass

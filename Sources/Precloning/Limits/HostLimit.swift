@@ -4,6 +4,7 @@ package import Remotes
 
 /// What a host's limits are now; asked for at every request, so that a reload holds at once.
 package struct HostLimit: Sendable, Hashable {
+    /// Infinite: as many as have a place.
     package var requestsPerSecond: Double
     package var concurrentRequests: Int
     /// Nil: no limit.
@@ -20,12 +21,13 @@ package struct HostLimit: Sendable, Hashable {
         self.longestWait = longestWait
     }
 
-    /// The limits of a registry by the configuration. A private ECR is paced by what its API allows per action, of which
+    /// The limits of a registry by the configuration. What registries count by time are manifests and tokens; blobs go by
+    /// places, and by what the registry says when it has enough. A private ECR is paced by what its API allows per action, of which
     /// `aws.quotaShare` is ours, unless the configuration has an entry for it.
     package init(_ kind: RequestKind, host: String, in configuration: Configuration) {
         let settings = configuration.registries.settings(for: host)
         self.init(
-            requestsPerSecond: settings.requestsPerSecond,
+            requestsPerSecond: kind == .blob || kind == .upload ? .infinity : settings.requestsPerSecond,
             concurrentRequests: settings.concurrentRequests,
             bytesPerSecond: settings.bytesPerSecond?.bytes,
             longestWait: configuration.retry.request.maxRetryAfter

@@ -117,6 +117,9 @@ package struct ImageCopy: Sendable {
     package var knownChildren: [Digest: Digest]
     /// Whether `Facts.created` is wanted, which costs reading the configuration first.
     package var needsCreated: Bool
+    /// From how many bytes on it is asked whether the tag has moved while they went: a note that is worth no request where
+    /// the copy takes seconds.
+    package var asksForMovesFrom: Int64 = 0
     package var share: LayerShare
     package var progress: TransferProgress
     /// Whether signatures, bills of materials and attestations come with the image.
@@ -185,7 +188,8 @@ package struct ImageCopy: Sendable {
             $0.blobsTotal = plan.blobs.count
         }
         let stage = CopyStage(copy: self, plan: plan)
-        async let moved = tagAfterwards(of: plan.sourceDigest, when: stage.blobsDone)
+        let isWorthAsking = plan.facts.size >= asksForMovesFrom
+        async let moved = isWorthAsking ? tagAfterwards(of: plan.sourceDigest, when: stage.blobsDone) : nil
         let requestID: String?
         do {
             requestID = try await stage.run()
