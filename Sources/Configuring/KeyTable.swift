@@ -1,3 +1,4 @@
+import Names
 /// One key of an object in the configuration: its name, kind of value, words, and whether it takes a restart.
 ///
 /// Reader, writer, schema and the list of what a reload cannot take come from it. The default is the blank object's.
@@ -201,11 +202,7 @@ struct KeyTable<Root: Sendable>: Sendable {
     /// The complaint about a key that is not here, with the nearest one that is.
     private func unknown(_ key: String) -> String {
         let known = keys.map(\.name).sorted()
-        // Letters put in and left out: two for another letter, and for two that changed places.
-        let slips = known.map { (name: $0, count: key.lowercased().difference(from: $0.lowercased()).count) }
-        guard let near = slips.min(by: { $0.count < $1.count }), near.count <= max(2, min(4, key.count / 2)) else {
-            return "unknown key; known here: \(known.joined(separator: ", "))"
-        }
-        return "unknown key; did you mean \"\(near.name)\"?"
+        return NearestName.of(key, among: known).map { "unknown key; did you mean \"\($0)\"?" }
+            ?? "unknown key; known here: \(known.joined(separator: ", "))"
     }
 }

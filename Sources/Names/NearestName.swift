@@ -1,27 +1,14 @@
 /// The name that was probably meant.
 package enum NearestName {
-    /// The known name with the smallest edit distance, if it is small enough to be a slip.
-    package static func of(_ name: String, among known: Set<String>) -> String? {
-        let bound = max(1, min(3, name.count / 3 + 1))
-        let ranked = known.map { (name: $0, distance: distance(name.lowercased(), $0.lowercased())) }
-            .filter { $0.distance <= bound }
-            .sorted { ($0.distance, $0.name) < ($1.distance, $1.name) }
-        return ranked.first?.name
-    }
-
-    private static func distance(_ left: String, _ right: String) -> Int {
-        let left = Array(left.prefix(64))
-        let right = Array(right.prefix(64))
-        var row = Array(0...right.count)
-        for (i, a) in left.enumerated() {
-            var diagonal = row[0]
-            row[0] = i + 1
-            for (j, b) in right.enumerated() {
-                let next = min(row[j] + 1, row[j + 1] + 1, diagonal + (a == b ? 0 : 1))
-                diagonal = row[j + 1]
-                row[j + 1] = next
-            }
+    /// The known name that is nearest, if it is near enough for a slip.
+    package static func of(_ name: String, among known: [String]) -> String? {
+        // Letters put in and left out: two for another letter, and for two that changed places.
+        let slips = known.sorted().map { near in
+            (name: near, count: name.lowercased().difference(from: near.lowercased()).count)
         }
-        return row[right.count]
+        guard let near = slips.min(by: { $0.count < $1.count }), near.count <= max(2, min(4, name.count / 2)) else {
+            return nil
+        }
+        return near.name
     }
 }

@@ -50,7 +50,7 @@ struct Preclone: AsyncParsableCommand {
         guard let first = arguments.first, !first.hasPrefix("-") else { return nil }
         let known = configuration.subcommands.compactMap { $0.configuration.commandName } + ["help"]
         guard !known.contains(first) else { return nil }
-        let near = NearestName.of(first, among: Set(known))
+        let near = NearestName.of(first, among: known)
         return CommandFailure(
             "`\(first)` is no subcommand",
             hint: near.map { "did you mean `preclone \($0)`?" } ?? "`preclone --help` lists them",
