@@ -1,4 +1,5 @@
 import Names
+
 /// One key of an object in the configuration: its name, kind of value, words, and whether it takes a restart.
 ///
 /// Reader, writer, schema and the list of what a reload cannot take come from it. The default is the blank object's.

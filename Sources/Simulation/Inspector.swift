@@ -226,7 +226,9 @@ final class Inspector: Sendable {
     private func checkOrigin(of image: ImageRecord, at place: SimulatedWorld.Place) {
         let builds = world.builds(of: image.source)
         // Another image that somebody put there stays, by `clone.onTagMove`, and is said.
-        guard !builds.isEmpty, image.movedDigest == nil, image.reason?.contains(" holds ") != true, let holding = world.sandbox.holding(place.repository, place.tag) else { return }
+        guard !builds.isEmpty, image.movedDigest == nil, image.reason?.contains(" holds ") != true,
+            let holding = world.sandbox.holding(place.repository, place.tag)
+        else { return }
         let held = [holding.digest, holding.platformDigest]
         if !builds.contains(where: {
             held.contains($0.digest) || ($0.platformDigest.map { held.contains($0) } ?? false)

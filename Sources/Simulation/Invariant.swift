@@ -34,7 +34,8 @@ package enum Invariant: String, Sendable, Hashable, CaseIterable {
         switch self {
         case .readyIsReady:
             "`ready` means: in ECR, whole, with the digest that is recorded, readable by HealthOmics"
-        case .theRightImage: "what is called ready was under this name upstream at some time, or is said to be another image"
+        case .theRightImage:
+            "what is called ready was under this name upstream at some time, or is said to be another image"
         case .wholeStaysReady: "an image that is whole in ECR, where it belongs, and was ready is never called blocked"
         case .everyNeedHasAStanding:
             "what a live run needs is ready, on its way with a time, or blocked with a reason and a mend"

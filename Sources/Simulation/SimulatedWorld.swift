@@ -376,7 +376,9 @@ package final class SimulatedWorld: Sendable {
                 !host.isEmpty && !host.hasPrefix(".") && host != registry
             }
             // What was put into the services and has struck nobody yet may strike any registry.
-            guard !sandbox.hasFaults, isSpared, !state.down.contains(registry), !state.denied, !state.full, state.ahead == 0 else {
+            guard !sandbox.hasFaults, isSpared, !state.down.contains(registry), !state.denied, !state.full,
+                state.ahead == 0
+            else {
                 return nil
             }
             let last = max(state.lastTroubleAt[""] ?? .zero, state.lastTroubleAt[registry] ?? .zero)

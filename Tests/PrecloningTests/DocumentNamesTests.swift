@@ -287,4 +287,24 @@ struct DocumentNamesTests {
         let expected: Set = ["source", "destination", "route", "bytes", "rule", "why", "wantedBy"]
         #expect(expected.subtracting(try Self.names(ReportJSON.text(line))).isEmpty)
     }
+
+    @Test func check() throws {
+        var report = CheckReport()
+        (report.account, report.region, report.identity) = ("a", "r", "i")
+        report.add(.init("identity", .bad, "t", mend: "m"))
+        report.add(
+            "ECR",
+            [PermissionCheck.Finding(action: "ecr:PutImage", verdict: .denied, isNeeded: false, without: "w")]
+        )
+        #expect(
+            try Self.names(ReportJSON.text(report)).sorted() == [
+                "account", "identity", "lines", "lines[].mark", "lines[].mend", "lines[].part", "lines[].text",
+                "permissions",
+                "permissions[].action", "permissions[].detail", "permissions[].isNeeded", "permissions[].verdict",
+                "region",
+                "schemaVersion", "verdict",
+            ]
+        )
+        #expect(report.verdict.rawValue == "cannotWork" && report.lines.map(\.mark.rawValue) == ["bad", "warning"])
+    }
 }

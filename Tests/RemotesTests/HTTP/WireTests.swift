@@ -115,14 +115,8 @@ import Musl
         try await RawPeer.with { _, _, channel in
             channel.say("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
         } _: { peer in
-            var address = sockaddr_in6()
-            address.sin6_family = sa_family_t(AF_INET6)
-            address.sin6_port = in_port_t(UInt16(peer.port)).bigEndian
-            address.sin6_addr = in6addr_loopback
-            let size = socklen_t(MemoryLayout<sockaddr_in6>.size)
-            let isBound = withUnsafePointer(to: &address) { pointer in
-                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(hole, $0, size) == 0 }
-            }
+            let address = try SocketAddress(ipAddress: "::1", port: peer.port)
+            let isBound = address.withSockAddr { bind(hole, $0, socklen_t($1)) == 0 }
             // No IPv6 here, or the port is somebody's: nothing to show.
             guard isBound, listen(hole, 0) == 0 else { return }
             var knocking: [Int32] = []
