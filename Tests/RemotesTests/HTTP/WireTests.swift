@@ -124,9 +124,7 @@ import Musl
             for _ in 0..<4 {
                 let one = socket(AF_INET6, Int32(SOCK_STREAM.rawValue), 0)
                 _ = fcntl(one, F_SETFL, O_NONBLOCK)
-                _ = withUnsafePointer(to: &address) { pointer in
-                    pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(one, $0, size) }
-                }
+                _ = address.withSockAddr { connect(one, $0, socklen_t($1)) }
                 knocking.append(one)
             }
             let transport = try LiveTransport(
