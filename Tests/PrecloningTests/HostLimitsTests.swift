@@ -173,7 +173,8 @@ import Testing
         let put = HostLimit(.manifestPut, host: host, in: configuration)
         #expect(put.isPerKind && put.requestsPerSecond == 2)
         #expect(HostLimit(.blob, host: host, in: configuration).requestsPerSecond == 200)
-        #expect(HostLimit(.blob, host: "public.ecr.aws", in: configuration).requestsPerSecond == 1)
+        #expect(HostLimit(.manifestHead, host: "public.ecr.aws", in: configuration).requestsPerSecond == 1)
+        #expect(HostLimit(.blob, host: "public.ecr.aws", in: configuration).requestsPerSecond == .infinity)
         var entry = Configuration.Registries.Entry()
         entry.requestsPerSecond = 3
         configuration.registries.hosts[host] = entry

@@ -84,6 +84,19 @@ struct MetricsTests {
             # HELP preclone_clone_retries_total Attempts to clone an image again, by class of the failure before.
             # TYPE preclone_clone_retries_total counter
             preclone_clone_retries_total{class="throttled"} 1
+            # HELP preclone_clone_duration_seconds How long clones took that ended with a ready image.
+            # TYPE preclone_clone_duration_seconds histogram
+            preclone_clone_duration_seconds_bucket{le="1"} 1
+            preclone_clone_duration_seconds_bucket{le="5"} 1
+            preclone_clone_duration_seconds_bucket{le="15"} 1
+            preclone_clone_duration_seconds_bucket{le="60"} 1
+            preclone_clone_duration_seconds_bucket{le="300"} 1
+            preclone_clone_duration_seconds_bucket{le="900"} 1
+            preclone_clone_duration_seconds_bucket{le="3600"} 1
+            preclone_clone_duration_seconds_bucket{le="14400"} 1
+            preclone_clone_duration_seconds_bucket{le="+Inf"} 1
+            preclone_clone_duration_seconds_sum 0.001
+            preclone_clone_duration_seconds_count 1
             # HELP preclone_quota_limit_pulls Pulls that a registry grants in a window.
             # TYPE preclone_quota_limit_pulls gauge
             preclone_quota_limit_pulls{registry="docker.io",credential="no"} 100
@@ -97,6 +110,9 @@ struct MetricsTests {
             # HELP preclone_build_info The version that is running; always 1.
             # TYPE preclone_build_info gauge
             preclone_build_info{version="0"} 1
+            # HELP preclone_config_in_force Whether the configuration file is in force as it stands.
+            # TYPE preclone_config_in_force gauge
+            preclone_config_in_force 1
             # HELP preclone_start_timestamp_seconds When the process that works on the record started.
             # TYPE preclone_start_timestamp_seconds gauge
             preclone_start_timestamp_seconds 1789999000

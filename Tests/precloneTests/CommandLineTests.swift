@@ -106,7 +106,7 @@ struct TextTableTests {
             ]
         )
         let narrow = table.rendered(for: Terminal(width: 24, hasColour: false)).split(separator: "\n")
-        #expect(narrow == ["…tools:1.17--h00cdaf9_0", "  size 1.2 GB", "  why: a rather long", "  sentence"])
+        #expect(narrow == ["…mtools:1.17--h00cdaf9_0", "  size 1.2 GB", "  why: a rather long", "  sentence"])
     }
 
     @Test("control characters from outside never reach the terminal")

@@ -247,8 +247,7 @@ package final class RecordMetrics: Sendable {
         var reload = MetricFamily(
             "preclone_config_in_force",
             .gauge,
-            help:
-                "1 when the configuration file is in force as it stands, 0 after a reload that was refused or waits for a restart."
+            help: "Whether the configuration file is in force as it stands."
         )
         reload.add(row["configTrouble"] as String? == nil ? 1 : 0)
         return [build, reload]
