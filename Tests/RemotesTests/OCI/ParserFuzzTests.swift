@@ -1,7 +1,8 @@
 import Foundation
 import Names
-import Remotes
 import Testing
+
+@testable import Remotes
 
 private let hex = String(repeating: "0123456789abcdef", count: 4)
 
@@ -82,6 +83,28 @@ private let hex = String(repeating: "0123456789abcdef", count: 4)
             #expect(AuthenticationChallenge.parse(text).count <= 16)
             if let address = base.resolving(text) { #expect(WebAddress(address.description) == address) }
             _ = RetryAfter.parse(text, now: Date(timeIntervalSince1970: 0))
+        }
+    }
+
+    @Test func answersOfAWSAndLists() {
+        var generator = Generator(state: 4)
+        let seeds = [
+            #"{"__type":"com.amazonaws#ThrottlingException:http://x","message":"m","Error":{"Code":"c"}}"#,
+            "<ErrorResponse><Error><Code>Expired</Code><Message>&lt;no&#x41;</Message></Error><RequestId>1</RequestId>",
+            "<!doctype html><html><title>Gateway\n</title>", #"{"errors":[{"code":"A","message":"b"}],"details":"c"}"#,
+            #"</v2/a/b?n=1>; rel="next", <https://h/c>; rel=prev"#,
+        ]
+        let page = WebAddress(origin: .init(scheme: .https, host: "h", port: 443), target: "/v2/")
+        for _ in 0..<Self.rounds {
+            let bytes = Self.mutate(seeds, &generator)
+            let body = ErrorBody(bytes: bytes, contentType: nil)
+            #expect(body.codes.count <= 4 && body.message.count <= 400)
+            let answer = AWSClient.Answer(status: 400, headers: [], body: Data(bytes), requestID: nil)
+            #expect(!AWSClient.error("ecr:X", service: "ecr", answer).code.isEmpty)
+            if let next = RegistryClient.next(String(decoding: bytes, as: UTF8.self), from: page) {
+                #expect(next.origin == page.origin)
+            }
+            _ = Inflation.inflated(bytes, atMost: 65_536)
         }
     }
 }
