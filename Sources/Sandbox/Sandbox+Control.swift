@@ -82,6 +82,11 @@ extension Sandbox {
         world.with { $0.ecr.repositories[repository]?.layers[digest] = nil }
     }
 
+    /// A manifest is gone though the index that lists it stays.
+    package func dropImage(_ digest: String, repository: String) {
+        world.with { $0.ecr.repositories[repository]?.images[digest] = nil }
+    }
+
     /// Puts an image straight into a private repository, which is made when it is missing.
     ///
     /// - Throws: `PushRefusal`.

@@ -134,10 +134,9 @@ struct ReadyCommand: AsyncParsableCommand {
                     look: works.look,
                     desk: wait > .zero ? SessionGateDesk(session: session, timeline: timeline) : nil,
                     timeline: timeline,
-                    knownPlatform: { demand in
+                    known: { demand in
                         (try? ledger.images(source: demand.source))?
-                            .first { $0.destination == demand.destination }?.platformDigest
-                            .flatMap { try? Digest($0) }
+                            .first { $0.destination == demand.destination }.flatMap(KnownManifests.init)
                     },
                     told: { if interactive { Terminal.status($0.sentence) } }
                 )

@@ -15,10 +15,13 @@ package struct ECRView: Sendable {
         /// The digest of a manifest that was found to be of linux/amd64 before, so that its configuration need not be
         /// read again.
         package var known: Digest?
+        /// The linux/amd64 image of the index that was seen there last, which is then asked for along with it.
+        package var child: Digest?
 
-        package init(_ location: ECRLocation, known: Digest? = nil) {
+        package init(_ location: ECRLocation, known: Digest? = nil, child: Digest? = nil) {
             self.location = location
             self.known = known
+            self.child = child
         }
     }
 
@@ -68,7 +71,7 @@ package struct ECRView: Sendable {
     /// - Returns: what is held of each, in their order.
     package func look(at wanted: [Wanted], depth: Depth = .whole) async throws -> [ECRHolding] {
         let place = wanted[0].location
-        let found = try await images(wanted.map(\.location))
+        let (found, seen) = try await described(wanted)
         var holdings = found.map(\.holding)
         let held = holdings.indices.filter { holdings[$0].presence == .held && holdings[$0].digest != nil }
         guard !held.isEmpty else { return holdings }
@@ -88,10 +91,9 @@ package struct ECRView: Sendable {
             Set(looked.compactMap { images[$0] }.flatMap { $0.blobs.map(\.digest) }),
             in: place
         )
-        let missing = try await absent(
-            Set(looked.compactMap { holdings[$0].childDigest }).subtracting(children.read),
-            in: place
-        )
+        let parts = Set(looked.compactMap { holdings[$0].childDigest }).subtracting(children.read)
+        let missing = try await absent(parts.subtracting(seen.keys), in: place)
+            .union(parts.filter { seen[$0] == false })
         let verdict = try await access(to: place)
         for index in held {
             holdings[index].access = verdict.access
@@ -181,6 +183,20 @@ package struct ECRView: Sendable {
     private struct Found {
         var holding: ECRHolding
         var pushedAt: Date?
+    }
+
+    /// What is wanted, and in the same call whether the linux/amd64 images are there that were seen in its indexes last.
+    private func described(_ wanted: [Wanted]) async throws -> (found: [Found], children: [Digest: Bool]) {
+        let children = Set(wanted.compactMap(\.child)).sorted { $0.description < $1.description }
+        var place = wanted[0].location
+        place.tag = nil
+        let parts = children.map { digest in
+            place.digest = digest
+            return place
+        }
+        let all = try await images(wanted.map(\.location) + parts)
+        let seen = zip(children, all.dropFirst(wanted.count)).map { ($0, $1.holding.presence == .held) }
+        return (Array(all.prefix(wanted.count)), Dictionary(seen) { first, _ in first })
     }
 
     /// Whether each tag or digest is there and active, and which digest it has.

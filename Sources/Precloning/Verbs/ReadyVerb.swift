@@ -13,6 +13,30 @@ package protocol GateDesk: Sendable {
     func bring(_ demands: [PlannedDemand], until end: Duration) async throws -> [CloneResult?]
 }
 
+/// The manifests that an image had when it was looked at last.
+package struct KnownManifests: Sendable, Hashable {
+    /// What its place held.
+    package var held: Digest
+    /// Its linux/amd64 image: the same, or a part of it.
+    package var platform: Digest
+
+    package init(held: Digest, platform: Digest) {
+        self.held = held
+        self.platform = platform
+    }
+
+    /// - Returns: nil for a row that does not know both.
+    package init?(_ image: ImageRecord) {
+        guard let held = image.ecrDigest.flatMap({ try? Digest($0) }),
+            let platform = image.platformDigest.flatMap({ try? Digest($0) })
+        else { return nil }
+        self.init(held: held, platform: platform)
+    }
+
+    /// The linux/amd64 image, where an index is held.
+    var child: Digest? { platform == held ? nil : platform }
+}
+
 /// `preclone ready`: whether a run that starts now finds every image. ECR is looked at, the record is not believed.
 package struct ReadyVerb: Sendable {
     /// How long a look alone may take.
@@ -23,24 +47,24 @@ package struct ReadyVerb: Sendable {
     /// Nil: nothing is asked for.
     let desk: (any GateDesk)?
     let timeline: Timeline
-    let knownPlatform: @Sendable (PlannedDemand) -> Digest?
+    let known: @Sendable (PlannedDemand) -> KnownManifests?
     let told: @Sendable (ReadyAnswer) -> Void
 
     /// - Parameters:
-    ///   - knownPlatform: a manifest of an image that was found to be of linux/amd64 before, which spares reading it again;
-    ///     it says nothing of what ECR holds.
+    ///   - known: the manifests that an image had when it was looked at last, which spares reading them again; they say nothing of
+    ///     what ECR holds.
     ///   - told: hears of each answer on the way to the last.
     package init(
         look: any ECRLook,
         desk: (any GateDesk)?,
         timeline: Timeline,
-        knownPlatform: @escaping @Sendable (PlannedDemand) -> Digest? = { _ in nil },
+        known: @escaping @Sendable (PlannedDemand) -> KnownManifests? = { _ in nil },
         told: @escaping @Sendable (ReadyAnswer) -> Void = { _ in }
     ) {
         self.look = look
         self.desk = desk
         self.timeline = timeline
-        self.knownPlatform = knownPlatform
+        self.known = known
         self.told = told
     }
 
@@ -118,7 +142,8 @@ package struct ReadyVerb: Sendable {
         }
         let found = try await look.holdings(
             at: places.map { index, location in
-                ECRView.Wanted(location, known: needs.demand(of: images[index]).flatMap(knownPlatform))
+                let manifests = needs.demand(of: images[index]).flatMap(known)
+                return ECRView.Wanted(location, known: manifests?.platform, child: manifests?.child)
             }
         )
         for ((index, location), result) in zip(places, found) {

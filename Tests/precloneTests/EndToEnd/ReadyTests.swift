@@ -63,6 +63,45 @@ struct ReadyTests {
         }
     }
 
+    @Test("of whole indexes too: one DescribeImages for all images of a repository, and no pull")
+    func indexes() async throws {
+        try await RunningSandbox.with { world in
+            try world.addRule()
+            let images = ["quay.io/org/tool:1", "quay.io/org/tool:2", "quay.io/org/tool:3"]
+            for image in images { try world.put(image, platforms: ["linux/amd64", "linux/arm64"]) }
+            let workflow = world.sandbox.addWorkflow(RunningSandbox.wdl("one", images))
+            let brought = try await world.run("ready", "--workflow", workflow, "--wait", "60s")
+            #expect(brought.code == 0, "\(brought.standardError)\(brought.standardOutput)")
+            world.sandbox.forgetRequests()
+            #expect(try await world.run("ready", "--workflow", workflow).code == 0)
+            let counts = world.sandbox.requests.counts
+            #expect(counts["ecr/DescribeImages"] == 1)
+            #expect(counts["ecr/BatchGetImage"] == nil)
+            #expect(world.sandbox.requests.entries.allSatisfy { $0.call.registry == nil })
+            // A part that is gone is seen all the same.
+            let part = try #require(world.sandbox.holding("quay/org/tool", "2")?.platformDigest)
+            world.sandbox.dropImage(part, repository: "quay/org/tool")
+            let gone = try await world.run("ready", "--workflow", workflow)
+            #expect(gone.code == 75)
+            #expect(gone.standardOutput.contains("missing  quay.io/org/tool:2: "))
+            #expect(gone.standardOutput.contains("2 of 3 ready"))
+        }
+    }
+
+    @Test("it never waits longer than it was asked to, also where AWS does not answer")
+    func silence() async throws {
+        try await RunningSandbox.with { world in
+            try world.put("quay.io/org/tool:1")
+            let workflow = world.sandbox.addWorkflow(RunningSandbox.wdl("one", ["quay.io/org/tool:1"]))
+            for service in ["omics", "ecr"] {
+                world.sandbox.add(Fault(.delay, service: service, seconds: 600))
+                let answer = try await world.run("ready", "--workflow", workflow, "--wait", "2s")
+                #expect(answer.code == 75, "\(service): \(answer.standardError)\(answer.standardOutput)")
+                world.sandbox.clearFaults()
+            }
+        }
+    }
+
     @Test("what can't be is said and ends with 4: no mapping, no such image, and with --strict what nobody knows")
     func cannotBe() async throws {
         try await RunningSandbox.with { world in
