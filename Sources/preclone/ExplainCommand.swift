@@ -27,6 +27,15 @@ struct ExplainCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("As this workflow or version places it.", valueName: "id[/version]"))
     var workflow: String?
 
+    @Option(
+        name: .customLong("as"),
+        help: ArgumentHelp(
+            "For whom policy is asked: `daemon`, `user NAME`, or `agent NAME of user USER`.",
+            valueName: "caller"
+        )
+    )
+    var caller = "daemon"
+
     @Option(help: "text for people, json for programs.")
     var format: Format = .text
 
@@ -34,6 +43,9 @@ struct ExplainCommand: AsyncParsableCommand {
 
     func validate() throws {
         if run != nil, workflow != nil { throw ValidationError("--run or --workflow, not both") }
+        guard caller == "daemon" || Caller.isPerson(caller) else {
+            throw ValidationError("--as \(caller): write daemon, `user NAME`, or `agent NAME of user USER`")
+        }
     }
 
     func run() async throws {
@@ -46,7 +58,7 @@ struct ExplainCommand: AsyncParsableCommand {
             }
         let answer = try await AccountReading.with(configuration) { works, _ in
             if let known { try? works.ledger.learn(from: known) }
-            return try await works.explain(image, for: subject, known: known)
+            return try await works.explain(image, for: subject, as: caller, known: known)
         }
         switch format {
         case .json: try Terminal.print(JSONOutput.text(answer))
@@ -62,13 +74,14 @@ enum ExplainText {
         var lines = ["image      \(answer.image)"]
         if reading.reference != answer.image { lines.append("read as    \(reading.reference)") }
         if let policy = answer.policy {
-            lines.append("policy     \(policy.verdict) by \(policy.rule): \(policy.reason)")
+            lines.append("policy     \(policy.verdict) by \(policy.rule) for \(policy.caller): \(policy.reason)")
             if policy.dependsOnFacts { lines.append("           decided again when manifest and config are read") }
             if let mend = policy.mend { lines.append("           \(mend)") }
             lines += policy.rules.map { rule in
                 let words =
                     switch rule.standing {
                     case .decides: "decides"
+                    case .warns: "warns"
                     case .dependsOnFacts: "depends on facts"
                     case .doesNotMatch: "does not match"
                     case .notReached: "not reached"

@@ -6,7 +6,9 @@ package struct PolicyRuleLine: Codable, Sendable, Hashable {
     package enum Standing: String, Codable, Sendable {
         /// It decided.
         case decides
-        /// It speaks of the image, and whether it applies depends on what the image's manifest says.
+        /// It would deny, and only warns.
+        case warns
+        /// It speaks of the image, and whether it applies depends on what the image's manifest says, or how large it is.
         case dependsOnFacts
         /// It does not speak of the image, or may not speak for it.
         case doesNotMatch
@@ -41,9 +43,10 @@ extension ImagePolicy {
             if rule.action == .allow, isPrivate, !names(rule.match, image.registry) {
                 return line(.doesNotMatch, "\(image.registry) is private, and the rule does not name it")
             }
-            guard rule.facts.isEmpty else {
-                return line(.dependsOnFacts, "its `facts` are compared once manifest and config are read")
+            guard rule.facts.isEmpty, rule.budget == nil else {
+                return line(.dependsOnFacts, "its `facts` or `budget` count once manifest and config are read")
             }
+            if rule.action == .warn { return line(.warns, rule.reason ?? "all of its `match` covers the image") }
             isDecided = true
             return line(.decides, rule.reason ?? "all of its `match` covers the image")
         }
@@ -62,9 +65,15 @@ extension ImagePolicy {
         if !covers(match.repository, image.repository) {
             return "`match.repository` (\(listed(match.repository))) does not cover \(image.repository)"
         }
-        if image.tag == nil || image.digest == nil {
-            return "its `match.tag` or `match.digest` does not cover \(image.reference)"
+        func uncovered(_ name: String, _ globs: [Glob], _ text: String?) -> String? {
+            guard !globs.isEmpty, !(text.map { covers(globs, $0) } ?? false) else { return nil }
+            return "`match.\(name)` (\(listed(globs))) does not cover \(text ?? "what is not known")"
         }
-        return "its `match` does not cover \(image.reference)"
+        if !match.tool.isEmpty { return "`match.tool`: it decides when a tool is called, and about no image" }
+        return uncovered("caller", match.caller, image.caller)
+            ?? uncovered("destination", match.destination, image.destination?.repository)
+            ?? uncovered("account", match.account, image.destination?.account)
+            ?? uncovered("region", match.region, image.destination?.region)
+            ?? "its `match.tag` or `match.digest` does not cover \(image.reference)"
     }
 }

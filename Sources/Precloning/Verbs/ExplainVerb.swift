@@ -23,6 +23,8 @@ package struct ExplainAnswer: Codable, Sendable, Hashable {
         package var mend: String?
         /// It is open until manifest and config are read.
         package var dependsOnFacts: Bool
+        /// For whom it was asked.
+        package var caller: String
         package var rules: [PolicyRuleLine]
     }
 
@@ -92,10 +94,15 @@ extension Works {
     /// - Parameters:
     ///   - subject: a run or workflow whose map places it; nil: the places that the record knows, else where `clone` would
     ///     bring it.
+    ///   - caller: for whom policy is asked: `daemon`, `user NAME`, `agent NAME of user USER`.
     ///   - known: the daemon's record, where there is one.
     /// - Throws: errors of the services, and what `needs(of:)` throws.
-    package func explain(_ text: String, for subject: ReadySubject?, known: RecordReader?) async throws -> ExplainAnswer
-    {
+    package func explain(
+        _ text: String,
+        for subject: ReadySubject?,
+        as caller: String,
+        known: RecordReader?
+    ) async throws -> ExplainAnswer {
         var answer = ExplainAnswer(image: text, places: [], notes: [])
         let reference: ImageReference
         do { reference = try ImageReference(text) } catch {
@@ -120,7 +127,10 @@ extension Works {
             answer.places.append(try await place(demand, row, isAsked: subject != nil))
         }
         if let source {
-            answer.policy = try await policy(on: source)
+            let place = answer.places.lazy.compactMap { try? ImageReference($0.destination) }.compactMap {
+                ECRLocation($0)
+            }
+            answer.policy = try await policy(on: source, to: place.first, for: caller)
             answer.upstream = await upstream(source, isAllowed: answer.policy?.verdict != "deny")
         }
         return answer
@@ -247,10 +257,16 @@ extension Works {
         }
     }
 
-    private func policy(on source: ImageReference) async throws -> ExplainAnswer.Policy {
+    private func policy(
+        on source: ImageReference,
+        to destination: ECRLocation?,
+        for caller: String
+    ) async throws -> ExplainAnswer.Policy {
         let home = try await account.home()
         let rules = settings.current.policy
-        let image = PolicyImage(source)
+        var image = PolicyImage(source)
+        image.caller = caller
+        image.destination = destination
         let decision = ImagePolicy(rules, exempt: [home.registry]).decide(image, now: timeline.now())
         return ExplainAnswer.Policy(
             verdict: decision.verdict.rawValue,
@@ -258,6 +274,7 @@ extension Works {
             reason: decision.reason,
             mend: decision.mend,
             dependsOnFacts: decision.factsNeeded,
+            caller: caller,
             rules: ImagePolicy.lines(of: rules, for: image, decision: decision)
         )
     }

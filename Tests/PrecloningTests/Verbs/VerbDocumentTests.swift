@@ -146,7 +146,14 @@ struct VerbDocumentTests {
         answer.reading = .init(reference: "r", registry: "g", repository: "p", tag: "t", digest: "d")
         answer.problem = "p"
         answer.upstream = .init(digest: "d")
-        answer.policy = .init(verdict: "allow", rule: "r", reason: "w", dependsOnFacts: false, rules: [])
+        answer.policy = .init(
+            verdict: "allow",
+            rule: "r",
+            reason: "w",
+            dependsOnFacts: false,
+            caller: "daemon",
+            rules: []
+        )
         #expect(
             try names(answer) == [
                 "image", "notes", "places", "policy", "problem", "reading", "schemaVersion", "upstream",

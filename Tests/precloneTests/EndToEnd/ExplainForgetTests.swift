@@ -22,6 +22,8 @@ struct ExplainForgetTests {
         let rules: SandboxJSON = [
             ["name": "mirror", "action": "allow", "match": ["registry": "ghcr.io"]],
             ["name": "large", "action": "deny", "facts": ["maxSize": "1GiB"]],
+            ["name": "no-anna", "action": "deny", "match": ["caller": "user anna"]],
+            ["name": "mine", "action": "warn", "match": ["destination": "quay/*"]],
             ["name": "no-latest", "action": "deny", "reason": "pin a version", "match": ["tag": "latest"]],
             ["name": "rest", "action": "allow"],
         ]
@@ -34,8 +36,13 @@ struct ExplainForgetTests {
             #expect(fresh.reading?.reference == "quay.io/org/tool:1")
             #expect(fresh.policy?.verdict == "allow" && fresh.policy?.rule == "rest")
             #expect(
-                fresh.policy?.rules.map(\.standing) == [.doesNotMatch, .dependsOnFacts, .doesNotMatch, .decides]
+                fresh.policy?.rules.map(\.standing) == [
+                    .doesNotMatch, .dependsOnFacts, .doesNotMatch, .warns, .doesNotMatch, .decides,
+                ]
             )
+            let anna = try await explained(world, "quay.io/org/tool:1", "--as", "user anna")
+            #expect(anna.policy?.verdict == "deny" && anna.policy?.rule == "no-anna")
+            #expect(try await world.run("explain", "quay.io/org/tool:1", "--as", "anna").code == 2)
             #expect(fresh.upstream?.digest == image.root)
             let place = try #require(fresh.places.first)
             #expect(place.destination == "\(world.sandbox.addresses.ecrName)/quay/org/tool:1")
@@ -47,7 +54,7 @@ struct ExplainForgetTests {
 
             let denied = try await world.run("explain", "quay.io/org/tool")
             #expect(denied.code == 0, "\(denied.standardError)")
-            #expect(denied.standardOutput.contains("policy     deny by no-latest: pin a version"))
+            #expect(denied.standardOutput.contains("policy     deny by no-latest for daemon: pin a version"))
             #expect(denied.standardOutput.contains("read as    quay.io/org/tool:latest"))
             #expect(denied.standardOutput.contains("rule rest (allow): not reached"))
             #expect(denied.standardOutput.contains("upstream   not asked: policy denies it"))
