@@ -1,4 +1,5 @@
 import Configuring
+import Definitions
 import Foundation
 import Logging
 import Model
@@ -380,11 +381,11 @@ struct Composition {
     /// The tools of agents that ask the account.
     ///
     /// - Parameters:
-    ///   - plan: as `plan(run:workflow:known:firstStart:)`.
+    ///   - known: gives the daemon's record, where there is one.
     ///   - audit: keeps what was changed.
     func registryTools(
         _ works: Works,
-        plan: @escaping @Sendable (_ run: String?, _ workflow: String?) async throws -> [PlanLine],
+        known: @escaping @Sendable () -> RecordReader?,
         audit: @escaping @Sendable (AuditEntry) throws -> Void
     ) -> RegistryTools {
         RegistryTools(
@@ -394,21 +395,51 @@ struct Composition {
                 view: view(works.ledger, works.account, works.registries)
             ),
             preparation: RepositoryPreparation(ecr: ecr, circumstances: works.account.policyCircumstances),
-            plan: plan,
+            verbs: AccountVerbs(
+                plan: { run, workflow in
+                    let known = known()
+                    return try await scratch(known).plan(
+                        run: run,
+                        workflow: workflow,
+                        firstStart: try known?.firstStart()
+                    )
+                },
+                explain: { image, subject, caller in
+                    let known = known()
+                    return try await scratch(known).explain(image, for: subject, as: caller, known: known)
+                },
+                ready: { subject in
+                    let works = try scratch(known())
+                    let needs = try await works.needs(of: subject)
+                    return try await ReadyVerb(look: works.look, desk: nil, timeline: timeline)(needs)
+                },
+                map: { subject, images in try await map(subject, images, scratch(known())) }
+            ),
             audit: audit,
             now: timeline.now
         )
     }
 
-    /// What would be done for a run, a workflow, or all that is wanted now. Worked out on a record in memory: nothing is
-    /// written anywhere.
-    ///
-    /// - Parameter known: the daemon's record, from which is learnt what it knows of hosts and places.
-    func plan(run: String?, workflow: String?, known: RecordReader?, firstStart: Date?) async throws -> [PlanLine] {
+    /// Works on a record in memory, which knows what the daemon's knows of hosts and places: nothing is written anywhere.
+    private func scratch(_ known: RecordReader?) throws -> Works {
         let ledger = try Ledger()
         // A record that cannot be read is no hindrance.
         if let known { try? ledger.learn(from: known) }
-        return try await works(on: ledger).plan(run: run, workflow: workflow, firstStart: firstStart)
+        return try works(on: ledger)
+    }
+
+    private func map(_ subject: ReadySubject?, _ images: [String], _ works: Works) async throws -> MapVerb.Answer {
+        var inspection = Inspection()
+        if case .workflow(let name, let parameters, let profiles)? = subject {
+            inspection = try await works.surveyor.reading(of: name, parameters: parameters, profiles: profiles)
+                .inspection
+        }
+        inspection.images += images.map { ImageMention(text: $0, places: [], tasks: []) }
+        let rules = try await works.account.placement(
+            template: settings.current.clone.destination,
+            clonesUnmapped: true
+        )
+        return MapVerb.write(for: inspection, MapBasis(rules: rules, isHomeKnown: true))
     }
 
     /// Everything that works on one record.

@@ -176,15 +176,7 @@ struct RunCommand: AsyncParsableCommand {
             requests: daemon.requests,
             tools: composition.registryTools(
                 works,
-                plan: { run, workflow in
-                    let reader = RecordReader(ledger)
-                    return try await composition.plan(
-                        run: run,
-                        workflow: workflow,
-                        known: reader,
-                        firstStart: try reader.firstStart()
-                    )
-                },
+                known: { RecordReader(ledger) },
                 audit: { try ledger.audit($0) }
             )
         )

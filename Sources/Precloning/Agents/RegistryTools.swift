@@ -8,23 +8,22 @@ import Remotes
 package struct RegistryTools: Sendable {
     let desk: RegistryDesk
     private let preparation: RepositoryPreparation
-    private let plan: @Sendable (_ run: String?, _ workflow: String?) async throws -> [PlanLine]
-    private let audit: @Sendable (AuditEntry) throws -> Void
-    private let now: @Sendable () -> Date
+    let verbs: AccountVerbs
+    let audit: @Sendable (AuditEntry) throws -> Void
+    let now: @Sendable () -> Date
 
     /// - Parameters:
-    ///   - plan: as `preclone plan`.
     ///   - audit: keeps what was changed.
     package init(
         desk: RegistryDesk,
         preparation: RepositoryPreparation,
-        plan: @escaping @Sendable (_ run: String?, _ workflow: String?) async throws -> [PlanLine],
+        verbs: AccountVerbs,
         audit: @escaping @Sendable (AuditEntry) throws -> Void,
         now: @escaping @Sendable () -> Date
     ) {
         self.desk = desk
         self.preparation = preparation
-        self.plan = plan
+        self.verbs = verbs
         self.audit = audit
         self.now = now
     }
@@ -44,6 +43,10 @@ package struct RegistryTools: Sendable {
             case "GrantHealthOmicsRepositoryAccess": return try await grant(arguments, caller)
             case "CreateContainerRegistryMap": return try await registryMap(arguments)
             case "PlanImageClones": return try await planned(arguments)
+            case "CreatePullThroughCacheForHealthOmics": return try await createRule(arguments, caller)
+            case "ExplainImage": return try await explanation(arguments, caller)
+            case "GetRunImageReadiness": return try await readiness(arguments)
+            case "PrepareWorkflowImages": return try await preparation(arguments)
             default: throw ControlFault("there is no such tool here", at: tool.name)
             }
         } catch let error as AWSError {
@@ -174,7 +177,7 @@ package struct RegistryTools: Sendable {
         )
     }
 
-    private static func json(_ standing: RegistryDesk.RuleStanding) -> ParameterValue {
+    static func json(_ standing: RegistryDesk.RuleStanding) -> ParameterValue {
         let verdict = standing.trouble == nil ? standing.verdict : nil
         return .object([
             "ecr_repository_prefix": .text(standing.rule.ecrRepositoryPrefix),
@@ -216,7 +219,7 @@ package struct RegistryTools: Sendable {
             throw ControlFault("only one of both", at: "workflow_id", mend: "give run_id or workflow_id")
         }
         let lines: [PlanLine]
-        do { lines = try await plan(run, workflow) } catch let error as LedgerError {
+        do { lines = try await verbs.plan(run, workflow) } catch let error as LedgerError {
             throw ControlFault(error.description, kind: .failed)
         }
         return ToolAnswer(

@@ -59,3 +59,15 @@ extension ParameterValue {
         try self.init(json: Array(try encoder.encode(value)))
     }
 }
+
+extension ParameterValue {
+    /// The same with every text without control characters and of bounded length: much of it comes from outside.
+    package var printable: ParameterValue {
+        switch self {
+        case .null, .bool, .number: self
+        case .string(let text): .text(text)
+        case .array(let values): .array(values.map(\.printable))
+        case .object(let members): .object(members.mapValues(\.printable))
+        }
+    }
+}

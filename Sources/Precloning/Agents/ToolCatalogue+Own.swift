@@ -26,7 +26,10 @@ extension ToolCatalogue {
             place: .here,
             parameters: [
                 .init("definition", .text("Path of a zip archive, a folder, or the main file."), isRequired: true),
-                .init("engine", .word(["WDL", "WDL_LENIENT", "NEXTFLOW", "CWL"]), isRequired: true),
+                .init(
+                    "engine",
+                    ToolSchema.word(["WDL", "WDL_LENIENT", "NEXTFLOW", "CWL"]).orNull("null: as the definition shows.")
+                ),
                 .init("main", ToolSchema.text().orNull("Main file, relative to the root.")),
                 .init("parameters", ToolSchema.any().orNull("The run's parameters.")),
                 .init("profiles", ToolSchema.list(.text()).orNull("Nextflow profiles.")),
@@ -53,6 +56,92 @@ extension ToolCatalogue {
                 .init("workflow_id", ToolSchema.text().orNull("A HealthOmics workflow.")),
             ],
             output: .record([("schemaVersion", .count()), ("images", .list(.any()))])
+        ),
+        AgentTool(
+            "PrepareWorkflowImages",
+            title: "Prepare a workflow's images",
+            """
+            One call for a workflow's images: finds them in a definition on disk or a registered workflow, writes the \
+            containerRegistryMap, clones every image into ECR, waits, and tells which are ready, which go on, and what no \
+            clone can mend. Give one of definition, workflow_id and images; call again to see how it goes on.
+            """,
+            place: .requesting,
+            readOnly: false,
+            openWorld: true,
+            parameters: [
+                .init("definition", ToolSchema.text().orNull("Path of a zip archive, a folder, or the main file.")),
+                .init(
+                    "engine",
+                    ToolSchema.word(["WDL", "WDL_LENIENT", "NEXTFLOW", "CWL"]).orNull(
+                        "Of definition; null: as it shows."
+                    )
+                ),
+                .init("main", ToolSchema.text().orNull("Main file of definition.")),
+                .init("workflow_id", ToolSchema.text().orNull("A HealthOmics workflow: ID or ID/VERSION.")),
+                .init("images", ToolSchema.list(.text()).orNull("Images as a definition names them.")),
+                .init("parameters", ToolSchema.any().orNull("The run's parameters.")),
+                .init("profiles", ToolSchema.list(.text()).orNull("Nextflow profiles.")),
+                wait,
+            ],
+            output: .record(
+                [
+                    ("schemaVersion", .count()), ("is_ready", .flag("Every image that is known is ready.")),
+                    ("ready", .count()), ("wanted", .count()),
+                    (
+                        "images",
+                        .list(
+                            .record(
+                                [
+                                    ("image", .text()), ("state", .text()), ("ecr_uri", nullable(.text())),
+                                    ("message", .text()),
+                                ]
+                            )
+                        )
+                    ),
+                    ("unresolved", .list(.any(), "Mentions whose image cannot be known.")),
+                    ("container_registry_map", .any()), ("notes", .list(.text())),
+                    ("retry_after_seconds", .count("When to call again, where something goes on.")),
+                ],
+                required: [
+                    "schemaVersion", "is_ready", "ready", "wanted", "images", "unresolved", "container_registry_map",
+                    "notes",
+                ]
+            )
+        ),
+        AgentTool(
+            "GetRunImageReadiness",
+            title: "Would a run find its images?",
+            """
+            Looks in ECR whether a HealthOmics run, or a workflow with the parameters that its run will have, would find \
+            every image now, and says for each what is missing and the mend. Changes nothing. Give run_id or workflow_id.
+            """,
+            place: .reading,
+            openWorld: true,
+            parameters: [
+                .init("run_id", ToolSchema.text().orNull("A HealthOmics run.")),
+                .init("workflow_id", ToolSchema.text().orNull("A HealthOmics workflow: ID or ID/VERSION.")),
+                .init("parameters", ToolSchema.any().orNull("The run's parameters.")),
+                .init("profiles", ToolSchema.list(.text()).orNull("Nextflow profiles.")),
+            ],
+            output: .record(
+                [("schemaVersion", .count()), ("isReady", .flag()), ("ready", .count()), ("wanted", .count())]
+            )
+        ),
+        AgentTool(
+            "ExplainImage",
+            title: "Explain an image",
+            """
+            Everything about one image: how its name is read, what policy says, rule by rule, where it goes and how, what is \
+            in ECR and upstream now, and what happens next.
+            """,
+            place: .reading,
+            openWorld: true,
+            parameters: [
+                .init("image", .text("Image, as the workflow names it or as its ECR URI."), isRequired: true),
+                .init("run_id", ToolSchema.text().orNull("As this run's workflow places it.")),
+                .init("workflow_id", ToolSchema.text().orNull("As this workflow places it.")),
+            ],
+            output: .any("As `preclone explain --format json`.")
         ),
         AgentTool(
             "GetImageHistory",

@@ -111,6 +111,29 @@ extension ToolCatalogue {
             ])
         ),
         AgentTool(
+            "CreatePullThroughCacheForHealthOmics",
+            title: "Make a pull-through cache rule",
+            """
+            Makes an ECR pull-through cache rule that HealthOmics can use: the rule, the narrowest statement in the \
+            registry's policy, and a repository creation template. What is there already is kept and added to.
+            """,
+            place: .changing,
+            readOnly: false,
+            predecessor: true,
+            parameters: [
+                .init("upstream_registry", .text("docker-hub, quay or ecr-public."), isRequired: true),
+                .init("ecr_repository_prefix", ToolSchema.text().orNull("Prefix in ECR; null: the upstream's word.")),
+                .init(
+                    "credential_arn",
+                    ToolSchema.text().orNull("Secrets Manager ARN of the upstream's login; docker-hub needs one.")
+                ),
+            ] + place,
+            output: .record([
+                ("success", .flag()), ("rule", nullable(rule)), ("registry_policy_updated", .flag()),
+                ("repository_template_created", .flag()), ("message", .text()),
+            ])
+        ),
+        AgentTool(
             "ValidateHealthOmicsECRConfig",
             title: "Validate ECR for HealthOmics",
             """

@@ -77,24 +77,43 @@ enum RecordTools {
         )
     }
 
-    /// The images of a definition on this machine.
+    /// The images of a definition on this machine, as `preclone inspect` shows them.
     static func inspection(_ arguments: NamedArguments) throws -> ToolAnswer {
+        let text = InspectionText(try inspection(of: arguments), format: .json).standardOutput
+        return ToolAnswer(try ParameterValue(json: Array(text.utf8)).printable)
+    }
+
+    /// - Throws: `ControlFault` where the definition cannot be read.
+    static func inspection(of arguments: NamedArguments) throws -> Inspection {
         let path = try arguments.requiredString("definition")
-        guard let engine = WorkflowEngine(name: try arguments.requiredString("engine")) else {
-            throw ControlFault("there is no such engine", at: "engine", mend: "give WDL, WDL_LENIENT, NEXTFLOW or CWL")
-        }
-        var request = DefinitionRequest(engine: engine)
-        request.profiles = try arguments.strings("profiles", most: 100) ?? []
+        let main = try arguments.string("main")
+        let profiles = try arguments.strings("profiles", most: 100) ?? []
+        var parameters: [String: ParameterValue] = [:]
         switch arguments.value("parameters") {
         case nil, .null?: break
-        case .object(let members)?: request.parameters = members
+        case .object(let members)?: parameters = members
         default: throw ControlFault("this is no object", at: "parameters", mend: "give the run's parameters by name")
         }
-        let inspection: Inspection
+        let named = try arguments.string("engine").map { name throws(ControlFault) in
+            guard let engine = WorkflowEngine(name: name) else {
+                throw ControlFault(
+                    "there is no such engine",
+                    at: "engine",
+                    mend: "give WDL, WDL_LENIENT, NEXTFLOW or CWL"
+                )
+            }
+            return engine
+        }
         do {
             let opened = try WorkflowDefinition.open(path)
-            request.main = try arguments.string("main") ?? opened.main
-            inspection = try WorkflowDefinition.inspect(opened.files, request)
+            let engine = try named ?? WorkflowDefinition.engine(of: opened.files, main: main ?? opened.main)
+            let request = DefinitionRequest(
+                engine: engine,
+                main: main ?? opened.main,
+                parameters: parameters,
+                profiles: profiles
+            )
+            return try WorkflowDefinition.inspect(opened.files, request)
         } catch let error as DefinitionError {
             throw ControlFault(
                 error.message,
@@ -102,20 +121,10 @@ enum RecordTools {
                 mend: "name a zip archive, a folder or the main file",
                 kind: .failed
             )
-        }
-        let text = InspectionText(inspection, format: .json).standardOutput
-        return ToolAnswer(try ParameterValue(json: Array(text.utf8)).printable)
-    }
-}
-
-extension ParameterValue {
-    /// The same with every text without control characters and of bounded length: much of it comes from outside.
-    var printable: ParameterValue {
-        switch self {
-        case .null, .bool, .number: self
-        case .string(let text): .text(text)
-        case .array(let values): .array(values.map(\.printable))
-        case .object(let members): .object(members.mapValues(\.printable))
+        } catch let error as ControlFault {
+            throw error
+        } catch {
+            throw ControlFault("\(error)", at: "definition", mend: "name the engine", kind: .failed)
         }
     }
 }

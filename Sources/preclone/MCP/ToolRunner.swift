@@ -70,6 +70,7 @@ struct ToolRunner: Sendable {
             if tool.name == "RetryImages" { return try await retry(arguments) }
             return try await account(tool, members, arguments)
         case .requesting:
+            if tool.name == "PrepareWorkflowImages" { return try await prepare(tool, arguments, progress) }
             if tool.name == "CheckContainerAvailability" { return try await check(tool, members, arguments, progress) }
             return try await clone(arguments, progress)
         }
@@ -96,7 +97,7 @@ struct ToolRunner: Sendable {
     }
 
     /// By the daemon; else here, where nothing is changed or this process may work alone.
-    private func account(
+    func account(
         _ tool: AgentTool,
         _ members: [String: ParameterValue],
         _ arguments: NamedArguments
@@ -134,8 +135,6 @@ struct ToolRunner: Sendable {
         _ arguments: NamedArguments,
         _ body: (RegistryTools) async throws -> ToolAnswer
     ) async throws -> ToolAnswer {
-        let known = try? RecordReader(path: configuration.record.path)
-        let firstStart = try? known?.firstStart()
         var configuration = configuration
         let folder = FileManager.default.temporaryDirectory.appending(path: "preclone-mcp-\(UUID().uuidString)")
         defer { try? FileManager.default.removeItem(at: folder) }
@@ -150,7 +149,7 @@ struct ToolRunner: Sendable {
                 let works = try composition.works(on: try Ledger())
                 let tools = composition.registryTools(
                     works,
-                    plan: { try await composition.plan(run: $0, workflow: $1, known: known, firstStart: firstStart) },
+                    known: { try? RecordReader(path: record) },
                     // What this process changes by itself is kept where others look for it, if it may be.
                     audit: { try Ledger(path: record).audit($0) }
                 )
@@ -186,7 +185,7 @@ struct ToolRunner: Sendable {
         return ToolAnswer(.object(["schemaVersion": .number("1"), "retried": retried]))
     }
 
-    private func session(_ arguments: NamedArguments) async throws -> CloneSession {
+    func session(_ arguments: NamedArguments) async throws -> CloneSession {
         var configuration = try configuration()
         let profile = try arguments.string("aws_profile")
         let region = try arguments.string("aws_region")
@@ -221,32 +220,33 @@ struct ToolRunner: Sendable {
     }
 
     /// What came of an image that was asked for, and the request's id.
-    private struct Outcome {
+    struct Outcome {
         var value: CloneResult
         var id: Int64
 
         var json: ParameterValue {
             get throws {
-                guard case .object(var members) = try ParameterValue(json: Array(try value.json.utf8)) else {
+                guard case .object(var members) = try ParameterValue(json: Array(try value.json.utf8)).printable else {
                     return .null
                 }
-                for (name, member) in members {
-                    // Registries' words are among them.
-                    if case .string(let text) = member { members[name] = .text(text) }
-                }
                 members["request_id"] = .string("\(id)")
-                if value.state != .ready, value.state != .blocked {
-                    let left = value.due.map { Int($0.timeIntervalSinceNow.rounded(.up)) } ?? 15
-                    members["retry_after_seconds"] = .integer(min(max(left, 5), 3600))
+                if let retryAfter {
+                    members["retry_after_seconds"] = .integer(retryAfter)
                     // A model is told that nothing is wrong.
                     if value.message.isEmpty { members["message"] = .string("it is under way; ask again") }
                 }
                 return .object(members)
             }
         }
+
+        /// When to ask again, in seconds; nil where it does not go on.
+        var retryAfter: Int? {
+            guard value.state != .ready, value.state != .blocked else { return nil }
+            let left = value.due.map { Int($0.timeIntervalSinceNow.rounded(.up)) } ?? 15
+            return min(max(left, 5), 3600)
+        }
     }
 
-    /// Asks for an image, or goes on waiting for what was asked before, and waits for so long.
     private func request(
         _ image: String,
         _ options: CloneOptions,
@@ -254,23 +254,39 @@ struct ToolRunner: Sendable {
         wait: Duration,
         _ progress: @escaping Progress
     ) async throws -> Outcome {
+        guard let outcome = try await request([image], options, session, wait: wait, progress).first else {
+            throw ControlFault("the daemon took no request", kind: .failed)
+        }
+        return outcome
+    }
+
+    /// Asks for images, or goes on waiting for what was asked before, and waits for so long.
+    func request(
+        _ images: [String],
+        _ options: CloneOptions,
+        _ session: CloneSession,
+        wait: Duration,
+        _ progress: @escaping Progress
+    ) async throws -> [Outcome] {
         let record = session.configuration.record.path
-        let question = OpenRequests.Question(record: record, image: image, options: options)
-        let id = try await open.id(of: question, isOpen: { try session.isOpen($0) }) {
-            let ids = try await session.ask([image], options: options, key: UUID().uuidString, atMost: .seconds(30))
-            guard let id = ids.first else { throw ControlFault("the daemon took no request", kind: .failed) }
-            return id
+        let question = OpenRequests.Question(record: record, images: images, options: options)
+        let ids = try await open.ids(of: question, isOpen: { try session.isOpen($0) }) {
+            try await session.ask(images, options: options, key: UUID().uuidString, atMost: .seconds(30))
         }
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
                 try await session.wait(
-                    for: [id],
+                    for: ids,
                     tell: { images in
-                        for image in images {
-                            await progress(
-                                MCPProgress(bytes: image.bytesDone ?? 0, total: image.bytesTotal, message: image.line)
+                        let moving = images.filter { $0.bytesTotal != nil }
+                        let words = images.filter { $0.state != .ready }.map(\.line).first
+                        await progress(
+                            MCPProgress(
+                                bytes: moving.reduce(0) { $0 + ($1.bytesDone ?? 0) },
+                                total: moving.isEmpty ? nil : moving.reduce(0) { $0 + ($1.bytesTotal ?? 0) },
+                                message: words ?? images.first?.line ?? ""
                             )
-                        }
+                        )
                     }
                 )
             }
@@ -278,10 +294,12 @@ struct ToolRunner: Sendable {
             defer { group.cancelAll() }
             try await group.next()
         }
-        guard let result = try session.standing(of: id) else {
-            throw ControlFault("the request is not in the record", mend: "ask again", kind: .temporary)
+        return try ids.map { id in
+            guard let result = try session.standing(of: id) else {
+                throw ControlFault("the request is not in the record", mend: "ask again", kind: .temporary)
+            }
+            return Outcome(value: result, id: id)
         }
-        return Outcome(value: result, id: id)
     }
 
     private func check(
@@ -315,23 +333,23 @@ struct ToolRunner: Sendable {
 actor OpenRequests {
     struct Question: Hashable {
         var record: String
-        var image: String
+        var images: [String]
         var options: CloneOptions
     }
 
-    private var ids: [Question: Int64] = [:]
+    private var ids: [Question: [Int64]] = [:]
 
     /// - Parameters:
     ///   - isOpen: whether a request waits for its answer.
     ///   - ask: asks anew.
-    func id(
+    func ids(
         of question: Question,
         isOpen: @Sendable (Int64) throws -> Bool,
-        ask: @Sendable () async throws -> Int64
-    ) async throws -> Int64 {
-        if let known = ids[question], try isOpen(known) { return known }
-        let id = try await ask()
-        ids[question] = id
-        return id
+        ask: @Sendable () async throws -> [Int64]
+    ) async throws -> [Int64] {
+        if let known = ids[question], try known.contains(where: isOpen) { return known }
+        let fresh = try await ask()
+        ids[question] = fresh
+        return fresh
     }
 }

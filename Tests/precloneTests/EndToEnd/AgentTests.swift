@@ -1,5 +1,6 @@
 import Definitions
 import Foundation
+import Model
 import Precloning
 import Sandbox
 import Testing
@@ -236,6 +237,91 @@ struct AgentTests {
             ])
             #expect(found.results.allSatisfy { !$0.isError && $0.value["success"] == .bool(true) })
             #expect(world.count("PutManifest", registry: "ecr") == 1)
+        }
+    }
+
+    @Test("one call finds a workflow's images, maps them, brings them, and says what no clone can mend")
+    func prepares() async throws {
+        try await RunningSandbox.with { world in
+            try world.put("quay.io/org/tool:1.0")
+            try world.put("docker.io/org/other:2")
+            try world.addRule()
+            let recipe = RunningSandbox.wdl("w", ["quay.io/org/tool:1.0", "org/other:2", "quay.io/org/missing:1"])
+            let folder = world.folder.appending(path: "workflow")
+            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+            for (name, text) in recipe.files { try Data(text.utf8).write(to: folder.appending(path: name)) }
+            let workflow = world.sandbox.addWorkflow(recipe)
+            try await world.withDaemon { _ in
+                try await untilItWorks(world)
+                let wait: [String: ParameterValue] = ["wait_seconds": .number("60")]
+                let found = try await AgentHost(.auto, world).call([
+                    .init(
+                        tool: "PrepareWorkflowImages",
+                        arguments: wait.merging(["definition": .string(folder.path)]) { $1 }
+                    ),
+                    .init(
+                        tool: "PrepareWorkflowImages",
+                        arguments: wait.merging(["workflow_id": .string(workflow)]) { $1 }
+                    ),
+                    .init(tool: "PrepareWorkflowImages"),
+                    .init(tool: "GetRunImageReadiness", arguments: ["workflow_id": .string(workflow)]),
+                    .init(tool: "ExplainImage", arguments: ["image": .string("quay.io/org/tool:1.0")]),
+                ]).results
+                #expect(found.map(\.isError) == [false, false, true, false, false], "\(found.map(\.value.line))")
+                for result in found.prefix(2).map(\.value) {
+                    #expect(result["ready"]?.integer == 2 && result["wanted"]?.integer == 3, "\(result.line)")
+                    #expect(result["is_ready"] == .bool(false))
+                    let states = (result["images"]?.array ?? []).map {
+                        ($0["image"]?.string ?? "", $0["state"]?.string ?? "")
+                    }
+                    #expect(
+                        Dictionary(states) { $1 }
+                            == [
+                                "quay.io/org/tool:1.0": "ready", "org/other:2": "ready",
+                                "quay.io/org/missing:1": "blocked",
+                            ]
+                    )
+                    let prefixes = result["container_registry_map"]?["registryMappings"]?.array?
+                        .compactMap { $0["ecrRepositoryPrefix"]?.string }
+                    #expect(prefixes?.sorted() == ["docker-hub", "quay"])
+                }
+                #expect(
+                    world.sandbox.isWhole("quay/org/tool", "1.0") && world.sandbox.isWhole("docker-hub/org/other", "2")
+                )
+                #expect(found[3].value["ready"]?.integer == 2 && found[3].value["isReady"] == .bool(false))
+                #expect(found[4].value["policy"]?["verdict"]?.string == "allow")
+            }
+        }
+    }
+
+    @Test("a pull-through cache rule is made as HealthOmics needs it, once")
+    func makesRules() async throws {
+        try await RunningSandbox.with { world in
+            try await world.withDaemon { _ in
+                try await untilItWorks(world)
+                func make(_ upstream: String) -> AgentHost.Call {
+                    .init(
+                        tool: "CreatePullThroughCacheForHealthOmics",
+                        arguments: ["upstream_registry": .string(upstream)]
+                    )
+                }
+                let found = try await AgentHost(.auto, world).call([
+                    make("quay"), make("quay"), make("docker-hub"), make("example.org"),
+                    .init(tool: "ListPullThroughCacheRules"), .init(tool: "ValidateHealthOmicsECRConfig"),
+                ]).results
+                #expect(found.map(\.isError) == [false, false, true, true, false, false], "\(found.map(\.value.line))")
+                #expect(found[0].value["registry_policy_updated"] == .bool(true))
+                #expect(found[0].value["repository_template_created"] == .bool(true))
+                #expect(found[0].value["rule"]?["healthomics_usable"] == .bool(true))
+                #expect(found[1].value["success"] == .bool(true))
+                #expect(found[1].value["registry_policy_updated"] == .bool(false))
+                #expect(found[4].value["rules"]?.array?.count == 1)
+                #expect(found[5].value["valid"] == .bool(true))
+                let callers = try world.rows(
+                    "SELECT DISTINCT caller FROM audit WHERE action IN ('ruleCreated', 'registryChanged')"
+                )
+                #expect(callers == [["caller": PeerIdentity.thisProcess.description]])
+            }
         }
     }
 
