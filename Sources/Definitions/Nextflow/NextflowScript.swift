@@ -246,19 +246,48 @@ final class NextflowLibrary {
     /// What a name may mean in a script, and how sure it is that it does.
     typealias Target = (definition: NextflowScript.Definition, standing: NextflowStanding)
 
+    /// What was found on the way to a name's meaning: scripts may include each other, and one many times, so that each name
+    /// is looked for once in each.
+    private struct Search {
+        struct Question: Hashable {
+            var script: ObjectIdentifier
+            var name: String
+        }
+
+        /// Empty while it is being looked for: a name does not mean itself.
+        var known: [Question: [Target]] = [:]
+    }
+
     /// What a name means in a script; several things where branches include different scripts.
-    func definitions(_ name: String, in script: NextflowScript, depth: Int = 0) -> [Target] {
+    func definitions(_ name: String, in script: NextflowScript) -> [Target] {
+        var search = Search()
+        return definitions(name, in: script, depth: 0, &search)
+    }
+
+    private func definitions(_ name: String, in script: NextflowScript, depth: Int, _ search: inout Search) -> [Target]
+    {
         let own = script.own(name)
         if !own.isEmpty { return own.map { ($0, .certain) } }
         guard depth < 20 else { return [] }
+        let question = Search.Question(script: ObjectIdentifier(script), name: name)
+        if let known = search.known[question] { return known }
+        search.known[question] = []
+        let found = included(name, in: script, depth: depth, &search)
+        search.known[question] = found
+        return found
+    }
+
+    /// What a name means that a script does not define itself.
+    private func included(_ name: String, in script: NextflowScript, depth: Int, _ search: inout Search) -> [Target] {
         if let includes = script.includes[name] {
             if includes.count == 1, let include = includes.first {
-                return scripts[include.script].map { definitions(include.name, in: $0, depth: depth + 1) } ?? []
+                guard let other = scripts[include.script] else { return [] }
+                return definitions(include.name, in: other, depth: depth + 1, &search)
             }
             var found: [Target] = []
             for include in includes where found.count < 20 {
                 guard let other = scripts[include.script] else { continue }
-                for (definition, standing) in definitions(include.name, in: other, depth: depth + 1) {
+                for (definition, standing) in definitions(include.name, in: other, depth: depth + 1, &search) {
                     let own = include.standing.and(standing)
                     if let known = found.firstIndex(where: { $0.definition === definition }) {
                         found[known].standing = found[known].standing.or(own)
@@ -272,9 +301,9 @@ final class NextflowLibrary {
             return found
         }
         for key in script.wholes {
-            if let found = scripts[key].map({ definitions(name, in: $0, depth: depth + 1) }), !found.isEmpty {
-                return found
-            }
+            guard let other = scripts[key] else { continue }
+            let found = definitions(name, in: other, depth: depth + 1, &search)
+            if !found.isEmpty { return found }
         }
         return []
     }

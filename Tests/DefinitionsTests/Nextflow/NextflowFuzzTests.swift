@@ -36,6 +36,23 @@ struct NextflowFuzzTests {
         """,
     ]
 
+    @Test("a name that scripts include from themselves and each other, many times, is looked for once in each")
+    func circles() throws {
+        let own = String(
+            repeating: "if (params.a) { include { B } from './main' } else { include { B } from './b' }\n",
+            count: 9
+        )
+        let other = String(
+            repeating: "if (params.a) { include { B } from './b' } else { include { B } from './main' }\n",
+            count: 9
+        )
+        let files = DefinitionFilesInMemory(
+            bytes: ["main.nf": Array((own + "workflow { B() }\n").utf8), "b.nf": Array(other.utf8)]
+        )
+        let found = try? WorkflowDefinition.inspect(files, DefinitionRequest(engine: .nextflow, main: "main.nf"))
+        #expect(found?.images.isEmpty == true)
+    }
+
     @Test("ends with an answer or an error, and names no image that is none")
     func ends() {
         let seeds = Self.files.mapValues { Array($0.utf8) }
