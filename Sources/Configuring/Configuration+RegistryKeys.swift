@@ -114,8 +114,8 @@ extension Configuration.Registries.Entry {
             ),
         RegistryKey("requestsPerSecond", \.requestsPerSecond, \.requestsPerSecond, .number(atMost: 10_000))
             .saying(
-                "Requests a second to the registry's own host, all workers together; may be a fraction. Hosts that",
-                "blobs are redirected to do not count."
+                "Requests for manifests and tokens a second to the registry's own host, all workers together; may be a",
+                "fraction. Blobs go by concurrentRequests."
             ),
         RegistryKey("concurrentRequests", \.concurrentRequests, \.concurrentRequests, .integer(1...256))
             .saying("Requests to the host at one time."),

@@ -47,7 +47,7 @@ enum LedgerSchema {
             try database.execute(sql: chain)
             try AuditChain.begin(in: database)
         }
-        migrator.registerMigration("13: the order of need") { try $0.execute(sql: order) }
+        migrator.registerMigration("11: the order of need") { try $0.execute(sql: order) }
         return migrator
     }
 

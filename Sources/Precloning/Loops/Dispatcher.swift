@@ -51,9 +51,6 @@ package struct Dispatcher: Sendable {
         self.ended = ended
     }
 
-    /// How many images are being worked on.
-    package var inFlight: Int { working.count }
-
     /// Works until the task is cancelled or, with `untilIdle`, until nothing is due and nothing runs.
     ///
     /// - Parameter isMeant: whether an image is to be worked on at all.
