@@ -131,16 +131,31 @@ struct CheckCommand: AsyncParsableCommand {
         await addRules(&report, composition.account)
     }
 
+    /// What the account's ECR lacks for HealthOmics, as `preclone rules` says it.
     private static func addRules(_ report: inout CheckReport, _ account: AccountFacts) async {
         do {
-            let rules = try await account.pullThroughRules()
-            if rules.isEmpty, await account.rulesTrouble == nil {
+            let answer = try await RulesVerb.list(account)
+            for note in answer.notes { report.add(.init("rules", .note, note)) }
+            if answer.rules.isEmpty, answer.notes.isEmpty {
                 report.add(.init("rules", .note, "the account has no pull-through cache rules: images are copied"))
             }
-            for rule in rules { report.add(rule, try await account.verdict(on: rule)) }
+            for rule in answer.rules { report.add(line(of: rule)) }
         } catch {
             report.add(.init("rules", .note, "the pull-through cache rules are not known: \(error)"))
         }
+    }
+
+    private static func line(of rule: RulesVerb.Standing) -> CheckReport.Line {
+        let part = "rule \(rule.prefix)"
+        let upstream = rule.upstream ?? "its upstream"
+        guard let isUsable = rule.isUsable else {
+            return .init(part, .note, "whether HealthOmics can pull \(upstream) through it is not known")
+        }
+        guard !isUsable, let problem = rule.problems.first else {
+            return .init(part, .good, "HealthOmics can pull \(upstream) through it")
+        }
+        let more = rule.problems.count > 1 ? " (and \(rule.problems.count - 1) more: `preclone rules`)" : ""
+        return .init(part, .warning, problem + more + (rule.obstacle == nil ? "" : "; preclone copies instead"))
     }
 
     /// The files and variables that the configuration names.

@@ -1,6 +1,3 @@
-package import Names
-package import Remotes
-
 /// What `preclone check` found out, a line for each thing that preclone needs.
 package struct CheckReport: Codable, Sendable, Hashable {
     /// How one thing stands.
@@ -119,19 +116,6 @@ package struct CheckReport: Codable, Sendable, Hashable {
             actions[finding.without, default: []].append(finding.action)
         }
         return order.map { "\((actions[$0] ?? []).joined(separator: ", ")) (without: \($0))" }.joined(separator: "; ")
-    }
-
-    /// Adds a pull-through cache rule, as HealthOmics can use it or not.
-    package mutating func add(_ rule: PullThroughCacheRule, _ verdict: PullThroughVerdict) {
-        let part = "rule \(rule.ecrRepositoryPrefix)"
-        guard let problem = verdict.problems.first else {
-            return add(
-                Line(part, .good, "HealthOmics can pull \(rule.upstreamRegistryUrl ?? "its upstream") through it")
-            )
-        }
-        let more = verdict.problems.count > 1 ? " (and \(verdict.problems.count - 1) more)" : ""
-        let copies = verdict.obstacle == nil ? "" : "; preclone copies instead"
-        add(Line(part, .warning, "\(problem)\(more)\(copies)"))
     }
 }
 

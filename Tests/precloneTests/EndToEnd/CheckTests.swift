@@ -168,6 +168,11 @@ struct CheckTests {
             let report = try JSONDecoder().decode(CheckReport.self, from: Data(document.standardOutput.utf8))
             #expect(report.verdict == .works && report.account == "123456789012" && report.schemaVersion == 1)
             #expect(report.permissions.count > 20 && report.permissions.allSatisfy { $0.verdict == "permitted" })
+            // What may not be read is not taken for absent.
+            world.sandbox.deny(["ecr:GetRegistryPolicy"])
+            let unread = try await world.run("check")
+            #expect(unread.standardOutput.contains("through it is not known"), "\(unread.standardOutput)")
+            world.sandbox.deny([])
             world.sandbox.setDown(true, registry: "quay.io")
             let down = try await world.run("check")
             #expect(down.code == 0)
