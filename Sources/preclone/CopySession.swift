@@ -1,3 +1,4 @@
+import Configuring
 import Foundation
 import Names
 import Precloning
@@ -74,6 +75,7 @@ struct CopySession: Sendable {
                 progress: progress
             )
             copy.bringsReferrers = bringsReferrers
+            copy.asksForMovesFrom = ImageCopy.sizeWorthAsking
             let outcome = try await copy.run()
             display.end(index, .copied(outcome))
             // The image is there; that what was asked for with it is not, is said by its line and by the exit code.
@@ -152,12 +154,14 @@ actor CopyRegistries: CopyRoutes {
         platforms: [Platform]?,
         progress: TransferProgress
     ) throws -> ImageCopy {
-        ImageCopy(
-            source: .init(
-                client: try client(for: source.registry),
-                repository: source.repository,
-                reference: source.digest.map(ManifestReference.digest) ?? .tag(source.tag ?? "latest")
-            ),
+        var from = ImageCopy.Source(
+            client: try client(for: source.registry),
+            repository: source.repository,
+            reference: source.digest.map(ManifestReference.digest) ?? .tag(source.tag ?? "latest")
+        )
+        from.countsPulls = Configuration.defaults.registries.settings(for: source.registry).quota != nil
+        return ImageCopy(
+            source: from,
             destination: .init(
                 client: try client(for: destination.registry),
                 repository: destination.repository,

@@ -40,7 +40,7 @@ extension RegistryClients {
         copy.destination.standing = standing
         copy.knownChildren = knownChildren
         copy.needsCreated = needsCreated
-        copy.asksForMovesFrom = Self.asksForMovesFrom
+        copy.asksForMovesFrom = ImageCopy.sizeWorthAsking
         copy.beforeFirstBlob = beforeFirstBlob
         copy.mayGoOn = mayGoOn
         copy.onManifestKnown = { facts in
@@ -72,9 +72,6 @@ extension RegistryClients {
 }
 
 extension RegistryClients {
-    /// What is smaller goes faster than tags move; the refresh finds those that do.
-    private static let asksForMovesFrom: Int64 = 1 << 30
-
     /// Brings what refers to an image that is at a location.
     ///
     /// - Parameters:
@@ -111,13 +108,15 @@ extension RegistryClients {
     }
 
     private func source(_ image: ImageReference) async throws -> ImageCopy.Source {
-        ImageCopy.Source(
+        var source = ImageCopy.Source(
             client: try await client(for: image.registry),
             repository: image.repository,
             reference: image.digest.map { .digest($0) } ?? .tag(image.tag ?? "latest"),
             budget: budget,
             manifests: manifests
         )
+        source.countsPulls = settings.current.registries.settings(for: image.registry).quota != nil
+        return source
     }
 
     /// A copy under these clients' limits, quotas and credentials, that waits to be run.

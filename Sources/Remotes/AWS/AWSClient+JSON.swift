@@ -1,9 +1,6 @@
 package import Foundation
 
 extension AWSClient {
-    /// How often a read is sent when its answer cannot be read.
-    private static let readings = 3
-
     /// A REST-JSON read (HealthOmics). An answer that cannot be read is asked for again, since asking changes nothing.
     package func rest<Output: Decodable>(
         _ operation: String,
@@ -23,10 +20,7 @@ extension AWSClient {
         query: [(name: String, value: String)] = [],
         as type: Output.Type = Output.self
     ) async throws -> (value: Output, text: Data) {
-        let read: (value: Output, answer: Answer) = try await reading(operation) {
-            try await call(operation, method: method, path: path, query: query)
-        }
-        return (read.value, read.answer.body)
+        try await call(operation, method, path, query, [], CallBody()) { (try decode(operation, $0), $0.body) }
     }
 
     /// An AWS JSON operation (ECR, SQS, Secrets Manager) that may be sent twice: a read, or one whose repetition changes
@@ -40,10 +34,7 @@ extension AWSClient {
         as type: Output.Type = Output.self
     ) async throws -> Output {
         let body = CallBody(try Self.encoded(input))
-        let read: (value: Output, answer: Answer) = try await reading(operation) {
-            try await post(operation, target: target, version: version, body: body, patience: patience)
-        }
-        return read.value
+        return try await post(operation, target, version, body, patience) { try decode(operation, $0) }
     }
 
     /// An AWS JSON operation that changes something, with the request's id: AWS's name for what was done, for CloudTrail
@@ -74,45 +65,23 @@ extension AWSClient {
         patience: Patience = Patience(idle: .seconds(35)),
         as type: Output.Type = Output.self
     ) async throws -> (value: Output, requestID: String?) {
-        let answer = try await post(operation, target: target, version: version, body: body, patience: patience)
+        let answer = try await post(operation, target, version, body, patience) { $0 }
         return (try decode(operation, answer), answer.requestID)
     }
 
-    private func post(
+    private func post<Value>(
         _ operation: String,
-        target: String,
-        version: String,
-        body: CallBody,
-        patience: Patience
-    ) async throws -> Answer {
-        try await call(
-            operation,
-            method: "POST",
-            path: "/",
-            headers: [
-                (name: "Content-Type", value: "application/x-amz-json-\(version)"),
-                (name: "X-Amz-Target", value: "\(target).\(operation)"),
-            ],
-            body: body,
-            patience: patience
-        )
-    }
-
-    /// Sends until the answer can be read, a few times.
-    private func reading<Output: Decodable>(
-        _ operation: String,
-        _ send: () async throws -> Answer
-    ) async throws -> (value: Output, answer: Answer) {
-        var attempt = 0
-        while true {
-            attempt += 1
-            let answer = try await send()
-            do {
-                return (try decode(operation, answer), answer)
-            } catch let error as AWSError where error.kind == .brokenAnswer && attempt < Self.readings {
-                try await timeline.sleep(Self.delay(after: error, attempt: attempt, random: timeline.random()))
-            }
-        }
+        _ target: String,
+        _ version: String,
+        _ body: CallBody,
+        _ patience: Patience,
+        _ read: (Answer) throws -> Value
+    ) async throws -> Value {
+        let headers = [
+            (name: "Content-Type", value: "application/x-amz-json-\(version)"),
+            (name: "X-Amz-Target", value: "\(target).\(operation)"),
+        ]
+        return try await call(operation, "POST", "/", [], headers, body, true, patience, read)
     }
 
     private static func encoded(_ input: some Encodable) throws -> Data {

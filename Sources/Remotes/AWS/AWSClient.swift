@@ -46,7 +46,7 @@ package struct AWSClient: Sendable {
     let transport: any HTTPTransport
     let credentials: CredentialSource
     let timeline: Timeline
-    let attempts: Int
+    let retry: RequestRetry
     let mode: RetryMode
     let skew: ClockSkew
     let quota: RetryQuota
@@ -73,7 +73,9 @@ package struct AWSClient: Sendable {
         self.transport = transport
         self.credentials = credentials
         self.timeline = timeline
-        self.attempts = max(1, attempts)
+        var retry = RequestRetry(base: .seconds(1), attempts: attempts, maximumRetryAfter: .seconds(20))
+        retry.certain = 0
+        self.retry = retry
         self.mode = mode
         self.skew = skew
         self.quota = quota
@@ -82,7 +84,7 @@ package struct AWSClient: Sendable {
 
     /// Calls an operation. Retries what is worth it as the SDKs' standard mode does: `random * min(2^(n-1), 20 s)` after
     /// the nth attempt, as long as the service's retry quota has something left. Expired credentials are refreshed once,
-    /// a wrong clock is corrected once by the service's; neither counts as an attempt's wait.
+    /// a wrong clock is corrected once by the service's; neither counts as an attempt.
     package func call(
         _ operation: String,
         method: String,
@@ -93,88 +95,93 @@ package struct AWSClient: Sendable {
         isSigned: Bool = true,
         patience: Patience = Patience(idle: .seconds(35))
     ) async throws -> Answer {
+        try await call(operation, method, path, query, headers, body, isSigned, patience) { $0 }
+    }
+
+    /// The same; an answer that `read` cannot read is asked for again, a few times.
+    func call<Value>(
+        _ operation: String,
+        _ method: String,
+        _ path: String,
+        _ query: [(name: String, value: String)],
+        _ headers: [(name: String, value: String)],
+        _ body: CallBody,
+        _ isSigned: Bool = true,
+        _ patience: Patience = Patience(idle: .seconds(35)),
+        _ read: (Answer) throws -> Value
+    ) async throws -> Value {
         let name = "\(endpoint.service):\(operation)"
-        var attempt = 0
         var refreshed = false
         var corrected = false
         var spent: Int?
-        while true {
-            attempt += 1
-            let failure: AWSError
-            var isTimeout = false
-            let offset = skew.offset
-            if let pacer {
-                let wait = pacer.reserve(operation, mode: mode, at: timeline.elapsed())
-                // Owed since the service asked for less; with nobody asking for that, it is only our own share.
-                if wait > .zero, pacer.isSlowed(operation),
-                    WaitAllowance.current?.take(wait, at: timeline.elapsed()) == false
-                {
-                    pacer.giveBack(operation)
-                    throw AWSError(
-                        operation: name,
-                        code: "Throttled",
-                        message: "it was throttled, and is called less often since",
-                        kind: .throttled,
-                        retryAfter: wait
-                    )
-                }
-                if wait > .zero { try await timeline.sleep(wait) }
-            }
-            do {
-                let send = { try await once(name, method, path, query, headers, body, isSigned, patience) }
-                let answer = if let pacer { try await pacer.withSlot(operation, send) } else { try await send() }
-                quota.give(back: spent)
-                pacer?.observe(operation, isThrottled: false, at: timeline.elapsed())
-                return answer
-            } catch let error as AWSError {
-                pacer?.observe(operation, isThrottled: error.kind == .throttled, at: timeline.elapsed())
-                switch error.kind {
-                case .expiredCredentials where isSigned && !refreshed:
-                    refreshed = true
-                    _ = try await keys(refresh: true)
-                    continue
-                case .clockSkew where !corrected && skew.offset != offset:
-                    corrected = true
-                    continue
-                default: failure = error
-                }
-            } catch let error as TransportError {
-                isTimeout = error.kind == .stalled
-                failure = AWSError(
-                    operation: name,
-                    code: "",
-                    message: error.description,
-                    kind: error.isWorthRetrying ? .transient : .unreachable
+        var isTimeout = false
+        let value = try await retry.repeating(
+            on: timeline,
+            translate: { error in
+                isTimeout = (error as? TransportError)?.kind == .stalled
+                return error as? AWSError ?? (error as? TransportError).map { AWSError($0, in: name) }
+            },
+            isWorthIt: { failure, attempt in
+                guard failure.isWorthRetrying, !(failure.isUnreadable && attempt >= Self.readings),
+                    let cost = quota.take(afterTimeout: isTimeout)
+                else { return false }
+                spent = cost
+                Logger.current.debug(
+                    "A call will be repeated",
+                    metadata: ["aws.operation": "\(name)", "retry.attempt": "\(attempt)", "error": "\(failure)"]
                 )
+                return true
             }
-            // A longer wait is the caller's to plan: it parks the work, and holds no worker.
-            guard (failure.retryAfter ?? .zero) <= Self.longestDelay else { throw failure }
-            guard failure.isWorthRetrying, attempt < attempts, let cost = quota.take(afterTimeout: isTimeout) else {
-                throw failure
+        ) {
+            while true {
+                try await takeTurn(operation, name)
+                let offset = skew.offset
+                do {
+                    let send = { try await once(name, method, path, query, headers, body, isSigned, patience) }
+                    let answer = if let pacer { try await pacer.withSlot(operation, send) } else { try await send() }
+                    pacer?.observe(operation, isThrottled: false, at: timeline.elapsed())
+                    return try read(answer)
+                } catch let error as AWSError {
+                    pacer?.observe(operation, isThrottled: error.kind == .throttled, at: timeline.elapsed())
+                    if error.kind == .expiredCredentials, isSigned, !refreshed {
+                        refreshed = true
+                        _ = try await keys(refresh: true)
+                    } else if error.kind == .clockSkew, !corrected, skew.offset != offset {
+                        corrected = true
+                    } else {
+                        throw error
+                    }
+                }
             }
-            spent = cost
-            let delay = Self.delay(after: failure, attempt: attempt, random: timeline.random())
-            if failure.kind == .throttled, WaitAllowance.current?.take(delay, at: timeline.elapsed()) == false {
-                throw failure
-            }
-            Logger.current.debug(
-                "A call will be repeated",
-                metadata: ["aws.operation": "\(name)", "retry.attempt": "\(attempt)", "error": "\(failure)"]
-            )
-            try await timeline.sleep(delay)
         }
+        quota.give(back: spent)
+        return value
     }
 
-    private static let longestDelay = Duration.seconds(20)
+    /// How often an answer is asked for that cannot be read.
+    private static let readings = 3
+
+    /// Waits until the operation's pace lets the call through.
+    private func takeTurn(_ operation: String, _ name: String) async throws {
+        guard let pacer else { return }
+        let wait = pacer.reserve(operation, mode: mode, at: timeline.elapsed())
+        guard wait > .zero else { return }
+        // Owed since the service asked for less; with nobody asking for that, it is only our own share.
+        if pacer.isSlowed(operation), WaitAllowance.current?.take(wait, at: timeline.elapsed()) == false {
+            pacer.giveBack(operation)
+            throw AWSError(
+                operation: name,
+                code: "Throttled",
+                message: "it was throttled, and is called less often since",
+                kind: .throttled,
+                retryAfter: wait
+            )
+        }
+        try await timeline.sleep(wait)
+    }
+
     /// Nobody is believed who asks for more.
     private static let longestParking = Duration.seconds(3600)
-
-    /// Full jitter below `2^(attempt-1)` s and 20 s; at least what the service asked for.
-    static func delay(after failure: AWSError, attempt: Int, random: Double) -> Duration {
-        let jitter = random * min(longestDelay.seconds, Double(1 << min(attempt - 1, 5)))
-        let asked = min(max(failure.retryAfter?.seconds ?? 0, 0), longestDelay.seconds)
-        return .milliseconds(Int64((max(jitter, asked) * 1000).rounded()))
-    }
 
     private func once(
         _ name: String,

@@ -44,6 +44,18 @@ package struct AWSError: Error, Sendable, CustomStringConvertible {
         self.numbers = numbers
     }
 
+    /// A transport's failure, in the middle of a call.
+    init(_ error: TransportError, in operation: String) {
+        self.init(
+            operation: operation,
+            code: "",
+            message: error.description,
+            kind: error.isWorthRetrying ? .transient : .unreachable
+        )
+    }
+
+    /// Whether a call succeeded and its answer is not what it should be.
+    var isUnreadable: Bool { kind == .brokenAnswer && status.map((200..<300).contains) == true }
     package var isWorthRetrying: Bool { kind == .throttled || kind == .transient || kind == .brokenAnswer }
     package var isNotFound: Bool { kind == .notFound }
     package var isAccessDenied: Bool { kind == .accessDenied }

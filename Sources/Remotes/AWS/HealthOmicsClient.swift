@@ -163,7 +163,7 @@ package struct HealthOmicsClient: Sendable {
         to path: String
     ) async throws -> (bytes: Int, digest: Digest) {
         let what = "the definition"
-        return try await retrying {
+        return try await retrying(what) {
             try await fetch(address, what: what, within: Self.longestDownload) { body in
                 guard FileManager.default.createFile(atPath: path, contents: nil) else {
                     throw CocoaError(.fileWriteUnknown, userInfo: [NSFilePathErrorKey: path])
@@ -186,7 +186,7 @@ package struct HealthOmicsClient: Sendable {
     /// Fetches a run's file of parameters in the same way.
     package func downloadParameters(_ address: String) async throws -> [UInt8] {
         let what = "the run's parameters"
-        return try await retrying {
+        return try await retrying(what) {
             try await fetch(address, what: what, within: nil) { body in
                 do {
                     return Array(buffer: try await body.collect(upTo: Self.largestParameters))
@@ -197,20 +197,16 @@ package struct HealthOmicsClient: Sendable {
         }
     }
 
-    private func retrying<Value>(_ body: () async throws -> Value) async throws -> Value {
-        var attempt = 0
-        while true {
-            attempt += 1
-            do {
-                return try await body()
-            } catch let error as AWSError where error.isWorthRetrying && attempt < Self.downloads {
-                try await client.timeline.sleep(
-                    AWSClient.delay(after: error, attempt: attempt, random: client.timeline.random())
-                )
-            } catch let error as TransportError where error.isWorthRetrying && attempt < Self.downloads {
-                try await client.timeline.sleep(.milliseconds(Int64(500 * attempt)))
-            }
-        }
+    private func retrying<Value>(_ what: String, _ body: () async throws -> Value) async throws -> Value {
+        try await client.retry.repeating(
+            on: client.timeline,
+            atMost: Self.downloads,
+            translate: { error in
+                error as? AWSError ?? (error as? TransportError).map { AWSError($0, in: "omics:download of \(what)") }
+            },
+            isWorthIt: { failure, _ in failure.isWorthRetrying },
+            body
+        )
     }
 
     /// - Parameter within: how long the whole may take; nil: as long as small answers may.

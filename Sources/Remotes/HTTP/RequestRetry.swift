@@ -1,3 +1,18 @@
+/// A failure that says whether the other side asked for less, and for how long.
+protocol RepeatableFailure: Error {
+    /// How long it asked us to wait.
+    var retryAfter: Duration? { get }
+    var isThrottled: Bool { get }
+}
+
+extension RegistryError: RepeatableFailure {
+    var isThrottled: Bool { kind == .throttled }
+}
+
+extension AWSError: RepeatableFailure {
+    var isThrottled: Bool { kind == .throttled }
+}
+
 /// The short retry of one request; the long one, of an image, is the ledger's.
 package struct RequestRetry: Sendable, Hashable {
     /// The first wait, doubled with every further attempt.
@@ -8,6 +23,8 @@ package struct RequestRetry: Sendable, Hashable {
     package var attempts: Int
     /// A longer wait asked for by the host parks the image instead of holding a worker.
     package var maximumRetryAfter: Duration
+    /// The part of a wait that is not left to chance, from 0 to 1.
+    var certain = 0.5
 
     package init(
         base: Duration = .milliseconds(500),
@@ -21,25 +38,36 @@ package struct RequestRetry: Sendable, Hashable {
         self.maximumRetryAfter = maximumRetryAfter
     }
 
-    /// How long to wait after an attempt that failed and is worth another; nil when it was the last, or when the wait
-    /// asked for is too long to hold a worker.
-    ///
-    /// - Parameters:
-    ///   - attempt: its number, from 1.
-    ///   - asked: what the other side asked us to wait.
-    ///   - attempts: how many there may be; nil: as many as this rule says.
-    package func wait(after attempt: Int, asked: Duration?, of attempts: Int? = nil, random: Double) -> Duration? {
-        guard attempt < (attempts ?? self.attempts), (asked ?? .zero) <= maximumRetryAfter else { return nil }
-        if let asked, asked > .zero { return asked }
-        return delay(after: attempt, random: random)
-    }
-
-    /// How long to wait after the attempt with this number (from 1): between half and all of the doubled base, so that
-    /// clients that failed together do not come back together.
+    /// How long to wait after the attempt with this number (from 1): a part of the doubled base by chance, so that clients
+    /// that failed together do not come back together.
     package func delay(after attempt: Int, random: Double) -> Duration {
         let factor = 1 << min(max(attempt - 1, 0), 20)
         let full = min(base * factor, ceiling)
-        return full * (0.5 + 0.5 * min(max(random, 0), 1))
+        return full * (certain + (1 - certain) * min(max(random, 0), 1))
+    }
+
+    /// Waits before another attempt: at least as long as the other side asks for.
+    ///
+    /// - Parameters:
+    ///   - attempt: the number of the one that failed, from 1.
+    ///   - attempts: how many there may be; nil: as many as this rule says.
+    ///   - isWorthIt: asked where another attempt is allowed.
+    /// - Throws: the failure, where it was the last attempt, or is not worth another, or the wait would be too long to
+    ///   hold a worker; `CancellationError`.
+    func pause<Failure: RepeatableFailure>(
+        after failure: Failure,
+        attempt: Int,
+        of attempts: Int? = nil,
+        on timeline: Timeline,
+        isWorthIt: (Failure, Int) -> Bool
+    ) async throws {
+        let asked = failure.retryAfter ?? .zero
+        guard attempt < (attempts ?? self.attempts), asked <= maximumRetryAfter, isWorthIt(failure, attempt) else {
+            throw failure
+        }
+        let wait = asked > .zero ? asked : delay(after: attempt, random: timeline.random())
+        if failure.isThrottled, WaitAllowance.current?.take(wait, at: timeline.elapsed()) == false { throw failure }
+        try await timeline.sleep(wait)
     }
 
     /// Runs something until it succeeds, fails for good, or was tried often enough.
@@ -49,11 +77,11 @@ package struct RequestRetry: Sendable, Hashable {
     ///   - translate: the failure that decisions are made by; nil for one that is not ours to repeat.
     ///   - isWorthIt: whether a failure of the attempt with this number is worth another.
     /// - Throws: what `translate` made of the last failure, or that failure; `CancellationError`.
-    func repeating<Value>(
+    func repeating<Value, Failure: RepeatableFailure>(
         on timeline: Timeline,
         atMost attempts: Int? = nil,
-        translate: (any Error) -> RegistryError?,
-        isWorthIt: (RegistryError, Int) -> Bool,
+        translate: (any Error) -> Failure?,
+        isWorthIt: (Failure, Int) -> Bool,
         _ body: () async throws -> Value
     ) async throws -> Value {
         var attempt = 1
@@ -63,18 +91,7 @@ package struct RequestRetry: Sendable, Hashable {
                 return try await body()
             } catch {
                 guard let failure = translate(error) else { throw error }
-                guard isWorthIt(failure, attempt),
-                    let wait = wait(
-                        after: attempt,
-                        asked: failure.retryAfter,
-                        of: attempts,
-                        random: timeline.random()
-                    )
-                else { throw failure }
-                if failure.kind == .throttled, WaitAllowance.current?.take(wait, at: timeline.elapsed()) == false {
-                    throw failure
-                }
-                try await timeline.sleep(wait)
+                try await pause(after: failure, attempt: attempt, of: attempts, on: timeline, isWorthIt: isWorthIt)
                 attempt += 1
             }
         }

@@ -240,20 +240,13 @@ actor Authenticator {
     /// One request to the token endpoint, which counts as one to the registry and whose answer the pacer is told.
     private func once(_ request: HTTPClientRequest, isAuthenticated: Bool) async throws -> Token {
         let permit = Permit(pacer: pacer, kind: .token, host: endpoint.name)
-        try await permit.acquire()
-        let started = timeline.elapsed()
-        let response: HTTPClientResponse
-        let bytes: [UInt8]
-        do {
-            response = try await transport.send(request, patience: patience.forSmallBodies)
+        let (started, response, bytes) = try await permit.hold {
+            let started = timeline.elapsed()
+            let response = try await transport.send(request, patience: patience.forSmallBodies)
             await permit.observe(status: Int(response.status.code), headers: response.headers)
             let raw = try await RegistryClient.collect(response.body, limit: 1 << 20, host: endpoint.name)
             let coding = response.headers.first(name: "content-encoding")
-            bytes = Inflation.plain(raw, coding: coding, atMost: 1 << 20)
-            await permit.release()
-        } catch {
-            await permit.release()
-            throw error
+            return (started, response, Inflation.plain(raw, coding: coding, atMost: 1 << 20))
         }
         let contentType = response.headers.first(name: "content-type")
         if response.status == .ok, !WebPage.isNamed(by: contentType), !WebPage.isMeant(by: bytes) {

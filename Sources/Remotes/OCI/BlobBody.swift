@@ -128,8 +128,8 @@ struct BlobBody: AsyncSequence, Sendable {
             do {
                 if chunks == nil {
                     let opened = try await nextStream()
+                    blob.report.opened(opened.permit)
                     if let length = opened.length, length != blob.descriptor.size {
-                        await opened.permit.release()
                         if opened.isPage {
                             throw RegistryError(
                                 .serverFault,
@@ -139,7 +139,6 @@ struct BlobBody: AsyncSequence, Sendable {
                         }
                         throw mismatch("\(length) bytes long, not \(blob.descriptor.size)", found: nil)
                     }
-                    blob.report.opened(opened.permit)
                     surplus = received - opened.offset
                     atOpening = received
                     chunks = opened.body.makeAsyncIterator()
@@ -177,17 +176,12 @@ struct BlobBody: AsyncSequence, Sendable {
 
         private mutating func waitToResume(after error: any Error) async throws {
             let client = blob.client
-            let seen = client.translate(error)
             failures += 1
-            guard let seen = seen as? RegistryError, seen.isWorthRepeating(after: failures),
-                let wait = client.retry.wait(
-                    after: failures,
-                    asked: seen.retryAfter,
-                    random: client.timeline.random()
-                )
-            else { throw seen }
+            guard let seen = client.translate(error) as? RegistryError else { throw error }
+            try await client.retry.pause(after: seen, attempt: failures, on: client.timeline) {
+                $0.isWorthRepeating(after: $1)
+            }
             blob.progress.update { $0.resumed += 1 }
-            try await client.timeline.sleep(wait)
         }
 
         private mutating func closeStream() async {

@@ -33,19 +33,12 @@ struct BlobTransfer: Sendable {
                 let failure = report.failure.flatMap { $0 is CancellationError ? nil : $0 }
                 let seen = failure.map(origin.client.translate) ?? client.translate(error)
                 guard !(seen is CancellationError), let seen = seen as? RegistryError else { throw seen }
-                let isWorthIt =
+                try await client.retry.pause(after: seen, attempt: attempt, on: client.timeline) { seen, attempt in
                     failure == nil
-                    ? seen.isBrief || seen.kind == .uploadGone
-                    : seen.kind == .digestMismatch && attempt == 1
-                guard isWorthIt,
-                    let wait = client.retry.wait(
-                        after: attempt,
-                        asked: seen.retryAfter,
-                        random: client.timeline.random()
-                    )
-                else { throw seen }
+                        ? seen.isBrief || seen.kind == .uploadGone
+                        : seen.kind == .digestMismatch && attempt == 1
+                }
                 progress.update { $0.restarted += 1 }
-                try await client.timeline.sleep(wait)
                 attempt += 1
                 // The answer may have been all that was lost.
                 if try await client.blobExists(destination.repository, descriptor.digest) {
@@ -81,13 +74,11 @@ struct BlobTransfer: Sendable {
             // The upload takes a place among the host's requests, and so would the download: when all places are held
             // by uploads that wait for one, none ever gets it. So the download has its place first and gives it back.
             do {
-                let stream = try await origin.client.openBlob(
+                body.opened = try await origin.client.openBlob(
                     origin.repository,
                     descriptor.digest,
                     isNamed: !origin.isReread
-                )
-                await stream.permit.release()
-                body.opened = stream.withoutPermit
+                ).withoutPermit()
             } catch {
                 await client.cancelUpload(open)
                 report.fail(error)

@@ -20,10 +20,12 @@ struct CopyPlan: Sendable {
     /// An index below an index below the root is refused: nothing sensible is built like that.
     static let maximumDepth = 2
 
-    static func make(for copy: ImageCopy, resolved: Digest?) async throws -> CopyPlan {
-        let source = copy.source
-        let reference = resolved.map(ManifestReference.digest) ?? source.reference
-        let top = try await source.manifest(reference)
+    /// - Parameters:
+    ///   - resolved: what the source's reference names, if that is known.
+    ///   - known: the manifest, where it was read already.
+    static func make(for copy: ImageCopy, resolved: Digest?, top known: ManifestDocument?) async throws -> CopyPlan {
+        let reference = resolved.map(ManifestReference.digest) ?? copy.source.reference
+        let top = if let known { known } else { try await copy.source.manifest(reference) }
         var plan = CopyPlan(
             root: top,
             children: [],

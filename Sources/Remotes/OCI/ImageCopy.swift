@@ -13,6 +13,8 @@ package struct ImageCopy: Sendable {
         package var budget: (any PullBudget)?
         /// Manifests that were read before.
         package var manifests: (any ManifestStore)?
+        /// Whether reading a manifest may count against a pull quota: then a look goes first, which is free.
+        package var countsPulls = true
 
         package init(
             client: RegistryClient,
@@ -120,6 +122,8 @@ package struct ImageCopy: Sendable {
     /// From how many bytes on it is asked whether the tag has moved while they went: a note that is worth no request where
     /// the copy takes seconds.
     package var asksForMovesFrom: Int64 = 0
+    /// What is smaller goes faster than tags move; a refresh finds those that do.
+    package static let sizeWorthAsking: Int64 = 1 << 30
     package var share: LayerShare
     package var progress: TransferProgress
     /// Whether signatures, bills of materials and attestations come with the image.
@@ -170,15 +174,15 @@ package struct ImageCopy: Sendable {
 
     private func copyImage() async throws -> Outcome {
         async let there = destinationDigest()
-        async let resolved = sourceHead()
-        let (destinationDigest, sourceDigest) = try await (there, resolved)
+        async let resolved = sourceRoot()
+        let (destinationDigest, (sourceDigest, top)) = try await (there, resolved)
         if let sourceDigest, let destinationDigest,
             let wanted = platforms == nil ? sourceDigest : knownChildren[sourceDigest], wanted == destinationDigest
         {
             return outcome(sourceDigest, destinationDigest, present: true)
         }
 
-        let plan = try await CopyPlan.make(for: self, resolved: sourceDigest)
+        let plan = try await CopyPlan.make(for: self, resolved: sourceDigest, top: top)
         if plan.root.digest == destinationDigest {
             return outcome(plan.sourceDigest, plan.root.digest, plan: plan, present: true)
         }
@@ -251,9 +255,14 @@ package struct ImageCopy: Sendable {
         return try await destination.client.digest(of: reference, in: destination.repository)
     }
 
-    /// What the source's tag names; nil when the registry does not say without being read.
-    private func sourceHead() async throws -> Digest? {
-        if let digest = source.reference.digest { return digest }
+    /// What the source's tag names; nil when the registry does not say without being read. Its manifest too, where that
+    /// costs no more than the look.
+    private func sourceRoot() async throws -> (Digest?, ManifestDocument?) {
+        if let digest = source.reference.digest { return (digest, nil) }
+        guard source.countsPulls else {
+            let document = try await source.manifest(source.reference)
+            return (document.digest, document)
+        }
         guard let head = try await source.client.headManifest(source.repository, source.reference) else {
             throw RegistryError(
                 .notFound,
@@ -262,7 +271,7 @@ package struct ImageCopy: Sendable {
                 detail: "there is no \(source.reference) in \(source.repository)"
             )
         }
-        return head.digest
+        return (head.digest, nil)
     }
 
     /// Where the tag points while the last manifest is stored: free for pull quotas, and off the way of the copy.

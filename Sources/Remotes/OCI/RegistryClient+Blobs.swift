@@ -11,17 +11,21 @@ package struct BlobStream: Sendable {
     package let length: Int64?
     /// It calls itself a web page, which it may be in spite of all.
     let isPage: Bool
-    let permit: Permit
+    var permit: Permit
 
-    /// The same bytes, after the place among the host's requests was given back.
-    var withoutPermit: BlobStream {
-        BlobStream(
-            body: body,
-            offset: offset,
-            length: length,
-            isPage: isPage,
-            permit: Permit(pacer: nil, kind: permit.kind, host: permit.host)
-        )
+    /// The same bytes, after their place among the host's requests was given back.
+    func withoutPermit() async -> BlobStream {
+        await permit.release()
+        var stream = self
+        stream.permit.pacer = nil
+        return stream
+    }
+
+    /// Gives the blob up after its first bytes: asking for it was all that was wanted.
+    package func discard() async {
+        var iterator = body.makeAsyncIterator()
+        _ = try? await iterator.next()
+        await permit.release()
     }
 }
 

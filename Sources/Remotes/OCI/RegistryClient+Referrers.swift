@@ -137,20 +137,23 @@ extension RegistryClient {
 
     /// All tags that begin like a digest; nil where that cannot be had.
     private func referrerTags(of repository: String) async throws -> Set<String>? {
-        if let known = referrers.tags(of: repository, at: timeline.elapsed()) { return known }
+        if let known = referrers.tags(of: repository, at: timeline.elapsed()) { return known.all }
+        var own: Set<String>?
         do {
-            let list = try await insistent { try await tags(of: repository, attempts: 1, pages: 3) }
-            guard list.isWhole else { return nil }
-            let own = Set(
-                list.tags.filter { tag in Digest.Algorithm.allCases.contains { tag.hasPrefix($0.rawValue + "-") } }
-            )
-            referrers.note(own, of: repository, at: timeline.elapsed())
-            return own
+            let list = try await insistent {
+                // All algorithms are called so.
+                try await tags(of: repository, attempts: 1, pages: 3, beginningWith: "sha")
+            }
+            if list.isWhole {
+                own = Set(
+                    list.tags.filter { tag in Digest.Algorithm.allCases.contains { tag.hasPrefix($0.rawValue + "-") } }
+                )
+            }
         } catch let error as RegistryError
             where error.isNoOffer || error.kind == .brokenAnswer || error.kind == .tooLarge
-        {
-            return nil
-        }
+        {}
+        referrers.note(own, of: repository, at: timeline.elapsed())
+        return own
     }
 }
 
@@ -174,7 +177,8 @@ extension RegistryError {
 final class ReferrerKnowledge: Sendable {
     private struct State {
         var absentUntil: Duration?
-        var tags: [String: (tags: Set<String>, until: Duration)] = [:]
+        /// nil: they cannot be had.
+        var tags: [String: (all: Set<String>?, until: Duration)] = [:]
         var count = 0
     }
 
@@ -190,18 +194,18 @@ final class ReferrerKnowledge: Sendable {
 
     func noteAbsence(at now: Duration) { state.withLock { $0.absentUntil = now + Self.absence } }
 
-    func tags(of repository: String, at now: Duration) -> Set<String>? {
-        state.withLock { state in state.tags[repository].flatMap { now < $0.until ? $0.tags : nil } }
+    func tags(of repository: String, at now: Duration) -> (all: Set<String>?, until: Duration)? {
+        state.withLock { state in state.tags[repository].flatMap { now < $0.until ? $0 : nil } }
     }
 
-    func note(_ tags: Set<String>, of repository: String, at now: Duration) {
+    func note(_ tags: Set<String>?, of repository: String, at now: Duration) {
         state.withLock { state in
             if state.count > Self.capacity {
                 state.tags = [:]
                 state.count = 0
             }
             state.tags[repository] = (tags, now + Self.lifetime)
-            state.count += 1 + tags.count
+            state.count += 1 + (tags?.count ?? 0)
         }
     }
 }

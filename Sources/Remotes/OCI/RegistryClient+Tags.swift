@@ -3,7 +3,7 @@ import NIOHTTP1
 import Names
 
 extension RegistryClient {
-    /// Tags of a repository, and whether these are all.
+    /// Tags of a repository, and whether these are all that were wanted.
     struct TagList: Sendable {
         var tags: [String]
         var isWhole: Bool
@@ -11,17 +11,33 @@ extension RegistryClient {
 
     /// The tags of a repository, from the first pages of the registry's list, a thousand on each.
     ///
+    /// - Parameter prefix: tags that begin otherwise are not wanted: where the first page does not come so far, the next one
+    ///   begins there (`last` of the distribution specification).
     /// - Throws: `RegistryError`, `CancellationError`.
-    func tags(of repository: String, attempts: Int, pages: Int) async throws -> TagList {
+    func tags(
+        of repository: String,
+        attempts: Int,
+        pages: Int,
+        beginningWith prefix: String = ""
+    ) async throws -> TagList {
+        let first = address(repository, "tags/list?n=1000")
         var list = TagList(tags: [], isWhole: false)
-        var next: WebAddress? = address(repository, "tags/list?n=1000")
+        var next: WebAddress? = first
+        var isAhead = false
         for _ in 0..<pages {
             guard let page = next else { break }
             let (tags, rest) = try await tagPage(page, of: repository, attempts: attempts)
+            // Not every registry knows `last`; an empty page proves nothing then.
+            if isAhead, tags.isEmpty || zip([prefix] + tags, tags).contains(where: { $0 > $1 }) { break }
             list.tags += tags
-            next = rest
             // Some do not tell of the rest.
-            list.isWhole = rest == nil && tags.count < 1000
+            list.isWhole = rest == nil && tags.count < 1000 || isAhead && tags.last.map { $0 > prefix + "~" } == true
+            if list.isWhole { break }
+            next = rest
+            if !isAhead, let last = tags.last, last < prefix {
+                next = first.appending(query: "last", prefix)
+                isAhead = true
+            }
         }
         return list
     }

@@ -190,28 +190,24 @@ extension RegistryClient {
         }
         let pull = isOwn ? try await request.budget?.reserve(registry: host) : nil
         let permit = Permit(pacer: isOwn && request.isPaced ? pacer : nil, kind: request.kind, host: host)
-        do {
-            try await permit.acquire()
-        } catch {
-            if let pull { await request.budget?.release(pull) }
-            throw error
-        }
-        do {
-            let response = try await send(outgoing, for: request, pull: pull, permit: permit)
-            let step = try await take(
-                RegistryResponse(response: response, address: address, permit: permit),
-                to: request,
-                authorization: authorization,
-                pull: pull,
-                accepting: accepting,
-                read
-            )
-            if request.isStream, case .done = step { return step }
-            await permit.release()
-            return step
-        } catch {
-            await permit.release()
-            throw translate(error)
+        return try await permit.hold(
+            orElse: { if let pull { await request.budget?.release(pull) } },
+            // Whoever reads a long body has its place.
+            handsOn: { if case .done = $0 { request.isStream } else { false } }
+        ) {
+            do {
+                let response = try await send(outgoing, for: request, pull: pull, permit: permit)
+                return try await take(
+                    RegistryResponse(response: response, address: address, permit: permit),
+                    to: request,
+                    authorization: authorization,
+                    pull: pull,
+                    accepting: accepting,
+                    read
+                )
+            } catch {
+                throw translate(error)
+            }
         }
     }
 
@@ -412,13 +408,36 @@ struct RegistryResponse: Sendable {
     var requestID: String? { header("x-amzn-requestid") ?? header("x-amz-request-id") ?? header("x-request-id") }
 }
 
-/// A request's place among those of its host, from when it is acquired until it is released.
+/// A request's place among those of its host.
 struct Permit: Sendable {
     var pacer: (any RequestPacer)?
     var kind: RequestKind
     var host: String
 
-    func acquire() async throws { try await pacer?.acquire(kind, host: host) }
+    /// Runs something in this place.
+    ///
+    /// - Parameters:
+    ///   - refused: what to do where there is none to be had.
+    ///   - handsOn: whether the place goes with the value, to be released by whoever has that.
+    func hold<Value>(
+        orElse refused: () async -> Void = {},
+        handsOn: (Value) -> Bool = { _ in false },
+        _ body: () async throws -> Value
+    ) async throws -> Value {
+        do { try await pacer?.acquire(kind, host: host) } catch {
+            await refused()
+            throw error
+        }
+        do {
+            let value = try await body()
+            if !handsOn(value) { await release() }
+            return value
+        } catch {
+            await release()
+            throw error
+        }
+    }
+
     func observe(status: Int, headers: HTTPHeaders) async {
         await pacer?.observe(kind, host: host, status: status, headers: headers)
     }

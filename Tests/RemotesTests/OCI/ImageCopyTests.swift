@@ -60,6 +60,23 @@ struct CopyBench {
 }
 
 @Suite struct ImageCopyTests {
+    @Test(arguments: [nil, [.linuxAMD64]] as [[Platform]?])
+    func whereNoPullsAreCountedTheManifestIsReadWithoutALook(_ platforms: [Platform]?) async throws {
+        try await RegistryServer.with { source, destination in
+            let amd = source.putImage("a/tool", tag: nil, layers: [[1]])
+            source.putIndex("a/tool", tag: "1", [(amd, "linux/amd64")])
+            var copy = try CopyBench().copy(source, destination, platforms: platforms)
+            copy.source.countsPulls = false
+            copy.asksForMovesFrom = ImageCopy.sizeWorthAsking
+            for isThere in [false, true] {
+                source.change { $0.log = [] }
+                #expect(try await copy.run().wasPresent == isThere)
+                let asked = source.log.filter { $0.uri.contains("/manifests/") }.map(\.method)
+                #expect(asked == (isThere && platforms == nil ? [.GET] : [.GET, .GET]))
+            }
+        }
+    }
+
     @Test func copiesAnImageByteForByteWithThreeRequestsABlob() async throws {
         try await RegistryServer.with { source, destination in
             let layers = [content(300_000, seed: 1), content(5_000, seed: 2), []]

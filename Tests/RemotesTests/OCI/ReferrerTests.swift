@@ -159,6 +159,74 @@ import Testing
         }
     }
 
+    /// What it costs at the source to look for signatures where there are none, beyond the image itself.
+    @Test(
+        arguments: [
+            (lists: true, platforms: nil, requests: [4, 3, 4]), (true, [.linuxAMD64], [3, 2, 3]),
+            (false, nil, [2, 0, 1]), (false, [.linuxAMD64], [2, 0, 1]),
+        ] as [(Bool, [Platform]?, [Int])]
+    )
+    func anIndexCostsOneForEachManifestAndOneForItsRepository(
+        _ lists: Bool,
+        _ platforms: [Platform]?,
+        _ requests: [Int]
+    ) async throws {
+        try await RegistryServer.with { source, destination in
+            source.change {
+                $0.listsTags = true
+                $0.listsReferrers = lists
+            }
+            let client = try CopyBench().client(source)
+            for (position, repository) in ["a/tool", "a/tool", "a/other"].enumerated() {
+                let amd = source.putImage(repository, tag: nil, layers: [[1]])
+                let arm = source.putImage(repository, tag: nil, layers: [[2]], architecture: "arm64")
+                source.putIndex(repository, tag: "1", [(amd, "linux/amd64"), (arm, "linux/arm64")])
+                let bench = try CopyBench()
+                var spent: [Int] = []
+                for brings in [false, true] {
+                    var copy = try bench.copy(source, destination, to: "b/\(position)\(brings)", platforms: platforms)
+                    copy.source.client = client
+                    copy.source.repository = repository
+                    copy.share = LayerShare()
+                    copy.bringsReferrers = brings
+                    let before = source.log.count
+                    #expect(try await copy.run().referrers?.isSilent != false)
+                    spent.append(source.log.count - before)
+                }
+                #expect(spent[1] - spent[0] == requests[position])
+            }
+        }
+    }
+
+    /// Of a repository with many tags only the part is read in which signatures are.
+    @Test(arguments: [true, false])
+    func ofManyTagsOnlyThoseAreReadThatMatter(_ knowsLast: Bool) async throws {
+        try await RegistryServer.with { source, destination in
+            source.change {
+                $0.listsTags = true
+                $0.tagsPage = 10
+                $0.knowsLast = knowsLast
+            }
+            let image = source.putImage("a/tool", tag: "1", layers: [[1]])
+            for number in 100..<150 { source.putImage("a/tool", tag: "\(number)", layers: [[1]]) }
+            source.putImage("a/tool", tag: "v1", layers: [[1]])
+            let other = source.putImage("a/tool", tag: "2", layers: [[2]])
+            sign(source, image, tag: tag(image, ".sig"))
+            let bench = try CopyBench()
+            let client = try bench.client(source)
+            for (number, digest) in [(1, image), (2, other)] {
+                var copy = try bench.copy(source, destination, to: "b/\(number)", reference: .tag("\(number)"))
+                copy.source.client = client
+                copy.bringsReferrers = true
+                #expect(try await copy.run().referrers?.brought == (digest == image ? 1 : 0))
+                #expect(source.count(.GET, "/tags/list") == 2, "it is remembered")
+                let looks = source.count(.HEAD, "/manifests/" + tag(digest))
+                // The signature's tag is resolved; else each that there may be is asked for.
+                #expect(looks == (knowsLast ? (digest == image ? 1 : 0) : (digest == image ? 5 : 4)))
+            }
+        }
+    }
+
     @Test func whatStaysBehindWithTheIndexIsCounted() async throws {
         try await RegistryServer.with { source, destination in
             for server in [source, destination] {

@@ -74,6 +74,9 @@ final class RegistryServer: Sendable {
         var referrersPage = 100
         /// Whether it lists the tags of a repository.
         var listsTags = false
+        /// How many on a page, and whether a page may begin anywhere.
+        var tagsPage = 1000
+        var knowsLast = true
     }
 
     private let state = Mutex(State())
@@ -276,8 +279,14 @@ final class RegistryServer: Sendable {
         }
         if state.listsTags, rest.hasSuffix("/tags/list") {
             let repository = String(rest.dropLast("/tags/list".count))
-            let tags = (state.manifests[repository] ?? [:]).keys.filter { !$0.contains(":") }.sorted()
-            return reply(["name": repository, "tags": tags])
+            let last = state.knowsLast ? request.query("last") ?? "" : ""
+            let tags = (state.manifests[repository] ?? [:]).keys.filter { !$0.contains(":") && $0 > last }.sorted()
+            let page = Array(tags.prefix(state.tagsPage))
+            var answer = reply(["name": repository, "tags": page])
+            if page.count < tags.count, let last = page.last {
+                answer.headers.add(name: "link", value: "<\(request.path)?n=1000&last=\(last)>; rel=\"next\"")
+            }
+            return answer
         }
         guard state.listsReferrers, let range = rest.range(of: "/referrers/") else { return nil }
         let (repository, digest) = (String(rest[..<range.lowerBound]), String(rest[range.upperBound...]))
