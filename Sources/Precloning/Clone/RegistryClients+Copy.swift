@@ -1,3 +1,4 @@
+import Configuring
 package import Model
 package import Names
 package import Remotes

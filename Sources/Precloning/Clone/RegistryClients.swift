@@ -22,7 +22,7 @@ package struct LayerParts: Sendable {
 /// connections are shared by all workers.
 package final class RegistryClients: Sendable {
     private let clients = Mutex([String: RegistryClient]())
-    private let settings: Settings
+    let settings: Settings
     private let transport: @Sendable (RegistryEndpoint) throws -> any HTTPTransport
     private let ecr: ECRCredentials
     private let upstream: any RegistryCredentialSource
