@@ -72,18 +72,20 @@ extension Ledger {
     ///   - used: how many images its tasks used, of those that were looked at.
     ///   - missed: the images among them that were not foretold.
     ///   - counts: whether there was anything to compare; else the run is only not looked at again.
+    ///   - firstTaskAt: when the first of its tasks began; nil where that is not known.
     package func learned(
         _ run: RunRow,
         foretold: Int,
         used: Int,
         missed: [String],
         counts: Bool,
+        firstTaskAt: Date? = nil,
         now: Date
     ) throws {
         try database.write { database in
             try database.execute(
-                sql: "UPDATE run SET learnedAt = ? WHERE key = ?",
-                arguments: [now.milliseconds, run.key]
+                sql: "UPDATE run SET learnedAt = ?, firstTaskAt = ? WHERE key = ?",
+                arguments: [now.milliseconds, firstTaskAt?.milliseconds, run.key]
             )
             guard counts else { return }
             try database.execute(

@@ -48,6 +48,9 @@ enum LedgerSchema {
             try AuditChain.begin(in: database)
         }
         migrator.registerMigration("11: the order of need") { try $0.execute(sql: order) }
+        migrator.registerMigration("13: when a run's first task began") {
+            try $0.execute(sql: "ALTER TABLE run ADD COLUMN firstTaskAt INTEGER")
+        }
         return migrator
     }
 

@@ -94,9 +94,14 @@ struct CloneCommand: AsyncParsableCommand {
         let isShown = format == .text && Terminal.isInteractive
         try await session.wait(
             for: ids,
-            tell: { if isShown, let first = $0.first { Terminal.status(first.line) } },
-            worry: Self.worry
+            tell: { if isShown { Terminal.status(ImageProgress.line(of: $0)) } },
+            worry: {
+                // On a line of its own.
+                if isShown { Terminal.status("") }
+                Self.worry($0)
+            }
         )
+        if isShown { Terminal.status("") }
         return try session.results(of: ids)
     }
 

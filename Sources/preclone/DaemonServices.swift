@@ -152,11 +152,26 @@ struct MetricsService: Service {
     func run() async throws {
         // The group ends when a service does, so without metrics this one waits.
         let record = try RecordMetrics(RecordReader(ledger))
-        let exporter = MetricsExporter(configuration, timeline: timeline, logger: Logger.current) {
-            let now = timeline.now()
-            let report = try StatusReport.read(from: RecordReader(ledger), now: now, isAlive: { _ in true })
-            return MetricFamily.text(try record.families(now: now) + record.families(of: report) + requests.families)
+        // Figures and health need no lists.
+        let report: @Sendable (Date) throws -> StatusReport = { now in
+            try StatusReport.read(
+                from: RecordReader(ledger),
+                extent: .init(runs: 0, rows: 0),
+                now: now,
+                isAlive: { _ in true }
+            )
         }
+        let exporter = MetricsExporter(
+            configuration,
+            timeline: timeline,
+            logger: Logger.current,
+            text: {
+                let now = timeline.now()
+                let figures = try record.families(now: now) + record.families(of: report(now)) + requests.families
+                return MetricFamily.text(figures)
+            },
+            health: { try report(timeline.now()).health }
+        )
         await cancelWhenGracefulShutdown {
             await exporter.run()
             while !Task.isCancelled { try? await timeline.sleep(.seconds(3600)) }

@@ -2,6 +2,8 @@ import ArgumentParser
 import Configuring
 import Foundation
 import Logging
+import Model
+import Names
 import Precloning
 import Record
 import Remotes
@@ -62,12 +64,34 @@ struct PlanCommand: AsyncParsableCommand {
                 table.add([
                     StyledText(line.source), StyledText(line.route),
                     StyledText(line.destination.isEmpty ? "-" : line.destination),
-                    StyledText(line.bytes.map { "\($0)" } ?? "-"), StyledText(line.rule ?? "-"),
+                    StyledText(Phrase.bytes(line.bytes)), StyledText(line.rule ?? "-"),
                     StyledText(Self.why(line)),
                 ])
             }
             try Terminal.print(table.rendered(for: .current()))
+            try Terminal.print(Self.total(lines))
         }
+    }
+
+    /// What is moved, and what keeping it will cost.
+    private static func total(_ lines: [PlanLine]) -> String {
+        // One place is filled once, whoever wants it.
+        let moved = Dictionary(
+            lines.filter { ["copy", "pullThrough", "later"].contains($0.route) }.map { ($0.destination, $0.bytes) }
+        ) {
+            first,
+            _ in first
+        }
+        let bytes = moved.values.reduce(0) { $0 + ($1 ?? 0) }
+        var text = "to move: \(Phrase.count(moved.count, "image"))"
+        guard !moved.isEmpty else { return text }
+        let unknown = moved.values.count { $0 == nil }
+        text += ", \(Phrase.bytes(bytes))" + (unknown > 0 ? " and \(unknown) of unknown size" : "")
+        let region = moved.keys.lazy.compactMap { (try? ImageReference($0)).flatMap(ECRLocation.init)?.region }.first
+        if let price = StoragePrice(region: region), bytes > 0 {
+            text += "; kept in ECR at most \(Phrase.dollars(price.monthly(bytes))) a month (price of \(price.asOf))"
+        }
+        return text
     }
 
     private static func why(_ line: PlanLine) -> String {

@@ -16,6 +16,7 @@ struct Preclone: AsyncParsableCommand {
             RunCommand.self, CloneCommand.self, PlanCommand.self, StatusCommand.self, HistoryCommand.self,
             RetryCommand.self, AuditCommand.self, InspectCommand.self, MapCommand.self, ReadyCommand.self,
             LockCommand.self, ExplainCommand.self, RulesCommand.self, GrantCommand.self, ForgetCommand.self,
+            ReportCommand.self, UnusedCommand.self,
             CopyCommand.self, CheckCommand.self, MCPCommand.self, DemoCommand.self,
         ]
     )

@@ -25,6 +25,9 @@ struct StatusCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Only one image, as the workflow names it or as its ECR URI.", valueName: "reference"))
     var image: String?
 
+    @Flag(help: "Show every run and image, not only what a first screen has room for.")
+    var all = false
+
     @Flag(help: "Show it again every two seconds, until interrupted.")
     var watch = false
 
@@ -86,6 +89,7 @@ struct StatusCommand: AsyncParsableCommand {
                 // Programs get a document in any case.
                 from: isMissing ? RecordReader(Ledger()) : RecordReader(path: path),
                 filter: isMissing ? nil : filter,
+                extent: all ? .init(runs: .max, rows: .max) : .init(),
                 now: Date(),
                 condition: condition,
                 isAlive: { RecordLock.isHeld(record: path, by: $0) ?? WorkerProcess.isAlive($0) }
@@ -106,7 +110,7 @@ struct StatusCommand: AsyncParsableCommand {
     private func text(_ report: StatusReport) throws -> String {
         switch format.format {
         case .json: try report.json()
-        case .table: StatusText(report, style: .current).lines.joined(separator: "\n")
+        case .table: StatusText(report, style: .current, isWhole: all).lines.joined(separator: "\n")
         }
     }
 }

@@ -194,13 +194,47 @@ struct MetricsTests {
         #expect(MetricFamily.text([family]) == "# HELP x y\n# TYPE x gauge\nx{a=\"\\\"\\\\ \u{FFFD}\"} 0.5\n")
     }
 
+    @Test(
+        "alerts and dashboard ask for nothing that the exporter does not give",
+        arguments: ["alerts.yml", "grafana-dashboard.json"]
+    )
+    func answered(file: String) throws {
+        let path = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "../../config/\(file)")
+        let text = try String(contentsOf: path, encoding: .utf8)
+        let fixture = try RecordFixture()
+        try fixture.image("quay.io/a/b:1", state: "retrying", due: 5)
+        try fixture.execute(
+            """
+            INSERT INTO daemon (id, pid, version, mode, startedAt, beatAt, lastPollAt) VALUES (1, 1, '1', 'run', 1, 1, 1)
+            """
+        )
+        try fixture.execute("INSERT INTO host (host, countedLimit) VALUES ('docker.io', 100)")
+        let record = try RecordMetrics(fixture.reader)
+        let report = try StatusReport.read(from: fixture.reader, now: fixture.now, isAlive: { _ in true })
+        let requests = RequestMetrics()
+        requests.count(host: "quay.io", answer: "200")
+        let families = try record.families(now: fixture.now) + record.families(of: report) + requests.families
+        let given = Set(families.map(\.name))
+        let asked = Set(text.matches(of: #/preclone_[a-z_]+/#).map { String($0.output) })
+        #expect(asked.count > 8)
+        for name in asked {
+            let family = name.hasSuffix("_bucket") ? String(name.dropLast(7)) : name
+            #expect(given.contains(family), "\(name)")
+        }
+        #expect(
+            families.allSatisfy { !$0.samples.isEmpty || ["_total", "_seconds"].contains(where: $0.name.hasSuffix) }
+        )
+    }
+
     @Test("the listener answers /metrics and nothing else, and ends with its task")
     func listener() async throws {
+        let health = Mutex(Health(state: .healthy, reasons: ["1 image being cloned"]))
         let exporter = MetricsExporter(
             try configuration(#"{"listen": "127.0.0.1:0"}"#),
             timeline: .system,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
-            text: { "x 1\n" }
+            text: { "x 1\n" },
+            health: { health.withLock { $0 } }
         )
         let (ports, told) = AsyncStream.makeStream(of: Int.self)
         let transport = try LiveTransport()
@@ -208,7 +242,8 @@ struct MetricsTests {
             group.addTask { await exporter.run { told.yield($0) } }
             let port = try #require(await ports.first { _ in true })
             for (method, path, status, body) in [
-                ("GET", "/metrics", 200, "x 1\n"), ("GET", "/", 404, "try /metrics\n"),
+                ("GET", "/metrics", 200, "x 1\n"), ("GET", "/", 404, "try /metrics or /healthz\n"),
+                ("GET", "/healthz", 200, "healthy\n1 image being cloned\n"),
                 ("POST", "/metrics", 405, "only GET\n"),
                 ("HEAD", "/metrics?x", 200, ""),
             ] {
@@ -218,6 +253,13 @@ struct MetricsTests {
                 #expect(Int(response.status.code) == status)
                 #expect(String(buffer: try await response.body.collect(upTo: 1000)) == body)
             }
+            health.withLock { $0 = Health(state: .degraded, reasons: ["the record: disk full"]) }
+            let response = try await transport.send(
+                HTTPClientRequest(url: "http://127.0.0.1:\(port)/healthz"),
+                patience: Patience(whole: .seconds(120))
+            )
+            #expect(response.status == .serviceUnavailable)
+            #expect(String(buffer: try await response.body.collect(upTo: 1000)) == "degraded\nthe record: disk full\n")
             group.cancelAll()
             try await group.waitForAll()
         }
@@ -230,7 +272,8 @@ struct MetricsTests {
             try configuration(#"{"listen": "127.0.0.1:0"}"#),
             timeline: .system,
             logger: logger,
-            text: { "" }
+            text: { "" },
+            health: { Health(state: .idle, reasons: []) }
         )
         let clock = ManualClock()
         let (ports, told) = AsyncStream.makeStream(of: Int.self)
@@ -242,7 +285,8 @@ struct MetricsTests {
                 try configuration("{\"listen\": \"127.0.0.1:\(port)\"}"),
                 timeline: clock.timeline(),
                 logger: logger,
-                text: { "" }
+                text: { "" },
+                health: { Health(state: .idle, reasons: []) }
             )
             group.addTask { await second.run { toldAgain.yield($0) } }
             await clock.waitForSleepers()
@@ -269,7 +313,8 @@ struct MetricsTests {
             text: {
                 count.withLock { $0 += 1 }
                 return "x \(count.withLock { $0 })\n"
-            }
+            },
+            health: { Health(state: .idle, reasons: []) }
         )
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { await exporter.run() }

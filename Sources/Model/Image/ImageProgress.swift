@@ -17,6 +17,17 @@ package struct ImageProgress: Sendable, Hashable {
         self.state = state
     }
 
+    /// One line for several: how many are ready, and the one that is being moved, or waits.
+    package static func line(of images: [ImageProgress]) -> String {
+        let moving =
+            images.first { $0.state == .cloning } ?? images.first { ![.ready, .blocked].contains($0.state) }
+        guard images.count > 1 else { return (moving ?? images.first)?.line ?? "" }
+        let ready = images.count { $0.state == .ready }
+        let blocked = images.count { $0.state == .blocked }
+        let parts = ["\(ready) of \(images.count) ready", blocked > 0 ? "\(blocked) blocked" : nil, moving?.line]
+        return parts.compactMap(\.self).joined(separator: "; ")
+    }
+
     /// One line: `cloning  quay.io/org/tool:1.0  36 % of 30 MB`.
     package var line: String {
         var line = "\(state.rawValue)  \(source)"

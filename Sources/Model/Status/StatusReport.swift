@@ -16,6 +16,8 @@ package struct StatusReport: Codable, Sendable, Equatable {
     package var runs: Part<RunStatus>
     /// All live runs, also those that are not shown.
     package var runCounts: RunCounts?
+    /// Those of the live runs that are not ready, by workflow: the blocked ones first, then the many.
+    package var runGroups: Part<RunGroup>?
     package var copying: Part<ImageStatus>
     package var waiting: Part<ImageStatus>
     package var blocked: Part<ImageStatus>
@@ -25,6 +27,8 @@ package struct StatusReport: Codable, Sendable, Equatable {
     package var registries: [RegistryStatus]
     /// When the next image that waits is tried again.
     package var nextRetryAt: Date?
+    /// What the ready images take in ECR, as it was counted within the last hour.
+    package var storage: ActivityReport.Storage?
 
     package init(
         schemaVersion: Int = 1,
@@ -180,6 +184,8 @@ package struct StatusReport: Codable, Sendable, Equatable {
         package var subject: String
         /// "18 of 19 images ready; 1 waits for Docker Hub until 14:05". Times in it are UTC.
         package var sentence: String
+        /// For a live run, as in its row.
+        package var readyBy: Date?
         package var isReady: Bool
         package var images: [ImageStatus]
         package var unresolved: [UnresolvedStatus]
@@ -220,6 +226,8 @@ package struct StatusReport: Codable, Sendable, Equatable {
         /// Why its images are not known, or not all.
         package var trouble: String?
         package var standing: Standing
+        /// When its images will be there, by the pace of the last clones; absent where nothing tells.
+        package var readyBy: Date?
 
         package init(
             id: String,

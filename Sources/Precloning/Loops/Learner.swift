@@ -81,6 +81,7 @@ package struct Learner: WorkLoop {
             used: used.count,
             missed: missed.sorted(),
             counts: !used.isEmpty,
+            firstTaskAt: tasks.compactMap(\.startTime).min(),
             now: timeline.now()
         )
     }

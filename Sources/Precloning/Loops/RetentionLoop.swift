@@ -4,7 +4,7 @@ package import Model
 package import Record
 package import Remotes
 
-/// Deletes what is older than the configuration keeps, a little at a time: nobody waits for it.
+/// Deletes what is older than the configuration keeps, a little at a time: nobody waits for it. Then counts what is kept in ECR.
 package struct RetentionLoop: WorkLoop {
     package let name = "retention"
     package let bell = Bell()
@@ -26,6 +26,7 @@ package struct RetentionLoop: WorkLoop {
     package func pass() async throws -> Duration {
         if try ledger.prune(keep(), now: timeline.now()) { return Self.breath }
         if try ledger.vacuum() { return Self.breath }
+        try ledger.noteStorage()
         return Self.interval
     }
 }

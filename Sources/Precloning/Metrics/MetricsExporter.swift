@@ -1,6 +1,7 @@
 package import Configuring
 import Foundation
 package import Logging
+package import Model
 import NIOCore
 import NIOHTTP1
 import NIOPosix
@@ -10,7 +11,7 @@ package import Remotes
 import Glibc
 #endif
 
-/// Shows the metrics: over HTTP where `metrics.listen` says so, and in `metrics.textFile`.
+/// Shows the metrics: over HTTP where `metrics.listen` says so, with `/healthz` beside them, and in `metrics.textFile`.
 package struct MetricsExporter: Sendable {
     /// How often the file is written; node_exporter reads it when it is asked itself.
     static let fileInterval = Duration.seconds(15)
@@ -19,18 +20,23 @@ package struct MetricsExporter: Sendable {
 
     private let configuration: Configuration.Metrics
     private let text: @Sendable () throws -> String
+    private let health: @Sendable () throws -> Health
     private let timeline: Timeline
     private let logger: Logger
 
-    /// - Parameter text: the figures of this moment in the exposition format.
+    /// - Parameters:
+    ///   - text: the figures of this moment in the exposition format.
+    ///   - health: what the first line of `status` says at this moment.
     package init(
         _ configuration: Configuration.Metrics,
         timeline: Timeline,
         logger: Logger,
-        text: @escaping @Sendable () throws -> String
+        text: @escaping @Sendable () throws -> String,
+        health: @escaping @Sendable () throws -> Health
     ) {
         self.configuration = configuration
         self.text = text
+        self.health = health
         self.timeline = timeline
         self.logger = logger
     }
@@ -141,9 +147,15 @@ package struct MetricsExporter: Sendable {
 
     private func answer(_ head: HTTPRequestHead) -> (HTTPResponseStatus, String) {
         guard head.method == .GET || head.method == .HEAD else { return (.methodNotAllowed, "only GET\n") }
-        guard head.uri.prefix(while: { $0 != "?" }) == "/metrics" else { return (.notFound, "try /metrics\n") }
         do {
-            return (.ok, try text())
+            switch head.uri.prefix(while: { $0 != "?" }) {
+            case "/metrics": return (.ok, try text())
+            case "/healthz":
+                let health = try health()
+                let words = ([health.state.rawValue] + health.reasons.map(Phrase.plain)).joined(separator: "\n")
+                return (health.exitCode == 0 ? .ok : .serviceUnavailable, words + "\n")
+            default: return (.notFound, "try /metrics or /healthz\n")
+            }
         } catch {
             logger.warning("Metrics not read", metadata: ["error": "\(error)"])
             return (.internalServerError, "the record cannot be read\n")

@@ -48,10 +48,13 @@ package struct TextStyle: Sendable, Hashable {
 package struct StatusText: Sendable {
     let report: StatusReport
     let style: TextStyle
+    /// Every run and image that the report has, and not what a first screen has room for.
+    let isWhole: Bool
 
-    package init(_ report: StatusReport, style: TextStyle) {
+    package init(_ report: StatusReport, style: TextStyle, isWhole: Bool = false) {
         self.report = report
         self.style = style
+        self.isWhole = isWhole
     }
 
     private var now: Date { report.generatedAt }
@@ -102,7 +105,7 @@ package struct StatusText: Sendable {
 
     private var overview: [String] {
         var lines = style.wrapped(counts, indent: 0)
-        lines += section("Runs", report.runs, limit: 15, runLines)
+        lines += runs
         lines += section("Copying", report.copying, limit: 15, copyLines)
         lines += section("Waiting", report.waiting, limit: 8, waitLines)
         lines += blocked
@@ -123,12 +126,44 @@ package struct StatusText: Sendable {
     ) -> [String] {
         guard !part.shown.isEmpty else { return [] }
         var lines = ["", style.tinted(style.fitted("\(title) (\(Phrase.grouped(part.total)))"), .bold)]
+        let limit = isWhole ? Int.max : limit
         for element in part.shown.prefix(limit) { lines += render(element) }
-        let rest = part.total - min(limit, part.shown.count)
-        if rest > 0 {
-            lines += style.wrapped("… and \(Phrase.grouped(rest)) more (--format json shows more)", indent: 2)
+        return lines + more(part.total - min(limit, part.shown.count))
+    }
+
+    private func more(_ rest: Int) -> [String] {
+        rest > 0 ? style.wrapped("… and \(Phrase.grouped(rest)) more (--all shows them)", indent: 2) : []
+    }
+
+    /// Each run, or where there are many the workflows whose runs wait; the others are counted.
+    private var runs: [String] {
+        let limit = 15
+        guard !isWhole, report.runs.total > limit, let groups = report.runGroups else {
+            return section("Runs", report.runs, limit: limit, runLines)
         }
+        let ready = report.runs.total - groups.shown.reduce(0) { $0 + $1.runs }
+        let title =
+            "Runs (\(Phrase.grouped(report.runs.total)); \(Phrase.grouped(report.runCounts?.ready ?? ready)) ready)"
+        var lines = ["", style.tinted(style.fitted(title), .bold)]
+        for group in groups.shown.prefix(limit) { lines += groupLines(group) }
+        return lines + more(groups.total - min(limit, groups.shown.count))
+    }
+
+    private func groupLines(_ group: StatusReport.RunGroup) -> [String] {
+        let stuck = group.blocked > 0 ? ", \(Phrase.grouped(group.blocked)) of them BLOCKED" : ""
+        let workflow = group.workflowID.map { "workflow \($0)" } ?? "no workflow known"
+        let waits = group.runs == 1 ? "1 run waits" : "\(Phrase.grouped(group.runs)) runs wait"
+        let due = ready(by: group.readyBy).map { "; \($0)" } ?? ""
+        var lines = ["  " + style.fitted("\(workflow): \(waits)\(stuck)\(due)", indent: 2)]
+        let first = group.first
+        let words = first.trouble ?? first.standing.sentence(now: now, zone: style.zone)
+        lines += style.wrapped("run \(first.id): \(words)", indent: 4)
         return lines
+    }
+
+    /// When images will be there, by the pace of the last ones.
+    private func ready(by time: Date?) -> String? {
+        time.map { "ready about \(Phrase.clock($0, now: now, zone: style.zone)), \(Phrase.time(until: $0, now: now))" }
     }
 
     private var counts: String {
@@ -146,7 +181,8 @@ package struct StatusText: Sendable {
         var lines = [
             "  " + style.fitted("\(run.id)\(name) (\(run.status.lowercased())): \(mark)", indent: 2)
         ]
-        lines += style.wrapped(run.standing.sentence(now: now, zone: style.zone), indent: 4)
+        let due = ready(by: run.readyBy).map { "; \($0)" } ?? ""
+        lines += style.wrapped(run.standing.sentence(now: now, zone: style.zone) + due, indent: 4)
         if let trouble = run.trouble { lines += style.wrapped(trouble, indent: 4) }
         return lines
     }
@@ -204,24 +240,19 @@ package struct StatusText: Sendable {
         guard !groups.isEmpty else { return [] }
         let title = "Blocked (\(Phrase.grouped(report.blocked.total)))"
         var lines = ["", style.tinted(style.fitted(title), .bold)]
-        for group in groups.prefix(Self.mostCauses) {
+        let shown = isWhole ? groups[...] : groups.prefix(Self.mostCauses)
+        for group in shown {
             lines += blockedLines(group[0])
             guard group.count > 1 else { continue }
             lines += style.wrapped(
                 "likewise \(Phrase.count(group.count - 1, "more image")) of \(Phrase.registry(group[0].registry)):",
                 indent: 4
             )
-            lines += group.dropFirst().prefix(3).map { "      " + style.named($0.source, indent: 6) }
-            if group.count > 4 { lines.append("      …") }
+            let named = isWhole ? group.dropFirst() : group.dropFirst().prefix(3)
+            lines += named.map { "      " + style.named($0.source, indent: 6) }
+            if group.count > named.count + 1 { lines.append("      …") }
         }
-        let told = groups.prefix(Self.mostCauses).reduce(0) { $0 + $1.count }
-        if report.blocked.total > told {
-            lines += style.wrapped(
-                "… and \(Phrase.grouped(report.blocked.total - told)) more (--format json shows more)",
-                indent: 2
-            )
-        }
-        return lines
+        return lines + more(report.blocked.total - shown.reduce(0) { $0 + $1.count })
     }
 
     private static let mostCauses = 8
@@ -276,7 +307,13 @@ package struct StatusText: Sendable {
                 "last event \(Phrase.age(daemon.lastEventAt, now: now))",
                 "next retry \(Phrase.time(until: report.nextRetryAt, now: now))",
             ]
-        return parts.joined(separator: ", ")
+        return (parts + [storage].compactMap(\.self)).joined(separator: ", ")
+    }
+
+    private var storage: String? {
+        guard let storage = report.storage, storage.bytes > 0 else { return nil }
+        let dollars = storage.dollarsPerMonth.map { ", \(Phrase.dollars($0)) a month" } ?? ""
+        return "in ECR at most \(Phrase.bytes(storage.bytes))\(dollars)"
     }
 
     /// How often is looked, each list by itself.
@@ -302,7 +339,7 @@ package struct StatusText: Sendable {
             )
         }
         var lines = ["", style.tinted(style.fitted("\(focus.kind) \(focus.subject)"), .bold)]
-        lines += style.wrapped(sentence, indent: 2)
+        lines += style.wrapped(sentence + (ready(by: focus.readyBy).map { "; \($0)" } ?? ""), indent: 2)
         if let coverage = focus.coverage { lines += style.wrapped("coverage: " + coverage.sentence, indent: 2) }
         for image in focus.images {
             lines.append("")

@@ -7,15 +7,15 @@ extension StatusQuery {
     /// One run, workflow or image in full.
     ///
     /// - Throws: `LedgerError` when the record does not know it.
-    func focus(_ filter: StatusReport.Filter) throws -> StatusReport.Focus {
+    func focus(_ filter: StatusReport.Filter, _ pace: StatusReport.Pace) throws -> StatusReport.Focus {
         switch filter {
-        case .run(let id): try focus(run: id)
+        case .run(let id): try focus(run: id, pace)
         case .workflow(let text): try focus(workflow: text)
         case .image(let text): try focus(image: text)
         }
     }
 
-    private func focus(run text: String) throws -> StatusReport.Focus {
+    private func focus(run text: String, _ pace: StatusReport.Pace) throws -> StatusReport.Focus {
         // Ids are used again after deletion: the newest is meant.
         let row = try Row.fetchOne(
             database,
@@ -42,7 +42,7 @@ extension StatusQuery {
         var sentence = run.standing.sentence(now: now, zone: .gmt)
         if !isLive { sentence = "ended (\(run.status)); \(sentence)" }
         if let trouble = run.trouble { sentence += "; \(trouble)" }
-        return StatusReport.Focus(
+        var focus = StatusReport.Focus(
             kind: "run",
             subject: run.id,
             sentence: sentence,
@@ -51,6 +51,8 @@ extension StatusQuery {
             unresolved: try focusUnresolved(kinds: ["run"], subject: key, isLive: isLive),
             attempts: []
         )
+        if isLive { focus.readyBy = run.standing.readyBy(pace, now: now) }
+        return focus
     }
 
     private func focus(workflow text: String) throws -> StatusReport.Focus {

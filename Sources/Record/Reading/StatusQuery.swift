@@ -45,7 +45,12 @@ struct StatusQuery {
     // MARK: Runs
 
     /// Live runs with the standing of their images; those that wait first, then by age.
-    func runs() throws -> (part: StatusReport.Part<StatusReport.RunStatus>, counts: StatusReport.RunCounts) {
+    func runs(
+        _ pace: StatusReport.Pace
+    ) throws -> (
+        part: StatusReport.Part<StatusReport.RunStatus>, counts: StatusReport.RunCounts,
+        groups: StatusReport.Part<StatusReport.RunGroup>
+    ) {
         let standings = try standings(
             demand: "demand.kind = 'run' AND demand.endedAt IS NULL",
             unresolved: "kind = 'run' AND endedAt IS NULL"
@@ -58,9 +63,46 @@ struct StatusQuery {
                 WHERE endedAt IS NULL ORDER BY createdAt DESC
                 """
         )
-        let all = rows.map { row in Self.runStatus(row, standings[row["key"] as String]) }
-        let sorted = all.filter { !$0.standing.isReady } + all.filter(\.standing.isReady)
-        return (.init(total: all.count, shown: Array(sorted.prefix(extent.runs))), StatusReport.RunCounts(all))
+        let all = rows.map { row in
+            var run = Self.runStatus(row, standings[row["key"] as String])
+            run.readyBy = run.standing.readyBy(pace, now: now)
+            return run
+        }
+        let waiting = all.filter { !$0.standing.isReady }
+        let sorted =
+            waiting.filter(\.standing.isStuck) + waiting.filter { !$0.standing.isStuck }
+            + all.filter(\.standing.isReady)
+        let groups = StatusReport.RunGroup.groups(of: waiting)
+        return (
+            .init(total: all.count, shown: Array(sorted.prefix(extent.runs))), StatusReport.RunCounts(all),
+            .init(total: groups.count, shown: Array(groups.prefix(extent.rows)))
+        )
+    }
+
+    /// How fast images come.
+    func pace(_ counts: StatusReport.Counts) throws -> StatusReport.Pace {
+        let average = try Double.fetchOne(
+            database,
+            sql: """
+                SELECT AVG(endedAt - startedAt) / 1000.0 FROM (SELECT startedAt, endedAt, result, route FROM attempt
+                    ORDER BY id DESC LIMIT 200) WHERE result = 'ready' AND route <> 'present'
+                """
+        )
+        let copies = try Row.fetchAll(database, sql: "SELECT bytesDone, bytesTotal, bytesPerSecond FROM progress")
+        let left = copies.map { row -> Double? in
+            guard let total: Int64 = row["bytesTotal"], let rate: Int64 = row["bytesPerSecond"], rate > 0 else {
+                return nil
+            }
+            return Double(max(0, total - (row["bytesDone"] as Int64))) / Double(rate)
+        }
+        let isTold = copies.count >= counts.cloning && left.allSatisfy { $0 != nil }
+        return StatusReport.Pace(
+            secondsPerImage: average,
+            parallel: counts.cloning,
+            queued: counts.pending,
+            // Without its own word, what is copied takes as long as the last ones did.
+            copyingSeconds: isTold ? left.compactMap(\.self).max() : average
+        )
     }
 
     static func runStatus(_ row: Row, _ standing: StatusReport.Standing?) -> StatusReport.RunStatus {

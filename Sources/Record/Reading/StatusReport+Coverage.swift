@@ -15,17 +15,20 @@ extension StatusQuery {
             arguments: ["id": id, "version": version]
         )
         var coverage = StatusReport.Coverage()
-        var missed: Set<String> = []
-        for row in rows {
-            let names = JSONColumn.strings(row["missed"])
-            let used: Int = row["used"]
-            coverage.runs += 1
-            coverage.used += used
-            coverage.foretold += max(0, used - names.count)
-            missed.formUnion(names)
-            coverage.comparedAt = max(coverage.comparedAt ?? .distantPast, Date(milliseconds: row["at"]))
-        }
-        coverage.missed = missed.sorted()
+        for row in rows { coverage.add(row) }
         return coverage
+    }
+}
+
+extension StatusReport.Coverage {
+    /// Counts a run that was compared: a row of `coverage`.
+    mutating func add(_ row: Row) {
+        let names = JSONColumn.strings(row["missed"])
+        let used: Int = row["used"]
+        runs += 1
+        self.used += used
+        foretold += max(0, used - names.count)
+        missed = Set(missed).union(names).sorted()
+        comparedAt = max(comparedAt ?? .distantPast, Date(milliseconds: row["at"]))
     }
 }

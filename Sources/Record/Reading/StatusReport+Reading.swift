@@ -41,12 +41,14 @@ extension StatusReport {
             let row = try DaemonRow.fetchOne(database, sql: "SELECT * FROM daemon")
             let life = DaemonLife(row, isAlive: row.map { isAlive($0.pid) } ?? false, now: now)
             let query = try StatusQuery(database: database, extent: extent, now: now)
-            let (runs, counts) = try query.runs()
+            let images = try query.counts()
+            let pace = try query.pace(images)
+            let (runs, counts, groups) = try query.runs(pace)
             var report = StatusReport(
                 generatedAt: now,
                 health: Health(state: .idle, reasons: []),
                 daemon: Daemon(row, life: life),
-                images: try query.counts(),
+                images: images,
                 runs: runs,
                 copying: try query.copying(),
                 waiting: try query.waiting(),
@@ -56,12 +58,14 @@ extension StatusReport {
                 registries: try query.registries(runs: runs.shown),
                 nextRetryAt: try query.nextRetry()
             )
+            report.storage = try .noted(in: database, region: report.daemon.region)
             report.runCounts = counts
+            report.runGroups = groups.total > 0 ? groups : nil
             report.daemon.sweeps = try query.sweeps()
             let troubles = try query.troubles()
             report.daemon.troubles = troubles.isEmpty ? nil : troubles
             report.health = report.judged(row, condition: condition, workflows: try query.stuckWorkflows())
-            if let filter { report.focus = try query.focus(filter) }
+            if let filter { report.focus = try query.focus(filter, pace) }
             return report
         }
     }

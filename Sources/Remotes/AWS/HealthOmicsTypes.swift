@@ -76,6 +76,7 @@ package struct TaskListItem: Codable, Sendable {
     package var name: String?
     package var status: String?
     package var cacheHit: Bool?
+    package var startTime: Date?
 }
 
 /// GetRunTask's answer, as far as we use it.

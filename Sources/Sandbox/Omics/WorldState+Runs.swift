@@ -186,6 +186,7 @@ extension WorldState {
             "taskId": .string(task.id), "uuid": .string(task.uuid), "name": .string(task.name),
             "status": .string(task.status), "cacheHit": .bool(task.isCacheHit), "cpus": 1, "memory": 2, "gpus": 0,
             "instanceType": "omics.c.large", "creationTime": .iso8601(task.createdAt),
+            "startTime": ["PENDING", "STARTING"].contains(task.status) ? .null : .iso8601(task.createdAt),
         ]
     }
 

@@ -61,9 +61,11 @@ struct Terminal: Sendable, Hashable {
     /// That terminal; nil where there is none.
     static var interactive: Terminal? { isInteractive ? current(of: STDERR_FILENO) : nil }
 
-    /// A line for people on standard error that the next one replaces.
+    /// A line for people on standard error that the next one replaces; of a terminal's width, since a longer one would not
+    /// be replaced whole. An empty one takes it away.
     static func status(_ text: String) {
-        remark("\r\u{1B}[K" + PrintableText.stripped(text))
+        let width = interactive?.width ?? 80
+        remark("\r\u{1B}[K" + DisplayWidth.cut(PrintableText.stripped(text), to: width - 1, .middle))
     }
 
     /// A remark for people, on standard error.
