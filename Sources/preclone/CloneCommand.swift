@@ -162,7 +162,8 @@ struct CloneCommand: AsyncParsableCommand {
         let name = result.sourceImage
         switch result.state {
         case .ready:
-            return "ready    \(name) -> \(result.ecrURI ?? "-") \(result.ecrDigest ?? "") (\(result.route ?? "-"))"
+            let line = "ready    \(name) -> \(result.ecrURI ?? "-") \(result.ecrDigest ?? "") (\(result.route ?? "-"))"
+            return result.remark.map { "\(line)\n         \($0)" } ?? line
         case .blocked:
             return "blocked  \(name): \(result.message)"
         case .pending, .cloning, .retrying:

@@ -119,7 +119,11 @@ final class CopyDisplay: Sendable {
     static func summary(_ outcome: ImageCopy.Outcome, _ time: Duration) -> String {
         var said = ""
         if let found = outcome.referrers {
-            said = ReferrerWords.said(of: found, attestationsLeft: outcome.attestationsLeft).map { "; \($0)" }.joined()
+            said = ReferrerWords.said(
+                of: found,
+                attestationsLeft: outcome.attestationsLeft,
+                whole: "without --platform the index is copied whole"
+            ).map { "; \($0)" }.joined()
         }
         if outcome.wasPresent { return "present \(outcome.destinationDigest)\(said)" }
         let transfer = outcome.transfer

@@ -1,4 +1,3 @@
-import Configuring
 import Foundation
 import Names
 import Precloning
@@ -154,14 +153,12 @@ actor CopyRegistries: CopyRoutes {
         platforms: [Platform]?,
         progress: TransferProgress
     ) throws -> ImageCopy {
-        var from = ImageCopy.Source(
-            client: try client(for: source.registry),
-            repository: source.repository,
-            reference: source.digest.map(ManifestReference.digest) ?? .tag(source.tag ?? "latest")
-        )
-        from.countsPulls = Configuration.defaults.registries.settings(for: source.registry).quota != nil
-        return ImageCopy(
-            source: from,
+        ImageCopy(
+            source: .init(
+                client: try client(for: source.registry),
+                repository: source.repository,
+                reference: source.digest.map(ManifestReference.digest) ?? .tag(source.tag ?? "latest")
+            ),
             destination: .init(
                 client: try client(for: destination.registry),
                 repository: destination.repository,

@@ -4,7 +4,8 @@
 Two of Debian's docker-registry on loopback, one to copy from and one to copy to; the tools take turns, and what counts
 is the median. Prints wall time, CPU and peak memory of the client, the requests that the destination and the
 counted ones that the source got in one run more, and ratios to the best peer. Cases that begin with `far-` go through a
-link of 20 ms round trip and 1 Gbit/s each way, made by a relay in front of both registries.
+link of 20 ms round trip and 1 Gbit/s each way, made by a relay in front of both registries; those that begin with
+`slow-` through one of 80 ms and 2 Gbit/s, whose source gives each connection 30 MB/s.
 
     Tests/Benchmarks/copying.py [--preclone .build/release/preclone] [--runs 5] [--cases small,mid,…]
 """
@@ -126,6 +127,7 @@ def noise(mib):
 def fill(host):
     push_image(host, "bench/small", "1", [noise(0.2) for _ in range(5)])
     push_image(host, "bench/mid", "1", [noise(m) for m in (100, 50, 30, 30, 20, 20, 10, 10, 10, 10, 5, 5)])
+    push_image(host, "bench/one", "1", [noise(600)])
     push_image(host, "bench/big", "1", [noise(800)] + [noise(m) for m in [66] * 18 + [60]])
     children = []
     for architecture in ("amd64", "arm64"):
@@ -194,12 +196,14 @@ def sink_process(port):
     Server(("127.0.0.1", port), Sink).serve_forever()
 
 
-async def relay(routes, delay=0.010, rate=125e6):
-    """Serves `routes` (port to port); one link for all of them, each way."""
+async def relay(routes, delay=0.010, rate=125e6, capped=(), cap=30e6):
+    """Serves `routes` (port to port); one link for all of them, each way. Each connection to a port of `capped` has `cap`
+    bytes a second of it."""
     free = {"up": 0.0, "down": 0.0}
 
-    async def carry(way, reader, writer, start):
+    async def carry(way, reader, writer, start, own):
         queue = asyncio.Queue()
+        own_free = 0.0
 
         async def deliver():
             while (item := await queue.get()) is not None:
@@ -217,7 +221,8 @@ async def relay(routes, delay=0.010, rate=125e6):
             while data := await reader.read(1 << 18):
                 now = max(time.monotonic(), start)
                 free[way] = max(now, free[way]) + len(data) / rate
-                queue.put_nowait((free[way] + delay, data))
+                own_free = max(now, own_free) + len(data) / own
+                queue.put_nowait((max(free[way], own_free) + delay, data))
                 # No more is under way than a window of 4 MiB.
                 while queue.qsize() > 16:
                     await asyncio.sleep(0.001)
@@ -234,8 +239,9 @@ async def relay(routes, delay=0.010, rate=125e6):
             # The handshake of TCP takes a round trip as well.
             start = time.monotonic() + 2 * delay
             up_reader, up_writer = await asyncio.open_connection("127.0.0.1", target, limit=1 << 19)
+            own = cap if target in capped else rate
             await asyncio.gather(
-                carry("up", reader, up_writer, start), carry("down", up_reader, writer, start))
+                carry("up", reader, up_writer, start, own), carry("down", up_reader, writer, start, own))
             for end in (writer, up_writer):
                 end.close()
         return serve
@@ -307,10 +313,12 @@ def main():
     environment = {**os.environ, "HOME": folder, "XDG_RUNTIME_DIR": folder}
     source = Registry(folder, "source")
     destination = Registry(folder, "destination")
-    sink_port, far_source, far_destination = free_port(), free_port(), free_port()
+    sink_port, far_source, far_destination, slow_source, slow_destination = [free_port() for _ in range(5)]
     children = [
         forked(sink_process, sink_port),
         forked(lambda: asyncio.run(relay({far_source: source.port, far_destination: destination.port}))),
+        forked(lambda: asyncio.run(relay({slow_source: source.port, slow_destination: destination.port}, 0.040, 250e6,
+                                         capped={source.port}))),
     ]
     try:
         # In another process: what this one ever held would count as the peak of every program it starts.
@@ -321,6 +329,7 @@ def main():
             return [(f"{source_host}/bench/{n}:1", f"{destination_host}/x/{n}:1") for n in names]
 
         near, far = (source.host, destination.host), (f"127.0.0.1:{far_source}", f"127.0.0.1:{far_destination}")
+        slow = f"127.0.0.1:{slow_source}", f"127.0.0.1:{slow_destination}"
         thirty = [f"shared{n}" for n in range(30)]
         # What is copied, and whether the destination is emptied before each run.
         cases = {
@@ -329,7 +338,8 @@ def main():
             "sink": (pairs_of(["big"], source.host, f"127.0.0.1:{sink_port}"), False),
             "shared": (pairs_of(thirty, *near), True), "far-shared": (pairs_of(thirty, *far), True),
             "far-small": (pairs_of(["small"], *far), True), "far-index": (pairs_of(["index"], *far), True),
-            "warm": (pairs_of(thirty, *near), False)}
+            "slow-small": (pairs_of(["small"], *slow), True), "slow-mid": (pairs_of(["mid"], *slow), True),
+            "slow-one": (pairs_of(["one"], *slow), True), "warm": (pairs_of(thirty, *near), False)}
         for name in options.cases.split(","):
             pairs, is_cold = cases[name]
             found = tools(options.preclone)

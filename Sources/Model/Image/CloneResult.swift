@@ -61,8 +61,13 @@ package struct CloneResult: Codable, Sendable, Equatable {
         elapsedMilliseconds = elapsed
         due = image.state == .ready ? nil : image.dueAt.map(Date.init(milliseconds:))
         message = [image.reason, image.mend].compactMap(\.self).joined(separator: "; ")
-        if success, message.isEmpty { message = "\(image.destination) is ready" }
+        if success, message.isEmpty { message = Self.plain(ecrURI) }
     }
+
+    private static func plain(_ destination: String?) -> String { "\(destination ?? "") is ready" }
+
+    /// What is to be said of an image that is ready: how it came there, what came with it, what stayed behind.
+    package var remark: String? { success && message != Self.plain(ecrURI) ? message : nil }
 
     /// For a request that nobody has looked at yet.
     package init(waiting asked: String, elapsed: Int64) {

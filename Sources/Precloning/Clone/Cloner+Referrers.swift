@@ -54,10 +54,15 @@ extension Cloner {
 
 /// What is said of signatures, bills of materials and attestations.
 package enum ReferrerWords {
-    package static func said(of found: ReferrerCopy.Outcome, attestationsLeft: Int) -> [String] {
+    /// - Parameter whole: how to have the index whole.
+    package static func said(
+        of found: ReferrerCopy.Outcome,
+        attestationsLeft: Int,
+        whole: String = configured
+    ) -> [String] {
         var said: [String] = []
         if found.brought > 0 { said.append("with \(count(found.brought))") }
-        if found.leftBehind > 0 { said.append(left(found.leftBehind, wouldStay: false)) }
+        if found.leftBehind > 0 { said.append(left(found.leftBehind, wouldStay: false, whole)) }
         if attestationsLeft > 0 {
             said.append("\(count(attestationsLeft)) inside its index stayed behind: one platform alone was copied")
         }
@@ -66,10 +71,11 @@ package enum ReferrerWords {
         return said
     }
 
-    static func left(_ number: Int, wouldStay: Bool) -> String {
+    private static let configured = "clone.platforms [\"all\"] takes the index whole"
+
+    static func left(_ number: Int, wouldStay: Bool, _ whole: String = configured) -> String {
         "\(count(number)) of its index \(wouldStay ? "would stay" : "stayed") behind: one platform alone "
-            + "\(wouldStay ? "would be" : "was") copied, which a verifier does not know by the index's; "
-            + "clone.platforms [\"all\"] takes the index whole"
+            + "\(wouldStay ? "would be" : "was") copied, which a verifier does not know by the index's; \(whole)"
     }
 
     static func failed(_ error: RegistryError) -> String {

@@ -306,6 +306,7 @@ package struct Cloner: Sendable {
             to: destination.location,
             platforms: takesWhole ? nil : Self.platforms(settings.current),
             standing: holding.standing(at: destination.location),
+            isFirst: image.attempts == 0 && image.failures == 0,
             knownChildren: Self.knownChildren(of: image),
             needsCreated: needsCreated,
             factsKnown: { facts in

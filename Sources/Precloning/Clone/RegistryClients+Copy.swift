@@ -10,6 +10,7 @@ extension RegistryClients {
     /// - Parameters:
     ///   - platforms: nil takes the object whole; else the child of that platform.
     ///   - standing: what is known to be at the location.
+    ///   - isFirst: it was not tried before: nothing of it was read.
     ///   - knownChildren: digests of platform children, by the digest of their index, from earlier attempts.
     ///   - factsKnown: told the image's facts before the first blob; a throw ends the copy.
     ///   - beforeFirstBlob: makes the repository ready.
@@ -21,6 +22,7 @@ extension RegistryClients {
         to location: ECRLocation,
         platforms: [Platform]?,
         standing: ImageCopy.Standing = .unasked,
+        isFirst: Bool = false,
         knownChildren: [Digest: Digest] = [:],
         needsCreated: Bool,
         factsKnown: @escaping @Sendable (ImageFacts) async throws -> Void,
@@ -39,6 +41,7 @@ extension RegistryClients {
             progress: progress
         )
         copy.destination.standing = standing
+        copy.source.looksFirst = copy.source.looksFirst || !isFirst
         copy.knownChildren = knownChildren
         copy.needsCreated = needsCreated
         copy.asksForMovesFrom = ImageCopy.sizeWorthAsking
@@ -116,7 +119,7 @@ extension RegistryClients {
             budget: budget,
             manifests: manifests
         )
-        source.countsPulls = settings.current.registries.settings(for: image.registry).quota != nil
+        source.looksFirst = settings.current.registries.settings(for: image.registry).quota != nil
         return source
     }
 
@@ -174,7 +177,8 @@ extension ECRHolding {
     /// What a copy needs to know of what is held, so that it neither asks again nor takes a damaged image for whole.
     func standing(at location: ECRLocation) -> ImageCopy.Standing {
         switch presence {
-        case .noRepository, .noImage, .archived: .absent
+        case .noRepository: .noRepository
+        case .noImage, .archived: .absent
         case .held where !missingBlobs.isEmpty: .damaged
         // It was looked for by digest, which says nothing of the tag.
         case .held where location.tag != nil && location.digest != nil: .unasked

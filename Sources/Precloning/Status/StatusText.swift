@@ -378,6 +378,7 @@ package struct StatusText: Sendable {
         if image.access != "accessible" { text += ", HealthOmics access \(image.access.replacing("_", with: " "))" }
         if image.routeDetail != nil, !image.source.contains("@") { text += ", ECR refreshes the tag by itself" }
         if let moved = image.movedDigest { text += ", the tag has moved upstream to \(Phrase.short(moved))" }
+        if let reason = image.reason { text += "; \(reason)" }
         return text
     }
 

@@ -1,6 +1,12 @@
 import NIOCore
 import NIOHTTP1
 
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
 /// The pieces of a response body, with back pressure down to the socket.
 typealias BodyPieces = NIOThrowingAsyncSequenceProducer<
     ByteBuffer, any Error, NIOAsyncSequenceProducerBackPressureStrategies.HighLowWatermark, BodyDemand
@@ -44,6 +50,9 @@ final class ExchangeHandler: ChannelDuplexHandler {
     private var keepsAlive = true
     private var wantsBytes = false
     private var owesRead = false
+    /// Bytes of the body that are still to come, where the peer said how many it has.
+    private var expected: Int?
+    private var isGathering = false
     private var pendingWrites = 0
     /// Waits until the channel takes more.
     private var writer: EventLoopPromise<Void>?
@@ -165,6 +174,10 @@ final class ExchangeHandler: ChannelDuplexHandler {
         case .head(let head): receive(head, context)
         case .body(let piece):
             guard case .streaming(let source) = stage else { return }
+            if let left = expected {
+                expected = left - piece.readableBytes
+                if left - piece.readableBytes < Self.gathered * 2 { gather(false, context.channel) }
+            }
             switch source.yield(piece) {
             case .produceMore: break
             case .stopProducing: wantsBytes = false
@@ -209,7 +222,21 @@ final class ExchangeHandler: ChannelDuplexHandler {
         )
         wantsBytes = true
         stage = .streaming(made.source)
+        expected = head.headers.first(name: "content-length").flatMap { Int($0) }
+        gather((expected ?? 0) > Self.gathered * 4, context.channel)
         promise.succeed(Answer(head: head, pieces: made.sequence))
+    }
+
+    /// Bytes that a long body is woken up for: what trickles is not worth a piece of its own.
+    private static let gathered = 64 << 10
+
+    /// Lets the kernel gather bytes before it tells of them. The last ones are told of as they come, and a part of a
+    /// record of TLS may have been read already.
+    private func gather(_ isOn: Bool, _ channel: any Channel) {
+        guard isOn != isGathering else { return }
+        isGathering = isOn
+        let option = ChannelOptions.socketOption(.init(rawValue: SO_RCVLOWAT))
+        try? channel.syncOptions?.setOption(option, value: isOn ? Self.gathered : 1)
     }
 
     private func finishIfDone(_ channel: any Channel) {
@@ -295,7 +322,10 @@ final class ExchangeHandler: ChannelDuplexHandler {
         case .waiting:
             isWaiting = isRequestSent || pendingWrites > 0
             if isRequestSent, pendingWrites == 0 { limit += patience.digestion }
-        case .streaming: isWaiting = wantsBytes
+        case .streaming:
+            isWaiting = wantsBytes
+            // What is less than is told of may have come all the same.
+            if NIODeadline.now() - lastActivity >= TimeAmount(limit / 2) { gather(false, channel) }
         case .ending: isWaiting = true
         }
         if isWaiting, NIODeadline.now() - lastActivity >= TimeAmount(limit) {

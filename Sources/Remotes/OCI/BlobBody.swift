@@ -18,9 +18,12 @@ struct BlobBody: AsyncSequence, Sendable {
     let report: Report
     /// The first byte wanted; beyond 0 nothing is hashed, and whoever takes the bytes has to check them.
     var start: Int64 = 0
-    /// The stream to begin with, where it had to be opened before. Others that follow a cut then take no place among the
-    /// host's requests: the upload that the bytes are for has it.
+    /// The stream to begin with, where it had to be opened before.
     var opened: BlobStream?
+    /// False where the upload that the bytes are for has a place among the host's requests: then reading takes none.
+    var isPaced = true
+    /// Reads the same bytes over several connections, as far as that goes.
+    var ahead: BlobRanges?
 
     /// What happened on the reading side, for whoever sees only that the upload failed.
     final class Report: Sendable {
@@ -36,7 +39,7 @@ struct BlobBody: AsyncSequence, Sendable {
 
         func fail(_ error: any Error) { state.withLock { $0.failure = error } }
         fileprivate func add(_ count: Int) { state.withLock { $0.bytes += Int64(count) } }
-        fileprivate func opened(_ permit: Permit) { state.withLock { $0.permit = permit } }
+        func opened(_ permit: Permit) { state.withLock { $0.permit = permit } }
 
         /// Gives the host its slot back; whoever drops the bytes before their end calls it.
         func close() async {
@@ -73,12 +76,15 @@ struct BlobBody: AsyncSequence, Sendable {
         private var atOpening: Int64 = 0
         private var failures = 0
         private var unread: BlobStream?
+        private var ahead: BlobRanges?
+        private var end: Int64?
 
         fileprivate init(blob: BlobBody) {
             self.blob = blob
             hasher = Digest.Hasher(blob.descriptor.digest.algorithm)
             received = blob.start
             unread = blob.opened
+            ahead = blob.ahead
         }
 
         mutating func next() async throws -> ByteBuffer? {
@@ -125,6 +131,12 @@ struct BlobBody: AsyncSequence, Sendable {
 
         /// The next piece of the current stream; nil when a new stream has to be opened, or was.
         private mutating func pull() async throws -> ByteBuffer? {
+            if let ahead {
+                if let piece = await ahead.piece() { return piece }
+                try Task.checkCancellation()
+                self.ahead = nil
+                blob.progress.update { $0.resumed += 1 }
+            }
             do {
                 if chunks == nil {
                     let opened = try await nextStream()
@@ -141,9 +153,14 @@ struct BlobBody: AsyncSequence, Sendable {
                     }
                     surplus = received - opened.offset
                     atOpening = received
+                    end = opened.end
                     chunks = opened.body.makeAsyncIterator()
                 }
                 if let chunk = try await chunks?.next(isolation: #isolation) { return chunk }
+                if received == end {
+                    await closeStream()
+                    return nil
+                }
                 // The registry means this to be all: it ended in order, and the last time brought nothing more.
                 guard received > atOpening else { throw mismatch("only \(received) bytes long", found: nil) }
                 throw TransportError(
@@ -167,7 +184,7 @@ struct BlobBody: AsyncSequence, Sendable {
                 blob.repository,
                 blob.descriptor.digest,
                 from: received,
-                isPaced: blob.opened == nil,
+                isPaced: blob.isPaced,
                 isNamed: !blob.isReread,
                 // What to repeat, and how often, is decided here alone.
                 attempts: 1

@@ -12,6 +12,8 @@ struct BlobTransfer: Sendable {
     let descriptor: Descriptor
     let destination: ImageCopy.Destination
     let progress: TransferProgress
+    /// What is read ahead; nil: nothing.
+    var ahead: BlobRanges.Shape?
 
     /// Uploads the blob, starting anew as often as the destination's retry rule allows.
     ///
@@ -70,33 +72,57 @@ struct BlobTransfer: Sendable {
             isReread: origin.isReread,
             report: report
         )
-        if isWithinOneHost(origin), descriptor.size > 0 {
-            // The upload takes a place among the host's requests, and so would the download: when all places are held
-            // by uploads that wait for one, none ever gets it. So the download has its place first and gives it back.
-            do {
+        do {
+            if isWithinOneHost(origin), descriptor.size > 0 {
+                // The upload takes a place among the host's requests, and so would the download: when all places are held
+                // by uploads that wait for one, none ever gets it. So the download has its place first and gives it back.
                 body.opened = try await origin.client.openBlob(
                     origin.repository,
                     descriptor.digest,
                     isNamed: !origin.isReread
                 ).withoutPermit()
-            } catch {
-                await client.cancelUpload(open)
-                report.fail(error)
-                throw error
+                body.isPaced = false
+            } else if let ahead {
+                try await readAhead(&body, from: origin, ahead)
             }
+        } catch {
+            await client.cancelUpload(open)
+            report.fail(error)
+            throw error
         }
-        do {
+        let send = { [body] in
             try await client.finishUpload(
                 open,
                 digest: descriptor.digest,
                 size: descriptor.size,
                 body: .stream(body, length: descriptor.size)
             )
+        }
+        do {
+            if let ahead = body.ahead { try await ahead.run(send) } else { try await send() }
             await report.close()
         } catch {
             await report.close()
             if report.failure != nil, !(error is CancellationError) { await client.cancelUpload(open) }
             throw error
+        }
+    }
+
+    /// Asks for the blob's first range, and has the others read in parallel where whoever has them sets no limits: a store
+    /// that the registry leads to, or a registry that is not paced.
+    private func readAhead(_ body: inout BlobBody, from origin: Origin, _ shape: BlobRanges.Shape) async throws {
+        let first = try await origin.client.openBlob(
+            origin.repository,
+            descriptor.digest,
+            through: shape.size - 1,
+            isNamed: !origin.isReread
+        )
+        let isFree = first.permit.pacer == nil || first.permit.pacer is UnpacedRequests
+        if isFree, first.end == shape.size, first.length == descriptor.size {
+            body.ahead = BlobRanges(first, of: descriptor, in: origin.repository, at: origin.client, shape)
+        } else {
+            body.opened = first
+            body.report.opened(first.permit)
         }
     }
 

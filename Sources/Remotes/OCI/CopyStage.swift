@@ -34,7 +34,7 @@ struct CopyStage: Sendable {
         }
         let (image, own) = await share.claim(registry: registry, digests: digests)
         do {
-            try await moveBlobs(image: image, own: own)
+            try await moveBlobs(image: image, own: own, there: try await known(of: own))
             blobsDone.set()
             let requestID: String?
             do {
@@ -46,7 +46,7 @@ struct CopyStage: Sendable {
                     $0.bytesDone = 0
                     $0.blobsDone = 0
                 }
-                try await moveBlobs(image: image, own: [])
+                try await moveBlobs(image: image, own: [], there: { _ in nil })
                 requestID = try await storeManifests()
             }
             await share.committed(registry: registry, repository: repository, digests: digests, image: image)
@@ -66,10 +66,25 @@ struct CopyStage: Sendable {
     /// Blobs of one image that are seen to at one time; most wait for a host's slot.
     private static let width = 48
 
+    /// What is known of blobs before any is moved: whether the repository has it; nil: it is to be looked for.
+    private typealias Knowledge = @Sendable (Digest) -> Bool?
+
+    /// Nothing is in a repository that is still to be made; ECR tells of all blobs at once.
+    private func known(of own: Set<Digest>) async throws -> Knowledge {
+        if destination.standing == .noRepository { return { _ in false } }
+        guard own.count > 1, let store = destination.parts?.store else { return { _ in nil } }
+        do {
+            let found = try await store.available(Array(own), repository: repository)
+            return { own.contains($0) ? found.contains($0) : nil }
+        } catch let error as RegistryError where !error.belongsToHost {
+            return { _ in nil }
+        }
+    }
+
     /// - Parameter own: what is this image's to move. It goes first: what waits for other images must not stand in the
     ///   way of what others wait for.
-    private func moveBlobs(image: Int, own: Set<Digest>) async throws {
-        let outlook = Outlook()
+    private func moveBlobs(image: Int, own: Set<Digest>, there known: @escaping Knowledge) async throws {
+        let outlook = Outlook(known)
         // The largest first, so that none of them is left over at the end.
         let bySize = plan.blobs.sorted { $0.size > $1.size }
         let blobs = bySize.filter { own.contains($0.digest) } + bySize.filter { !own.contains($0.digest) }
@@ -213,16 +228,21 @@ struct CopyStage: Sendable {
         _ outlook: Outlook
     ) async throws {
         if session == nil {
-            let exists = try await share.smallRequests.with([registry]) {
-                try await destination.client.blobExists(repository, blob.digest)
-            }
+            let exists =
+                if let known = outlook.known(blob.digest) {
+                    known
+                } else {
+                    try await share.smallRequests.with([registry]) {
+                        try await destination.client.blobExists(repository, blob.digest)
+                    }
+                }
             if exists {
                 skip(blob)
                 return
             }
             try await open()
         }
-        let transfer = BlobTransfer(descriptor: blob, destination: destination, progress: progress)
+        var transfer = BlobTransfer(descriptor: blob, destination: destination, progress: progress)
         let hosts: Set<String> = [registry, origin.client.endpoint.name]
         let goOn: @Sendable () throws -> Void = { [copy] in
             guard copy.mayGoOn(copy.progress.snapshot) else { throw ImageCopy.StoppedBetweenBlobs() }
@@ -245,7 +265,10 @@ struct CopyStage: Sendable {
             if let bytes = plan.inMemory[blob.digest] {
                 try await transfer.upload(bytes)
             } else {
-                try await transfer.upload(from: origin, session: session)
+                try await share.readingAhead(blob) { ahead in
+                    transfer.ahead = ahead
+                    try await transfer.upload(from: origin, session: session)
+                }
             }
         }
         progress.update { $0.blobsDone += 1 }
@@ -318,7 +341,11 @@ extension ManifestDocument {
 /// What has become of an image's other blobs, for those that have not begun: a failure that may pass ends no transfer
 /// under way, and begins none.
 private final class Outlook: Sendable {
+    /// Whether the repository has a blob, as far as that is known.
+    let known: @Sendable (Digest) -> Bool?
     private let state = Mutex<(any Error)?>(nil)
+
+    init(_ known: @escaping @Sendable (Digest) -> Bool?) { self.known = known }
 
     /// The first failure.
     var failure: (any Error)? { state.withLock { $0 } }

@@ -53,13 +53,17 @@ package struct ECRLayerParts: LayerPartStore {
         }
     }
 
-    package func isAvailable(_ digest: Digest, repository: String) async throws -> Bool {
+    package func available(_ digests: [Digest], repository: String) async throws -> Set<Digest> {
         try await translating {
-            try await ecr.batchCheckLayerAvailability(
+            let states = try await ecr.batchCheckLayerAvailability(
                 repositoryName: repository,
                 registryId: registryID,
-                layerDigests: [digest.description]
-            ).contains { $0.layerAvailability == .available }
+                layerDigests: digests.map(\.description)
+            )
+            return Set(
+                states.lazy.filter { $0.layerAvailability == .available }
+                    .compactMap { $0.layerDigest.flatMap { try? Digest($0) } }
+            )
         }
     }
 

@@ -13,8 +13,9 @@ package struct ImageCopy: Sendable {
         package var budget: (any PullBudget)?
         /// Manifests that were read before.
         package var manifests: (any ManifestStore)?
-        /// Whether reading a manifest may count against a pull quota: then a look goes first, which is free.
-        package var countsPulls = true
+        /// Whether what the reference names may have been read before, or reading it counts against a quota: then it is
+        /// looked at first, which is free.
+        package var looksFirst = true
 
         package init(
             client: RegistryClient,
@@ -36,6 +37,8 @@ package struct ImageCopy: Sendable {
         /// Nothing: the registry is asked.
         case unasked
         case absent
+        /// Nor is there a repository yet: nothing is in it.
+        case noRepository
         /// This digest is there, with everything below it that matters.
         case whole(Digest)
         /// Something is there whose blobs are not all there: it is copied, whatever digest it has.
@@ -237,7 +240,7 @@ package struct ImageCopy: Sendable {
     private func destinationDigest() async throws -> Digest? {
         switch destination.standing {
         case .unasked: try await destinationHead()
-        case .absent, .damaged: nil
+        case .absent, .noRepository, .damaged: nil
         case .whole(let digest): digest
         }
     }
@@ -259,7 +262,8 @@ package struct ImageCopy: Sendable {
     /// costs no more than the look.
     private func sourceRoot() async throws -> (Digest?, ManifestDocument?) {
         if let digest = source.reference.digest { return (digest, nil) }
-        guard source.countsPulls else {
+        // What is at the destination may be the same: then a look is all.
+        if !source.looksFirst, [.absent, .noRepository].contains(destination.standing) {
             let document = try await source.manifest(source.reference)
             return (document.digest, document)
         }

@@ -1,4 +1,5 @@
 import Names
+import Synchronization
 
 /// Knows which repositories of a destination have which layers, and who is moving which right now, so that a layer
 /// which several images share travels from upstream once.
@@ -53,14 +54,32 @@ package actor LayerShare {
     nonisolated let smallRequests: NamedSlots
     /// Uploads in parts at once: each has a part of up to 20 MiB in memory.
     nonisolated let partUploads = NamedSlots(1)
+    /// One blob at a time is read ahead: what waits for its turn is in memory.
+    private nonisolated let isReadingAhead = Atomic(false)
+    private nonisolated let ahead: BlobRanges.Shape
 
     /// Remembered layers; the oldest that are settled are forgotten first.
     static let capacity = 50_000
 
     /// - Parameter slots: bounds the transfers of everything that shares this value.
-    package init(slots: NamedSlots = NamedSlots(6)) {
+    package init(slots: NamedSlots = NamedSlots(6)) { self.init(slots: slots, ahead: BlobRanges.Shape()) }
+
+    init(slots: NamedSlots = NamedSlots(6), ahead: BlobRanges.Shape) {
         self.slots = slots
+        self.ahead = ahead
         smallRequests = NamedSlots(16)
+    }
+
+    /// Runs a transfer, with what it may read ahead: nil where the blob is not large, or another one is read so.
+    nonisolated func readingAhead<Value>(
+        _ blob: Descriptor,
+        _ transfer: (BlobRanges.Shape?) async throws -> Value
+    ) async throws -> Value {
+        guard blob.size >= ahead.threshold, !isReadingAhead.exchange(true, ordering: .acquiring) else {
+            return try await transfer(nil)
+        }
+        defer { isReadingAhead.store(false, ordering: .releasing) }
+        return try await transfer(ahead)
     }
 
     /// Claims what is free of an image's layers, and gives the image its number.

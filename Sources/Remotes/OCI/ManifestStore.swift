@@ -23,12 +23,13 @@ extension ImageCopy.Source {
             if self.reference != reference { return kept }
             if let head = try await client.headManifest(repository, reference), head.isCertain { return kept }
         }
-        let document = try await client.getManifest(
-            repository,
-            reference,
-            budget: budget,
-            descriptor: descriptor
-        )
+        let document: ManifestDocument
+        do {
+            document = try await client.getManifest(repository, reference, budget: budget, descriptor: descriptor)
+        } catch let error as RegistryError where error.isSchema1 && reference != self.reference {
+            // What to use instead is told by the tag.
+            throw await client.advised(error, repository, self.reference)
+        }
         await manifests?.keep(document)
         return document
     }

@@ -19,8 +19,8 @@ package protocol LayerPartStore: Sendable {
     /// - Throws: `RegistryError` of kind `digestMismatch` when it is another; `PartUploadError`.
     func complete(uploadID: String, digest: Digest, repository: String) async throws
 
-    /// Whether the repository has the layer now (BatchCheckLayerAvailability).
-    func isAvailable(_ digest: Digest, repository: String) async throws -> Bool
+    /// Which of these layers the repository has now (BatchCheckLayerAvailability).
+    func available(_ digests: [Digest], repository: String) async throws -> Set<Digest>
 }
 
 /// Answers to a part that are no failures, only news.
@@ -35,7 +35,7 @@ package enum PartUploadError: Error, Sendable, Hashable {
 
 /// Uploads layers in parts that are too large to risk in one PUT, and goes on after a restart where the registry is.
 package struct PartUpload: Sendable {
-    private let store: any LayerPartStore
+    let store: any LayerPartStore
     private let journal: (any UploadJournal)?
     private let threshold: Int64
     private let maximumParts: Int64
@@ -130,7 +130,7 @@ package struct PartUpload: Sendable {
     /// The registry's own word that it has the layer, which may take it a moment.
     private func confirm(_ blob: Descriptor, _ client: RegistryClient, _ repository: String) async throws {
         var attempt = 1
-        while try await !store.isAvailable(blob.digest, repository: repository) {
+        while try await !store.available([blob.digest], repository: repository).contains(blob.digest) {
             guard attempt < client.retry.attempts else {
                 await journal?.drop(registry: client.host, repository: repository, digest: blob.digest)
                 throw RegistryError(

@@ -9,6 +9,10 @@ package struct BlobStream: Sendable {
     package let offset: Int64
     /// What the registry says the length of the whole blob is.
     package let length: Int64?
+    /// Where it ends before the blob does, when that was asked for.
+    var end: Int64?
+    /// Where it comes from, after redirects.
+    let address: WebAddress
     /// It calls itself a web page, which it may be in spite of all.
     let isPage: Bool
     var permit: Permit
@@ -67,6 +71,8 @@ extension RegistryClient {
     ///
     /// - Parameters:
     ///   - offset: the first byte wanted; the stream may begin at 0 all the same.
+    ///   - last: the last byte wanted; the stream may have more all the same.
+    ///   - store: where the registry led to before; nil: it is asked.
     ///   - isPaced: false where a request under way has a place among the host's, and this one serves it.
     ///   - isNamed: whether a manifest of the registry names it: then its absence is the registry's fault.
     ///   - attempts: how often in all; nil: as the client's rule says.
@@ -74,6 +80,8 @@ extension RegistryClient {
         _ repository: String,
         _ digest: Digest,
         from offset: Int64 = 0,
+        through last: Int64? = nil,
+        at store: WebAddress? = nil,
         isPaced: Bool = true,
         isNamed: Bool = false,
         attempts: Int? = nil
@@ -83,8 +91,10 @@ extension RegistryClient {
         request.isNamed = isNamed
         request.attempts = attempts
         request.isStream = true
-        if offset > 0 { request.headers.add(name: "range", value: "bytes=\(offset)-") }
-        return try await perform(request, accepting: offset > 0 ? [200, 206, 416] : [200]) { answer in
+        if let store { request.address = store }
+        let isPart = offset > 0 || last != nil
+        if isPart { request.headers.add(name: "range", value: "bytes=\(offset)-\(last.map(String.init) ?? "")") }
+        return try await perform(request, accepting: isPart ? [200, 206, 416] : [200]) { answer in
             if answer.status == 416 {
                 throw RegistryError(
                     .digestMismatch,
@@ -95,6 +105,7 @@ extension RegistryClient {
                 )
             }
             var start: Int64 = 0
+            var end: Int64?
             var length = answer.header("content-length").flatMap { Int64($0) }
             if answer.status == 206 {
                 guard let range = answer.header("content-range").flatMap(Self.contentRange), range.first == offset
@@ -107,11 +118,14 @@ extension RegistryClient {
                 }
                 start = offset
                 length = range.total
+                if range.last + 1 != length { end = range.last + 1 }
             }
             return BlobStream(
                 body: answer.response.body,
                 offset: start,
                 length: length,
+                end: end,
+                address: answer.address,
                 isPage: WebPage.isNamed(by: answer.header("content-type")),
                 permit: answer.permit
             )

@@ -181,7 +181,8 @@ package struct RegistryError: Error, Hashable, Sendable, CustomStringConvertible
         case .digestMismatch: "nothing: it is tried again; if it stays, the registry's storage is damaged"
         case .unsupported: "use an image in Docker schema 2 or OCI format"
         case .platformMissing:
-            "use an image that has the platform, or ask for one of: " + Platform.list(platforms)
+            "use an image that has the platform"
+                + (platforms.isEmpty ? "" : ", or ask for one of: " + Platform.list(platforms))
         case .tagImmutable: "delete the tag at the destination, or clone to another tag"
         case .refused: "see the registry's message"
         case .uploadGone: "nothing: it is tried again"

@@ -1,4 +1,5 @@
 import Foundation
+import Model
 import Names
 import Precloning
 import Record
@@ -37,7 +38,8 @@ import Testing
             #expect(counts["ecr/InitiateLayerUpload"] == 1)
             #expect(counts["ecr/UploadLayerPart"] == 3)
             #expect(counts["ecr/CompleteLayerUpload"] == 1)
-            #expect(counts["ecr/BatchCheckLayerAvailability"] == 1)
+            #expect(counts["ecr/BatchCheckLayerAvailability"] == 2, "before all, and after the parts")
+            #expect(counts["registry:ecr/HeadBlob"] == nil)
             #expect(counts["registry:ecr/FinishUpload"] == 2, "the small layer and the configuration")
             #expect(outcome.transfer.bytesDone == outcome.transfer.bytesTotal)
             #expect(outcome.transfer.bytesMoved == outcome.transfer.bytesTotal)
@@ -83,6 +85,33 @@ import Testing
             #expect(outcome.transfer.bytesDone == outcome.transfer.bytesTotal)
             #expect(try second.uploadsNoted() == 0)
             try await second.transport.shutdown()
+        }
+    }
+
+    @Test func ofARepositoryThatIsMadeNothingIsAskedAndOfAnotherAllAtOnce() async throws {
+        try await withSandbox { sandbox in
+            func put(_ tag: String, _ layers: [String]) throws {
+                let recipe = ImageRecipe("many-\(tag)", layers: layers.map { .init($0, size: 5_000) })
+                _ = try sandbox.putImage(recipe, registry: "quay.io", repository: "org/many", tags: [tag])
+            }
+            try put("1", (1...6).map { "layer \($0)" })
+            try put("2", (1...9).map { "layer \($0)" })
+            // Each is another process: what one has seen the other does not know.
+            for (tag, sent, asked) in [("1", 7, nil), ("2", 4, 1)] as [(String, Int, Int?)] {
+                let bench = try CloneBench(sandbox, ledger: try Ledger())
+                sandbox.forgetRequests()
+                if tag == "1" {
+                    let image = try bench.image("quay.io/org/many:1", to: bench.location("org/many", "1"))
+                    #expect(try await bench.attempt(image).1.state == .ready)
+                } else {
+                    try await bench.copy("quay.io/org/many:2", to: "org/many")
+                    #expect(sandbox.requests.counts["ecr/BatchCheckLayerAvailability"] == asked)
+                }
+                #expect(sandbox.isWhole("org/many", tag))
+                #expect(sandbox.requests.counts["registry:ecr/HeadBlob"] == nil)
+                #expect(sandbox.requests.counts["registry:ecr/FinishUpload"] == sent)
+                try await bench.transport.shutdown()
+            }
         }
     }
 

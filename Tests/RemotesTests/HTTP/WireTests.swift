@@ -57,6 +57,33 @@ import Musl
         }
     }
 
+    @Test func aLongBodyInSmallPiecesComesWhole() async throws {
+        try await with { number, _, channel in
+            channel.say("HTTP/1.1 200 OK\r\nContent-Length: \(299_999 + number)\r\n\r\n")
+            for piece in 0..<300 { channel.say(String(repeating: "x", count: piece == 299 ? 999 + number : 1_000)) }
+        } _: { peer, transport in
+            for number in 1...3 {
+                let response = try await transport.send(request(peer), patience: Patience())
+                #expect(try await response.body.collect(upTo: 1 << 20).readableBytes == 299_999 + number)
+            }
+        }
+    }
+
+    @Test func aLongBodyThatComesSlowlyIsNotTakenForNone() async throws {
+        try await with { _, _, channel in
+            channel.say("HTTP/1.1 200 OK\r\nContent-Length: 270000\r\n\r\n" + String(repeating: "x", count: 130_000))
+            channel.trickle(String(repeating: "x", count: 1_000), every: .milliseconds(50))
+        } _: { peer, transport in
+            let response = try await transport.send(request(peer), patience: Patience(idle: .seconds(2)))
+            var received = 0
+            for try await piece in response.body {
+                received += piece.readableBytes
+                if received > 190_000 { break }
+            }
+            #expect(received > 190_000)
+        }
+    }
+
     @Test(arguments: ["HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "HTTP/1.1 200 OK\r\nX: "])
     func whatTricklesForEverEnds(_ start: String) async throws {
         let isBody = start.hasSuffix("\r\n\r\n")

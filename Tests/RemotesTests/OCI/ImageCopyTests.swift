@@ -61,18 +61,22 @@ struct CopyBench {
 
 @Suite struct ImageCopyTests {
     @Test(arguments: [nil, [.linuxAMD64]] as [[Platform]?])
-    func whereNoPullsAreCountedTheManifestIsReadWithoutALook(_ platforms: [Platform]?) async throws {
+    func whereNothingCanBeTheSameTheManifestIsReadWithoutALook(_ platforms: [Platform]?) async throws {
         try await RegistryServer.with { source, destination in
             let amd = source.putImage("a/tool", tag: nil, layers: [[1]])
             source.putIndex("a/tool", tag: "1", [(amd, "linux/amd64")])
             var copy = try CopyBench().copy(source, destination, platforms: platforms)
-            copy.source.countsPulls = false
+            copy.source.looksFirst = false
             copy.asksForMovesFrom = ImageCopy.sizeWorthAsking
-            for isThere in [false, true] {
+            for (standing, asked) in [
+                (.absent, [.GET, .GET]), (.noRepository, [.GET, .GET]),
+                (.unasked, platforms == nil ? [.HEAD] : [.HEAD, .GET, .GET]),
+            ] as [(ImageCopy.Standing, [HTTPMethod])] {
                 source.change { $0.log = [] }
-                #expect(try await copy.run().wasPresent == isThere)
-                let asked = source.log.filter { $0.uri.contains("/manifests/") }.map(\.method)
-                #expect(asked == (isThere && platforms == nil ? [.GET] : [.GET, .GET]))
+                copy.destination.standing = standing
+                copy.share = LayerShare()
+                #expect(try await copy.run().wasPresent == (standing == .unasked))
+                #expect(source.log.filter { $0.uri.contains("/manifests/") }.map(\.method) == asked)
             }
         }
     }

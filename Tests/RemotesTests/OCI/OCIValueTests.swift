@@ -342,7 +342,9 @@ private final class Gauge: Sendable {
             stored[digest] = bytes
         }
 
-        func isAvailable(_ digest: Digest, repository: String) async throws -> Bool { stored[digest] != nil }
+        func available(_ digests: [Digest], repository: String) async throws -> Set<Digest> {
+            Set(digests.filter { stored[$0] != nil })
+        }
     }
 
     actor Journal: UploadJournal {

@@ -339,14 +339,13 @@ final class RegistryServer: Sendable {
             return Reply(status: .temporaryRedirect, headers: ["location": "http://\(host)\(request.uri)?signed=1"])
         }
         if state.supportsRange, let range = request.headers.first(name: "range"),
-            let first = Int(
-                range.dropFirst(6).dropLast()
-            )
+            let first = Int(range.dropFirst(6).prefix { $0 != "-" }), first < bytes.count
         {
+            let last = min(Int(range.split(separator: "-").last ?? "") ?? bytes.count, bytes.count - 1)
             return Reply(
                 status: .partialContent,
-                headers: ["content-range": "bytes \(first)-\(bytes.count - 1)/\(bytes.count)"],
-                body: Array(bytes[first...])
+                headers: ["content-range": "bytes \(first)-\(last)/\(bytes.count)"],
+                body: Array(bytes[first...last])
             )
         }
         return Reply(status: .ok, body: bytes)

@@ -55,6 +55,20 @@ struct CloneTests {
         }
     }
 
+    @Test("what stays behind of a signed index is said when it is cloned, and by status")
+    func leftBehind() async throws {
+        try await RunningSandbox.with(keys: ["clone": ["referrers": "all"]]) { world in
+            let index = try world.put("quay.io/org/signed:1", platforms: ["linux/amd64", "linux/arm64"])
+            try world.sandbox.putReferrer(to: index.root, .bundle, registry: "quay.io", repository: "org/signed")
+            let done = try await world.run("clone", "quay.io/org/signed:1")
+            #expect(done.code == 0)
+            let said = "1 signature or attestation of its index stayed behind"
+            #expect(done.standardOutput.contains("\n         \(said)"), "\(done.standardOutput)")
+            let status = try await world.run("status", "--image", "quay.io/org/signed:1")
+            #expect(status.standardOutput.contains(said), "\(status.standardOutput)")
+        }
+    }
+
     @Test("an explicit target is where it goes")
     func target() async throws {
         try await RunningSandbox.with { world in
