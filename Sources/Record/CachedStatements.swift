@@ -1,7 +1,7 @@
 import GRDB
 
 /// Statements that are run again and again, prepared once per connection: preparing one costs several times what running
-/// it does. For texts that never vary; each other text would stay in the cache for good.
+/// it does. For texts of which there are few: each stays in the cache for good.
 extension FetchableRecord {
     static func fetchAll(
         _ database: Database,
@@ -29,6 +29,14 @@ extension FetchableRecord {
 }
 
 extension Row {
+    static func fetchAll(
+        _ database: Database,
+        cached sql: String,
+        arguments: StatementArguments = StatementArguments()
+    ) throws -> [Row] {
+        try fetchAll(try database.cachedStatement(sql: sql), arguments: arguments)
+    }
+
     static func fetchOne(
         _ database: Database,
         cached sql: String,

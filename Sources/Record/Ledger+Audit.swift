@@ -24,7 +24,7 @@ extension Ledger {
             func last(_ caller: String?) throws -> Row? {
                 try Row.fetchOne(
                     database,
-                    sql: """
+                    cached: """
                         SELECT rule, after FROM auditEntry WHERE source = :source AND destination IS :destination
                         AND action = 'decided' AND (:caller IS NULL OR caller = :caller) ORDER BY id DESC LIMIT 1
                         """,
@@ -57,7 +57,7 @@ extension Ledger {
         return try database.read { database in
             let last = try String.fetchOne(
                 database,
-                sql: """
+                cached: """
                     SELECT action FROM auditEntry
                     WHERE (action = 'repositoryCreated' AND (after = :name OR substr(after, -length(:tail)) = :tail))
                     OR (action = 'repositoryDeleted' AND before = :name) ORDER BY id DESC LIMIT 1
@@ -67,7 +67,7 @@ extension Ledger {
             guard last == AuditEntry.Action.repositoryCreated.rawValue else { return false }
             let isUsed = try Bool.fetchOne(
                 database,
-                sql: """
+                cached: """
                     SELECT EXISTS (SELECT 1 FROM image WHERE id <> :id AND state IN ('cloning', 'ready')
                     AND (destination BETWEEN :place || ':' AND :place || ';'
                         OR destination BETWEEN :place || '@' AND :place || 'A'))
@@ -82,7 +82,7 @@ extension Ledger {
     package func auditHead() throws -> String { try database.read(AuditChain.head) }
 
     static func insert(_ entry: AuditEntry, in database: Database) throws {
-        let id = try (Int64.fetchOne(database, sql: "SELECT MAX(id) FROM auditEntry") ?? 0) + 1
+        let id = try (Int64.fetchOne(database, cached: "SELECT MAX(id) FROM auditEntry") ?? 0) + 1
         let at = entry.at.milliseconds
         let hash = AuditChain.hash(
             after: try AuditChain.head(in: database),
@@ -94,7 +94,7 @@ extension Ledger {
             ]
         )
         try database.execute(
-            sql: """
+            cached: """
                 INSERT INTO auditEntry
                 (id, at, caller, action, source, destination, rule, before, after, requestID, detail, hash)
                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -118,7 +118,7 @@ extension Ledger {
         try database.write { database in
             let isKnown = try Bool.fetchOne(
                 database,
-                sql: """
+                cached: """
                     SELECT EXISTS (SELECT 1 FROM auditEntry WHERE source = ? AND destination IS ? AND action = 'warned'
                         AND rule = ? AND caller = ?)
                     """,
@@ -155,7 +155,7 @@ extension RecordReader {
                 // Begins where the index by time says, instead of walking through years of rows.
                 let first = try Int64.fetchOne(
                     database,
-                    sql: "SELECT MIN(id) FROM auditEntry WHERE at >= ?",
+                    cached: "SELECT MIN(id) FROM auditEntry WHERE at >= ?",
                     arguments: [since.milliseconds]
                 )
                 guard let first else { return ([], nil) }
@@ -163,7 +163,7 @@ extension RecordReader {
             }
             let rows = try Row.fetchAll(
                 database,
-                sql: "SELECT * FROM auditEntry WHERE id > ? AND at >= ? ORDER BY id LIMIT ?",
+                cached: "SELECT * FROM auditEntry WHERE id > ? AND at >= ? ORDER BY id LIMIT ?",
                 arguments: [after, since.milliseconds, limit]
             )
             return (rows.map(AuditEntry.init), rows.count == limit ? rows.last?["id"] : nil)

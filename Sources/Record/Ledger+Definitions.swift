@@ -7,8 +7,12 @@ extension Ledger {
     /// The file of a stored definition, below the record's folder, or why this version of preclone cannot read it.
     package func definition(_ key: String, program: String) throws -> (file: String?, trouble: String?)? {
         try database.read {
-            try Row.fetchOne($0, sql: "SELECT file, trouble, program FROM definition WHERE key = ?", arguments: [key])
-                .map { ($0["file"], ($0["program"] as String?) == program ? $0["trouble"] : nil) }
+            try Row.fetchOne(
+                $0,
+                cached: "SELECT file, trouble, program FROM definition WHERE key = ?",
+                arguments: [key]
+            )
+            .map { ($0["file"], ($0["program"] as String?) == program ? $0["trouble"] : nil) }
         }
     }
 
@@ -22,7 +26,7 @@ extension Ledger {
     ) throws {
         try database.write {
             try $0.execute(
-                sql: """
+                cached: """
                     INSERT INTO definition (key, file, bytes, trouble, program, readAt) VALUES (?, ?, ?, ?, ?, ?)
                     ON CONFLICT (key) DO UPDATE SET file = excluded.file, bytes = excluded.bytes,
                         trouble = excluded.trouble, program = excluded.program, readAt = excluded.readAt
@@ -37,7 +41,7 @@ extension Ledger {
         try database.write { database in
             let rows = try Row.fetchAll(
                 database,
-                sql: "SELECT key, file, bytes FROM definition WHERE file IS NOT NULL ORDER BY readAt DESC"
+                cached: "SELECT key, file, bytes FROM definition WHERE file IS NOT NULL ORDER BY readAt DESC"
             )
             var total: Int64 = 0
             var drop: [(String, String)] = []
@@ -46,7 +50,7 @@ extension Ledger {
                 if total > keep { drop.append((row["key"], row["file"])) }
             }
             for (key, _) in drop {
-                try database.execute(sql: "UPDATE definition SET file = NULL WHERE key = ?", arguments: [key])
+                try database.execute(cached: "UPDATE definition SET file = NULL WHERE key = ?", arguments: [key])
             }
             return drop
         }
@@ -59,7 +63,7 @@ extension Ledger {
         try database.read {
             try Row.fetchAll(
                 $0,
-                sql: """
+                cached: """
                     SELECT id, relevant, parameters FROM inspection
                     WHERE definition = ? AND engine = ? AND main = ? AND profiles = ? ORDER BY id DESC LIMIT ?
                     """,
@@ -70,7 +74,7 @@ extension Ledger {
 
     package func inspection(_ id: Int64) throws -> InspectionRow? {
         try database.read {
-            try InspectionRow.fetchOne($0, sql: "SELECT * FROM inspection WHERE id = ?", arguments: [id])
+            try InspectionRow.fetchOne($0, cached: "SELECT * FROM inspection WHERE id = ?", arguments: [id])
         }
     }
 
@@ -90,7 +94,7 @@ extension Ledger {
     ) throws -> Int64 {
         try database.write { database in
             try database.execute(
-                sql: """
+                cached: """
                     INSERT INTO inspection (definition, engine, main, profiles, parameters, relevant, result, createdAt)
                     VALUES (?, ?, ?, ?, ?, ?, ?, ?)
                     """,
@@ -98,7 +102,7 @@ extension Ledger {
             )
             let id = database.lastInsertedRowID
             try database.execute(
-                sql: """
+                cached: """
                     DELETE FROM inspection WHERE definition = :key AND id < (SELECT MIN(id) FROM
                         (SELECT id FROM inspection WHERE definition = :key ORDER BY id DESC LIMIT :kept))
                     """,

@@ -24,14 +24,14 @@ extension Ledger {
                 ids.append(id)
                 let isNew = try Bool.fetchOne(
                     database,
-                    sql: """
+                    cached: """
                         SELECT NOT EXISTS (SELECT 1 FROM demand WHERE kind = ? AND subject = ? AND imageID = ?
                             AND endedAt IS NULL)
                         """,
                     arguments: [subject.kind, subject.text, id]
                 )
                 try database.execute(
-                    sql: """
+                    cached: """
                         INSERT INTO demand (imageID, kind, subject, certainty, reason, depth, mention, places, tasks, createdAt)
                         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                         ON CONFLICT (kind, subject, imageID) DO UPDATE SET certainty = excluded.certainty,
@@ -46,19 +46,19 @@ extension Ledger {
                 let event = demand.refusal.map(ImageEvent.refused) ?? .wanted(isNew: isNew ?? true)
                 try Self.tell(event, of: id, in: database, now: now)
                 if let rule = demand.refusal?.rule {
-                    try database.execute(sql: "UPDATE image SET rule = ? WHERE id = ?", arguments: [rule, id])
+                    try database.execute(cached: "UPDATE image SET rule = ? WHERE id = ?", arguments: [rule, id])
                 }
             }
             if !isMore {
                 try Self.endDemands(of: subject, except: Set(ids), in: database, now: now)
             }
             try database.execute(
-                sql: "DELETE FROM unresolved WHERE kind = ? AND subject = ?",
+                cached: "DELETE FROM unresolved WHERE kind = ? AND subject = ?",
                 arguments: [subject.kind, subject.text]
             )
             for mention in unresolved {
                 try database.execute(
-                    sql: """
+                    cached: """
                         INSERT OR IGNORE INTO unresolved (kind, subject, place, expression, missing, tasks, createdAt)
                         VALUES (?, ?, ?, ?, ?, ?, ?)
                         """,
@@ -80,12 +80,12 @@ extension Ledger {
     ) throws {
         let rows = try Row.fetchAll(
             database,
-            sql: "SELECT id, imageID FROM demand WHERE kind = ? AND subject = ? AND endedAt IS NULL",
+            cached: "SELECT id, imageID FROM demand WHERE kind = ? AND subject = ? AND endedAt IS NULL",
             arguments: [subject.kind, subject.text]
         )
         for row in rows where !ids.contains(row["imageID"]) {
             try database.execute(
-                sql: "UPDATE demand SET endedAt = ? WHERE id = ?",
+                cached: "UPDATE demand SET endedAt = ? WHERE id = ?",
                 arguments: [now.milliseconds, row["id"] as Int64]
             )
             try tell(.unwanted, of: row["imageID"], in: database, now: now)
@@ -96,12 +96,12 @@ extension Ledger {
     private static func imageID(for demand: PlannedDemand, in database: Database, at: Milliseconds) throws -> Int64 {
         let found = try Int64.fetchOne(
             database,
-            sql: "SELECT id FROM image WHERE source = ? AND destination = ?",
+            cached: "SELECT id FROM image WHERE source = ? AND destination = ?",
             arguments: [demand.source, demand.destination]
         )
         if let found { return found }
         try database.execute(
-            sql: """
+            cached: """
                 INSERT INTO image (source, destination, registry, state, route, urgency, createdAt, updatedAt)
                 VALUES (?, ?, ?, 'pending', ?, ?, ?, ?)
                 """,
@@ -131,12 +131,12 @@ extension Ledger {
     ) throws {
         let images = try Int64.fetchAll(
             database,
-            sql: "SELECT DISTINCT imageID FROM demand WHERE endedAt IS NULL AND \(condition)",
+            cached: "SELECT DISTINCT imageID FROM demand WHERE endedAt IS NULL AND \(condition)",
             arguments: arguments
         )
         for table in ["demand", "unresolved"] {
             try database.execute(
-                sql: "UPDATE \(table) SET endedAt = ? WHERE endedAt IS NULL AND \(condition)",
+                cached: "UPDATE \(table) SET endedAt = ? WHERE endedAt IS NULL AND \(condition)",
                 arguments: [now.milliseconds] + arguments
             )
         }

@@ -22,7 +22,7 @@ extension Ledger {
         try database.write {
             try Self.followClock($0, now: now)
             try $0.execute(
-                sql: """
+                cached: """
                     INSERT INTO daemon (id, pid, version, mode, startedAt, beatAt) VALUES (1, ?, ?, ?, ?, ?)
                     ON CONFLICT (id) DO UPDATE SET pid = excluded.pid, version = excluded.version, mode = excluded.mode,
                         startedAt = excluded.startedAt, beatAt = excluded.beatAt, stoppedAt = NULL,
@@ -31,7 +31,7 @@ extension Ledger {
                     """,
                 arguments: [worker.pid, worker.version, worker.mode, now.milliseconds, now.milliseconds]
             )
-            try $0.execute(sql: "DELETE FROM trouble")
+            try $0.execute(cached: "DELETE FROM trouble")
         }
     }
 
@@ -67,7 +67,8 @@ extension Ledger {
             }
         }
         try database.execute(
-            sql: "UPDATE setting SET value = value - :back WHERE key = 'firstStart' AND CAST(value AS INTEGER) > :now",
+            cached:
+                "UPDATE setting SET value = value - :back WHERE key = 'firstStart' AND CAST(value AS INTEGER) > :now",
             arguments: ["back": back, "now": now.milliseconds]
         )
         return .milliseconds(back)
@@ -80,7 +81,7 @@ extension Ledger {
         defer { _ = try? database.writeWithoutTransaction { try $0.checkpoint(.truncate) } }
         try database.write {
             try $0.execute(
-                sql: "UPDATE daemon SET stoppedAt = ?, beatAt = ?",
+                cached: "UPDATE daemon SET stoppedAt = ?, beatAt = ?",
                 arguments: [now.milliseconds, now.milliseconds]
             )
         }
@@ -103,7 +104,7 @@ extension Ledger {
     package func configurationTrouble(_ trouble: String?, now: Date) throws {
         try database.write {
             try $0.execute(
-                sql: "UPDATE daemon SET configTrouble = ?, configTroubleAt = ?",
+                cached: "UPDATE daemon SET configTrouble = ?, configTroubleAt = ?",
                 arguments: [trouble, trouble == nil ? nil : now.milliseconds]
             )
         }
@@ -111,7 +112,7 @@ extension Ledger {
 
     /// What a person should look at: the last poll, the configuration, events.
     package func troubles() throws -> [String] {
-        guard let row = try database.read({ try DaemonRow.fetchOne($0, sql: "SELECT * FROM daemon") }) else {
+        guard let row = try database.read({ try DaemonRow.fetchOne($0, cached: "SELECT * FROM daemon") }) else {
             return []
         }
         return row.troubles
@@ -120,14 +121,14 @@ extension Ledger {
     /// When the token for ECR that is in use ends.
     package func tokenExpires(_ moment: Date) throws {
         try database.write {
-            try $0.execute(sql: "UPDATE daemon SET tokenExpiresAt = ?", arguments: [moment.milliseconds])
+            try $0.execute(cached: "UPDATE daemon SET tokenExpiresAt = ?", arguments: [moment.milliseconds])
         }
     }
 
     /// Whom the services say we are.
     package func identity(account: String, region: String) throws {
         try database.write {
-            try $0.execute(sql: "UPDATE daemon SET account = ?, region = ?", arguments: [account, region])
+            try $0.execute(cached: "UPDATE daemon SET account = ?, region = ?", arguments: [account, region])
         }
     }
 }

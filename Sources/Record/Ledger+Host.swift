@@ -28,7 +28,7 @@ extension Ledger {
             let window =
                 said.window ?? (row?.countedWindow ?? row?.quotaWindow).map { .seconds($0) } ?? Self.assumedWindow
             try $0.execute(
-                sql: """
+                cached: """
                     INSERT INTO host (host, credential, quotaLimit, quotaRemaining, quotaWindow, quotaSeenAt)
                     VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (host, credential) DO UPDATE SET
                         quotaLimit = excluded.quotaLimit, quotaRemaining = excluded.quotaRemaining,
@@ -49,7 +49,7 @@ extension Ledger {
     package func pause(host: String, credential: String = "", until: Date?, reason: String?) throws {
         try database.write {
             try $0.execute(
-                sql: """
+                cached: """
                     INSERT INTO host (host, credential, pausedUntil, pauseReason) VALUES (?, ?, ?, ?)
                     ON CONFLICT (host, credential) DO UPDATE SET pausedUntil = excluded.pausedUntil,
                         pauseReason = excluded.pauseReason
@@ -63,7 +63,7 @@ extension Ledger {
     package func endCredentialPauses() throws {
         try database.write {
             try $0.execute(
-                sql: """
+                cached: """
                     UPDATE host SET pausedUntil = NULL, pauseReason = NULL
                     WHERE pauseReason LIKE '\(HostRow.credentialPause)%'
                     """
@@ -75,7 +75,7 @@ extension Ledger {
     package func breaker(host: String, state: String, until: Date?, failures: Int) throws {
         try database.write {
             try $0.execute(
-                sql: """
+                cached: """
                     INSERT INTO host (host, credential, breaker, breakerUntil, failures) VALUES (?, '', ?, ?, ?)
                     ON CONFLICT (host, credential) DO UPDATE SET breaker = excluded.breaker,
                         breakerUntil = excluded.breakerUntil, failures = excluded.failures

@@ -46,7 +46,7 @@ extension Ledger {
         try database.read { database in
             try Milliseconds.fetchOne(
                 database,
-                sql: """
+                cached: """
                     SELECT MIN(dueAt) FROM image WHERE state <> 'cloning' AND dueAt > ?
                     """,
                 arguments: [now.milliseconds]
@@ -56,12 +56,12 @@ extension Ledger {
 
     /// The image of a row id.
     package func image(id: Int64) throws -> ImageRecord? {
-        try database.read { try ImageRecord.fetchOne($0, sql: "SELECT * FROM image WHERE id = ?", arguments: [id]) }
+        try database.read { try ImageRecord.fetchOne($0, cached: "SELECT * FROM image WHERE id = ?", arguments: [id]) }
     }
 
     /// Every image; for records made for one plan.
     package func allImages() throws -> [ImageRecord] {
-        try database.read { try ImageRecord.fetchAll($0, sql: "SELECT * FROM image ORDER BY id") }
+        try database.read { try ImageRecord.fetchAll($0, cached: "SELECT * FROM image ORDER BY id") }
     }
 
     /// Who wants an image now.
@@ -69,7 +69,7 @@ extension Ledger {
         try database.read {
             try String.fetchAll(
                 $0,
-                sql: """
+                cached: """
                     SELECT kind || ' ' || CASE kind WHEN 'run' THEN substr(subject, 1, instr(subject, '@') - 1)
                         ELSE subject END FROM demand WHERE imageID = ? AND endedAt IS NULL ORDER BY 1
                     """,
@@ -81,7 +81,11 @@ extension Ledger {
     /// Every row of one source reference.
     package func images(source: String) throws -> [ImageRecord] {
         try database.read {
-            try ImageRecord.fetchAll($0, sql: "SELECT * FROM image WHERE source = ? ORDER BY id", arguments: [source])
+            try ImageRecord.fetchAll(
+                $0,
+                cached: "SELECT * FROM image WHERE source = ? ORDER BY id",
+                arguments: [source]
+            )
         }
     }
 
@@ -99,7 +103,7 @@ extension Ledger {
         try database.write { database in
             let at = moment.now.milliseconds
             try database.execute(
-                sql: """
+                cached: """
                     UPDATE image SET route = COALESCE(:route, route), routeDetail = :routeDetail,
                         rule = COALESCE(:rule, rule),
                         sourceDigest = CASE WHEN :forgets THEN :sourceDigest
@@ -130,10 +134,10 @@ extension Ledger {
                 let event = found.movedDigest.map { ImageEvent.tagMoved(to: $0, follows: false) } ?? .tagUnmoved
                 try Self.tell(event, of: imageID, in: database, now: moment.now)
             }
-            try database.execute(sql: "DELETE FROM progress WHERE imageID = ?", arguments: [imageID])
+            try database.execute(cached: "DELETE FROM progress WHERE imageID = ?", arguments: [imageID])
             guard let attempt else { return standing }
             try database.execute(
-                sql: """
+                cached: """
                     INSERT INTO attempt (imageID, startedAt, endedAt, route, result, failureClass, message, host, status,
                         requestID, bytes, sourceDigest, ecrDigest) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                     """,
@@ -145,7 +149,7 @@ extension Ledger {
             )
             if attempt.bytesMoved > 0 {
                 try database.execute(
-                    sql: """
+                    cached: """
                         INSERT INTO bytesMoved (day, bytes) VALUES (strftime('%Y-%m-%d', ? / 1000.0, 'unixepoch'), ?)
                         ON CONFLICT (day) DO UPDATE SET bytes = bytes + excluded.bytes
                         """,
@@ -161,7 +165,7 @@ extension Ledger {
         try database.read { database in
             try Int64.fetchOne(
                 database,
-                sql: "SELECT bytes FROM bytesMoved WHERE day = strftime('%Y-%m-%d', ? / 1000.0, 'unixepoch')",
+                cached: "SELECT bytes FROM bytesMoved WHERE day = strftime('%Y-%m-%d', ? / 1000.0, 'unixepoch')",
                 arguments: [now.milliseconds]
             ) ?? 0
         }
@@ -171,7 +175,7 @@ extension Ledger {
     package func verified(_ imageID: Int64, access: HealthOmicsAccess, now: Date) throws {
         try database.write { database in
             try database.execute(
-                sql: "UPDATE image SET access = ? WHERE id = ?",
+                cached: "UPDATE image SET access = ? WHERE id = ?",
                 arguments: [access.rawValue, imageID]
             )
             try Self.tell(.found, of: imageID, in: database, now: now)
@@ -215,18 +219,18 @@ extension Ledger {
         try database.write { database in
             let last = try Row.fetchOne(
                 database,
-                sql: "SELECT id, digest FROM digest WHERE source = ? AND location = ? ORDER BY id DESC LIMIT 1",
+                cached: "SELECT id, digest FROM digest WHERE source = ? AND location = ? ORDER BY id DESC LIMIT 1",
                 arguments: [source, location]
             )
             if let last, last["digest"] == digest {
                 try database.execute(
-                    sql: "UPDATE digest SET lastSeenAt = ?, note = COALESCE(?, note) WHERE id = ?",
+                    cached: "UPDATE digest SET lastSeenAt = ?, note = COALESCE(?, note) WHERE id = ?",
                     arguments: [now.milliseconds, note, last["id"] as Int64]
                 )
                 return nil
             }
             try database.execute(
-                sql: """
+                cached: """
                     INSERT INTO digest (source, location, digest, firstSeenAt, lastSeenAt, note) VALUES (?, ?, ?, ?, ?, ?)
                     """,
                 arguments: [source, location, digest, now.milliseconds, now.milliseconds, note]
@@ -242,7 +246,7 @@ extension Ledger {
         try database.read { database in
             let rows = try Row.fetchAll(
                 database,
-                sql: "SELECT state, SUM(images) AS number FROM tally GROUP BY state HAVING SUM(images) > 0"
+                cached: "SELECT state, SUM(images) AS number FROM tally GROUP BY state HAVING SUM(images) > 0"
             )
             return Dictionary(uniqueKeysWithValues: rows.map { ($0["state"] as String, $0["number"] as Int) })
         }
@@ -253,7 +257,7 @@ extension ImageProgress {
     static func fetch(_ image: Int64, from database: Database) throws -> ImageProgress? {
         try Row.fetchOne(
             database,
-            sql: """
+            cached: """
                 SELECT source, state, reason, dueAt, bytesDone, bytesTotal FROM image
                 LEFT JOIN progress ON progress.imageID = image.id WHERE image.id = ?
                 """,

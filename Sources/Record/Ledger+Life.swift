@@ -34,7 +34,8 @@ extension Ledger {
         schedule: ImageRetrySchedule = .standard,
         mark: String? = nil
     ) throws -> ImageStanding? {
-        guard let row = try ImageRecord.fetchOne(database, sql: "SELECT * FROM image WHERE id = ?", arguments: [image])
+        guard
+            let row = try ImageRecord.fetchOne(database, cached: "SELECT * FROM image WHERE id = ?", arguments: [image])
         else { return nil }
         let need = try need(of: image, in: database)
         let moment = ImageMoment(
@@ -48,7 +49,7 @@ extension Ledger {
         let standing = ImageLife.next(row.standing, event, moment)
         guard standing != row.standing else { return standing }
         try database.execute(
-            sql: """
+            cached: """
                 UPDATE image SET state = :state, urgency = :urgency, needOrder = :order, dueAt = :due, reason = :reason, mend = :mend,
                     failureClass = :failureClass, attempts = :attempts, firstAttemptAt = :firstAttemptAt,
                     failures = :failures, generation = :generation, askedGeneration = :askedGeneration,
@@ -96,7 +97,7 @@ extension Ledger {
         try database.write { database in
             let ids = try Int64.fetchAll(
                 database,
-                sql: "SELECT id FROM image WHERE state IN ('blocked', 'retrying') AND mark IS NOT ? ORDER BY id",
+                cached: "SELECT id FROM image WHERE state IN ('blocked', 'retrying') AND mark IS NOT ? ORDER BY id",
                 arguments: [mark]
             )
             var due = 0
@@ -116,9 +117,9 @@ extension Ledger {
     package func recoverInterrupted(now: Date) throws -> Int {
         try loseReservations(now: now)
         return try database.write { database in
-            let ids = try Int64.fetchAll(database, sql: "SELECT id FROM image WHERE state = 'cloning'")
+            let ids = try Int64.fetchAll(database, cached: "SELECT id FROM image WHERE state = 'cloning'")
             for id in ids { try Self.tell(.interrupted, of: id, in: database, now: now) }
-            try database.execute(sql: "DELETE FROM progress")
+            try database.execute(cached: "DELETE FROM progress")
             return ids.count
         }
     }

@@ -22,7 +22,7 @@ extension Ledger {
         let found = try database.read { database in
             try Row.fetchOne(
                 database,
-                sql: "SELECT mediaType, content, usedAt FROM manifest WHERE digest = ?",
+                cached: "SELECT mediaType, content, usedAt FROM manifest WHERE digest = ?",
                 arguments: [digest]
             )
         }
@@ -30,7 +30,7 @@ extension Ledger {
         let today = Self.day(of: now)
         if (found["usedAt"] as Milliseconds) < today {
             try database.write {
-                try $0.execute(sql: "UPDATE manifest SET usedAt = ? WHERE digest = ?", arguments: [today, digest])
+                try $0.execute(cached: "UPDATE manifest SET usedAt = ? WHERE digest = ?", arguments: [today, digest])
             }
         }
         return StoredManifest(mediaType: found["mediaType"], content: found["content"])
@@ -39,7 +39,7 @@ extension Ledger {
     package func keep(_ manifest: StoredManifest, digest: String, now: Date) throws {
         try database.write {
             try $0.execute(
-                sql: """
+                cached: """
                     INSERT INTO manifest (digest, mediaType, size, usedAt, content) VALUES (?, ?, ?, ?, ?)
                     ON CONFLICT (digest) DO UPDATE SET usedAt = excluded.usedAt
                     """,
@@ -52,16 +52,16 @@ extension Ledger {
     ///
     /// - Returns: whether there is more to delete.
     static func pruneManifests(_ database: Database, to bytes: Int, batch: Int) throws -> Bool {
-        var excess = try Int.fetchOne(database, sql: "SELECT SUM(size) FROM manifest") ?? 0
+        var excess = try Int.fetchOne(database, cached: "SELECT SUM(size) FROM manifest") ?? 0
         excess -= bytes
         guard excess > 0 else { return false }
         let oldest = try Row.fetchAll(
             database,
-            sql: "SELECT rowid, size FROM manifest ORDER BY usedAt LIMIT ?",
+            cached: "SELECT rowid, size FROM manifest ORDER BY usedAt LIMIT ?",
             arguments: [batch]
         )
         for row in oldest where excess > 0 {
-            try database.execute(sql: "DELETE FROM manifest WHERE rowid = ?", arguments: [row["rowid"] as Int64])
+            try database.execute(cached: "DELETE FROM manifest WHERE rowid = ?", arguments: [row["rowid"] as Int64])
             excess -= row["size"] as Int
         }
         return excess > 0

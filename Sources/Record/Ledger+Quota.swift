@@ -20,7 +20,7 @@ extension Ledger {
             let at = now.milliseconds
             // A row from the future stems from a clock that was set back; it counts from now on.
             try database.execute(
-                sql: "UPDATE ruleUse SET at = ? WHERE rule = ? AND caller = ? AND at > ?",
+                cached: "UPDATE ruleUse SET at = ? WHERE rule = ? AND caller = ? AND at > ?",
                 arguments: [at, rule, caller, at]
             )
             var until: Milliseconds?
@@ -28,7 +28,7 @@ extension Ledger {
                 let window = rate.window.milliseconds
                 let times = try Milliseconds.fetchAll(
                     database,
-                    sql: "SELECT at FROM ruleUse WHERE rule = ? AND caller = ? AND at > ? ORDER BY at DESC LIMIT ?",
+                    cached: "SELECT at FROM ruleUse WHERE rule = ? AND caller = ? AND at > ? ORDER BY at DESC LIMIT ?",
                     arguments: [rule, caller, at - window, rate.max]
                 )
                 if times.count >= rate.max, let oldest = times.last { until = oldest + window }
@@ -37,7 +37,7 @@ extension Ledger {
                 let window = budget.window.milliseconds
                 let uses = try Row.fetchAll(
                     database,
-                    sql:
+                    cached:
                         "SELECT at, bytes FROM ruleUse WHERE rule = ? AND caller = ? AND at > ? AND bytes > 0 ORDER BY at",
                     arguments: [rule, caller, at - window]
                 )
@@ -51,7 +51,7 @@ extension Ledger {
             }
             if let until { return .later(until: Date(milliseconds: until)) }
             try database.execute(
-                sql: "INSERT INTO ruleUse (rule, caller, at, state, bytes) VALUES (?, ?, ?, 'reserved', ?)",
+                cached: "INSERT INTO ruleUse (rule, caller, at, state, bytes) VALUES (?, ?, ?, 'reserved', ?)",
                 arguments: [rule, caller, at, bytes]
             )
             return .reserved(RuleReservation(id: database.lastInsertedRowID, rule: rule))
@@ -61,7 +61,7 @@ extension Ledger {
     /// The clone under a rule's rate has begun.
     package func commit(_ reservation: RuleReservation) throws {
         try database.write {
-            try $0.execute(sql: "UPDATE ruleUse SET state = 'committed' WHERE id = ?", arguments: [reservation.id])
+            try $0.execute(cached: "UPDATE ruleUse SET state = 'committed' WHERE id = ?", arguments: [reservation.id])
         }
     }
 
@@ -69,7 +69,7 @@ extension Ledger {
     package func release(_ reservation: RuleReservation) throws {
         try database.write {
             try $0.execute(
-                sql: "DELETE FROM ruleUse WHERE id = ? AND state = 'reserved'",
+                cached: "DELETE FROM ruleUse WHERE id = ? AND state = 'reserved'",
                 arguments: [reservation.id]
             )
         }
@@ -111,7 +111,7 @@ extension Ledger {
             )
             if let quota, row?.countedLimit != quota.pulls || row?.countedWindow != quota.seconds {
                 try database.execute(
-                    sql: """
+                    cached: """
                         INSERT INTO host (host, credential, countedLimit, countedWindow) VALUES (?, ?, ?, ?)
                         ON CONFLICT (host, credential) DO UPDATE SET countedLimit = excluded.countedLimit,
                             countedWindow = excluded.countedWindow
@@ -138,11 +138,11 @@ extension Ledger {
         at: Milliseconds
     ) throws {
         try database.execute(
-            sql: "UPDATE pull SET at = :at WHERE host = :host AND credential = :credential AND at > :at",
+            cached: "UPDATE pull SET at = :at WHERE host = :host AND credential = :credential AND at > :at",
             arguments: ["at": at, "host": host, "credential": credential]
         )
         try database.execute(
-            sql: """
+            cached: """
                 UPDATE host SET quotaSeenAt = :at
                 WHERE host = :host AND credential = :credential AND quotaSeenAt > :at
                 """,
@@ -153,7 +153,7 @@ extension Ledger {
     /// The registry counted the pull: the manifest was answered.
     package func commit(_ pull: PullReservation) throws {
         try database.write {
-            try $0.execute(sql: "UPDATE pull SET state = 'committed' WHERE id = ?", arguments: [pull.id])
+            try $0.execute(cached: "UPDATE pull SET state = 'committed' WHERE id = ?", arguments: [pull.id])
         }
     }
 
@@ -161,7 +161,7 @@ extension Ledger {
     package func lose(_ pull: PullReservation, now: Date) throws {
         try database.write {
             try $0.execute(
-                sql: "UPDATE pull SET state = 'committed', at = ? WHERE id = ? AND state = 'reserved'",
+                cached: "UPDATE pull SET state = 'committed', at = ? WHERE id = ? AND state = 'reserved'",
                 arguments: [now.milliseconds, pull.id]
             )
         }
@@ -174,7 +174,7 @@ extension Ledger {
     package func loseReservations(now: Date) throws -> Int {
         try database.write {
             try $0.execute(
-                sql: "UPDATE pull SET state = 'committed', at = ? WHERE state = 'reserved'",
+                cached: "UPDATE pull SET state = 'committed', at = ? WHERE state = 'reserved'",
                 arguments: [now.milliseconds]
             )
             return $0.changesCount
@@ -195,7 +195,7 @@ extension Ledger {
         now: Date
     ) throws {
         try database.write { database in
-            try database.execute(sql: "DELETE FROM pull WHERE id = ? AND state = 'reserved'", arguments: [pull.id])
+            try database.execute(cached: "DELETE FROM pull WHERE id = ? AND state = 'reserved'", arguments: [pull.id])
             let row = try HostRow.fetchOne(
                 database,
                 cached: "SELECT * FROM host WHERE host = ? AND credential = ?",
@@ -206,7 +206,7 @@ extension Ledger {
             if header?.remaining == 0 { return }
             let window = retryAfter ?? header?.window ?? quota?.per ?? Self.assumedWindow
             try database.execute(
-                sql: """
+                cached: """
                     INSERT INTO host (host, credential, quotaLimit, quotaRemaining, quotaWindow, quotaSeenAt)
                     VALUES (?, ?, ?, 0, ?, ?) ON CONFLICT (host, credential) DO UPDATE SET
                         quotaLimit = excluded.quotaLimit, quotaRemaining = 0,
@@ -226,7 +226,7 @@ extension Ledger {
     /// The registry did not count it: no answer, or one that costs nothing.
     package func release(_ pull: PullReservation) throws {
         try database.write {
-            try $0.execute(sql: "DELETE FROM pull WHERE id = ? AND state = 'reserved'", arguments: [pull.id])
+            try $0.execute(cached: "DELETE FROM pull WHERE id = ? AND state = 'reserved'", arguments: [pull.id])
         }
     }
 
@@ -242,7 +242,7 @@ extension Ledger {
         let window = max(header?.window ?? .zero, quota?.per ?? .zero)
         let pulls = try Row.fetchAll(
             database,
-            sql: "SELECT at, state FROM pull WHERE host = ? AND credential = ? AND at > ? ORDER BY at",
+            cached: "SELECT at, state FROM pull WHERE host = ? AND credential = ? AND at > ? ORDER BY at",
             arguments: [host, credential, now.milliseconds - window.milliseconds]
         ).map {
             PullQuotaCount.Pull(at: Date(milliseconds: $0["at"]), isCommitted: $0["state"] == "committed")

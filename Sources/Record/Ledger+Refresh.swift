@@ -9,7 +9,7 @@ extension Ledger {
         try database.read { database in
             let rows = try ImageRecord.fetchCursor(
                 database,
-                sql: Self.tagsToRefresh,
+                cached: Self.tagsToRefresh,
                 arguments: [seenBefore.milliseconds]
             )
             var due: [ImageRecord] = []
@@ -33,7 +33,7 @@ extension Ledger {
     package func sawUpstreamUnchanged(_ imageID: Int64, digest: String?, now: Date) throws {
         try database.write {
             try $0.execute(
-                sql: "UPDATE image SET upstreamSeenAt = ?, sourceDigest = COALESCE(sourceDigest, ?) WHERE id = ?",
+                cached: "UPDATE image SET upstreamSeenAt = ?, sourceDigest = COALESCE(sourceDigest, ?) WHERE id = ?",
                 arguments: [now.milliseconds, digest, imageID]
             )
             if digest != nil { try Self.tell(.tagUnmoved, of: imageID, in: $0, now: now) }
@@ -44,7 +44,7 @@ extension Ledger {
     package func sawUpstreamMoved(_ imageID: Int64, to digest: String, follows: Bool, now: Date) throws {
         try database.write {
             try $0.execute(
-                sql: "UPDATE image SET upstreamSeenAt = ? WHERE id = ?",
+                cached: "UPDATE image SET upstreamSeenAt = ? WHERE id = ?",
                 arguments: [now.milliseconds, imageID]
             )
             try Self.tell(.tagMoved(to: digest, follows: follows), of: imageID, in: $0, now: now)

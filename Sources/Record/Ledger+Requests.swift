@@ -25,7 +25,7 @@ extension Ledger {
             if let key {
                 let asked = try Row.fetchAll(
                     database,
-                    sql: "SELECT id, image, options FROM request WHERE userID = ? AND key = ? ORDER BY id",
+                    cached: "SELECT id, image, options FROM request WHERE userID = ? AND key = ? ORDER BY id",
                     arguments: [caller.userID, key]
                 )
                 if !asked.isEmpty {
@@ -37,7 +37,7 @@ extension Ledger {
             }
             return try images.map { image in
                 try database.execute(
-                    sql: """
+                    cached: """
                         INSERT INTO request (image, options, userID, userName, agent, key, createdAt, state)
                         VALUES (?, ?, ?, ?, ?, ?, ?, 'new')
                         """,
@@ -52,14 +52,14 @@ extension Ledger {
 
     package func request(id: Int64) throws -> CloneRequestRow? {
         try database.read {
-            try CloneRequestRow.fetchOne($0, sql: "SELECT * FROM request WHERE id = ?", arguments: [id])
+            try CloneRequestRow.fetchOne($0, cached: "SELECT * FROM request WHERE id = ?", arguments: [id])
         }
     }
 
     /// Requests that nobody has looked at, oldest first.
     package func newRequests() throws -> [CloneRequestRow] {
         try database.read {
-            try CloneRequestRow.fetchAll($0, sql: "SELECT * FROM request WHERE state = 'new' ORDER BY id LIMIT 500")
+            try CloneRequestRow.fetchAll($0, cached: "SELECT * FROM request WHERE state = 'new' ORDER BY id LIMIT 500")
         }
     }
 
@@ -68,7 +68,7 @@ extension Ledger {
         try database.read {
             try CloneRequestRow.fetchAll(
                 $0,
-                sql: """
+                cached: """
                     SELECT request.* FROM request JOIN image ON image.id = request.imageID
                     WHERE request.state = 'taken' AND image.state <> 'cloning'
                     AND (image.generation >= request.generation
@@ -82,7 +82,7 @@ extension Ledger {
     /// The images that open requests wait for.
     package func requestedImages() throws -> Set<Int64> {
         try database.read {
-            try Int64.fetchSet($0, sql: "SELECT imageID FROM request WHERE state = 'taken' AND imageID IS NOT NULL")
+            try Int64.fetchSet($0, cached: "SELECT imageID FROM request WHERE state = 'taken' AND imageID IS NOT NULL")
         }
     }
 
@@ -93,7 +93,8 @@ extension Ledger {
         try database.write { database in
             guard let standing = try Self.tell(.asked, of: id, in: database, now: now) else { return }
             try database.execute(
-                sql: "UPDATE request SET state = 'taken', imageID = ?, generation = ? WHERE id = ? AND state = 'new'",
+                cached:
+                    "UPDATE request SET state = 'taken', imageID = ?, generation = ? WHERE id = ? AND state = 'new'",
                 arguments: [id, standing.askedGeneration, request]
             )
         }
@@ -103,7 +104,7 @@ extension Ledger {
         let text = try result.json
         try database.write {
             try $0.execute(
-                sql: "UPDATE request SET state = 'done', result = ?, endedAt = ? WHERE id = ?",
+                cached: "UPDATE request SET state = 'done', result = ?, endedAt = ? WHERE id = ?",
                 arguments: [text, now.milliseconds, request]
             )
         }
@@ -122,7 +123,7 @@ extension Ledger {
     ) throws -> CloneResult {
         let madeRepository = try Bool.fetchOne(
             database,
-            sql: """
+            cached: """
                 SELECT EXISTS (SELECT 1 FROM auditEntry WHERE destination = ? AND action = 'repositoryCreated'
                     AND at >= ?)
                 """,
@@ -130,7 +131,7 @@ extension Ledger {
         )
         let attempts = try Int.fetchOne(
             database,
-            sql: "SELECT count(*) FROM attempt WHERE imageID = ? AND startedAt >= ?",
+            cached: "SELECT count(*) FROM attempt WHERE imageID = ? AND startedAt >= ?",
             arguments: [image.id, requested.createdAt]
         )
         return CloneResult(
@@ -146,7 +147,7 @@ extension Ledger {
 extension RecordReader {
     /// A request, for whoever waits for its answer and may not write.
     package func request(id: Int64) throws -> CloneRequestRow? {
-        try read { try CloneRequestRow.fetchOne($0, sql: "SELECT * FROM request WHERE id = ?", arguments: [id]) }
+        try read { try CloneRequestRow.fetchOne($0, cached: "SELECT * FROM request WHERE id = ?", arguments: [id]) }
     }
 
     /// How a request stands: its answer, or what its image's row says meanwhile; nil where there is no such request.
@@ -154,7 +155,7 @@ extension RecordReader {
         try read { database in
             let found = try CloneRequestRow.fetchOne(
                 database,
-                sql: "SELECT * FROM request WHERE id = ?",
+                cached: "SELECT * FROM request WHERE id = ?",
                 arguments: [id]
             )
             guard let found else { return nil }
@@ -162,7 +163,7 @@ extension RecordReader {
             guard let imageID = found.imageID,
                 let image = try ImageRecord.fetchOne(
                     database,
-                    sql: "SELECT * FROM image WHERE id = ?",
+                    cached: "SELECT * FROM image WHERE id = ?",
                     arguments: [imageID]
                 )
             else { return CloneResult(waiting: found.image, elapsed: now.milliseconds - found.createdAt) }
@@ -177,7 +178,8 @@ extension RecordReader {
     /// Whether a request waits for its answer.
     package func hasOpenRequests() throws -> Bool {
         try read {
-            try Bool.fetchOne($0, sql: "SELECT EXISTS (SELECT 1 FROM request WHERE state IN ('new', 'taken'))") ?? false
+            try Bool.fetchOne($0, cached: "SELECT EXISTS (SELECT 1 FROM request WHERE state IN ('new', 'taken'))")
+                ?? false
         }
     }
 

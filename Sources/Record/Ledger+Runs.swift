@@ -27,7 +27,7 @@ extension Ledger {
                             || (known["endedAt"] as Milliseconds? != nil) == run.isLive
                     else { continue }
                     try database.execute(
-                        sql: """
+                        cached: """
                             UPDATE run SET status = :status, seenAt = :at,
                                 surveyDueAt = CASE WHEN NOT :isLive THEN NULL WHEN endedAt IS NULL THEN surveyDueAt ELSE :at END,
                                 endedAt = CASE WHEN :isLive THEN NULL ELSE COALESCE(endedAt, :at) END WHERE key = :key
@@ -41,7 +41,7 @@ extension Ledger {
                 }
                 new += 1
                 try database.execute(
-                    sql: """
+                    cached: """
                         INSERT INTO run (key, id, name, status, workflowID, versionName, batchID, createdAt, seenAt,
                             endedAt, surveyDueAt, polledAt) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                         """,
@@ -53,7 +53,7 @@ extension Ledger {
                 )
                 if let workflowID = run.workflowID {
                     try database.execute(
-                        sql: "UPDATE workflow SET lastRunAt = MAX(COALESCE(lastRunAt, 0), ?) WHERE id = ?",
+                        cached: "UPDATE workflow SET lastRunAt = MAX(COALESCE(lastRunAt, 0), ?) WHERE id = ?",
                         arguments: [run.created?.milliseconds ?? at, workflowID]
                     )
                     if run.isLive { wanted.insert(workflowID) }
@@ -74,7 +74,7 @@ extension Ledger {
         try database.read { database in
             try RunRow.fetchAll(
                 database,
-                sql: "SELECT * FROM run WHERE endedAt IS NULL AND seenAt < ? ORDER BY seenAt, key",
+                cached: "SELECT * FROM run WHERE endedAt IS NULL AND seenAt < ? ORDER BY seenAt, key",
                 arguments: [seenBefore.milliseconds]
             ).filter { !keys.contains($0.key) }
         }
@@ -84,7 +84,7 @@ extension Ledger {
     package func endRun(_ run: RunRow, now: Date) throws {
         try database.write { database in
             try database.execute(
-                sql: """
+                cached: """
                     UPDATE run SET endedAt = COALESCE(endedAt, ?), surveyDueAt = NULL, status = 'DELETED' WHERE key = ?
                     """,
                 arguments: [now.milliseconds, run.key]
@@ -100,7 +100,7 @@ extension Ledger {
         try database.read {
             try RunRow.fetchAll(
                 $0,
-                sql: """
+                cached: """
                     SELECT * FROM run WHERE endedAt IS NULL AND (\(Self.isDue) OR surveyMark <> :mark)
                     ORDER BY surveyDueAt, createdAt LIMIT :limit
                     """,
@@ -114,7 +114,7 @@ extension Ledger {
         try database.read {
             try Bool.fetchOne(
                 $0,
-                sql: """
+                cached: """
                     SELECT EXISTS (SELECT 1 FROM run WHERE key = :key AND endedAt IS NULL
                         AND (\(Self.isDue) OR surveyMark <> :mark))
                     """,
@@ -164,7 +164,7 @@ extension Ledger {
         for waiting in ["run WHERE endedAt IS NULL AND trouble IS NOT NULL", "version WHERE 1"] {
             let (table, condition) = (waiting.prefix { $0 != " " }, waiting.drop { $0 != " " })
             try database.execute(
-                sql: "UPDATE \(table) SET surveyDueAt = ?\(condition) AND surveyDueAt > ? AND \(subjects)",
+                cached: "UPDATE \(table) SET surveyDueAt = ?\(condition) AND surveyDueAt > ? AND \(subjects)",
                 arguments: [at, at] + arguments
             )
             due += database.changesCount
@@ -177,7 +177,7 @@ extension Ledger {
         try database.read {
             try UnreadSubject.fetchAll(
                 $0,
-                sql: """
+                cached: """
                     SELECT 'run ' || id AS subject, trouble, surveyMark IS NOT NULL AS isFinal FROM run
                     WHERE endedAt IS NULL AND trouble IS NOT NULL AND COALESCE(workflowType, '') <> 'READY2RUN'
                     UNION ALL SELECT 'workflow ' || workflowID || CASE name WHEN '' THEN '' ELSE '/' || name END, trouble,
@@ -202,7 +202,7 @@ extension Ledger {
         let wait = SurveySchedule.wait(after: result, isRun: true, attempts: run.surveyAttempts)
         try database.write { database in
             try database.execute(
-                sql: """
+                cached: """
                     UPDATE run SET surveyedAt = COALESCE(?, surveyedAt), surveyDueAt = ?, surveyMark = ?,
                         inspection = COALESCE(?, inspection), trouble = ?, uuid = ?, batchID = ?, workflowID = ?,
                         workflowType = ?, ownerID = ?, versionName = ?, surveyAttempts = ? WHERE key = ?
@@ -217,11 +217,11 @@ extension Ledger {
             // It may have ended while it was looked at.
             let isOver = try Bool.fetchOne(
                 database,
-                sql: "SELECT endedAt IS NOT NULL FROM run WHERE key = ?",
+                cached: "SELECT endedAt IS NOT NULL FROM run WHERE key = ?",
                 arguments: [run.key]
             )
             guard isOver == true else { return }
-            try database.execute(sql: "UPDATE run SET surveyDueAt = NULL WHERE key = ?", arguments: [run.key])
+            try database.execute(cached: "UPDATE run SET surveyDueAt = NULL WHERE key = ?", arguments: [run.key])
             try Self.endDemands(of: .run(key: run.key), in: database, now: now)
         }
     }
@@ -231,7 +231,7 @@ extension Ledger {
         try database.read {
             try RunRow.fetchAll(
                 $0,
-                sql: "SELECT * FROM run WHERE batchID = ? AND surveyedAt IS NULL AND endedAt IS NULL",
+                cached: "SELECT * FROM run WHERE batchID = ? AND surveyedAt IS NULL AND endedAt IS NULL",
                 arguments: [batchID]
             )
         }
@@ -239,17 +239,17 @@ extension Ledger {
 
     package func hasLiveRuns() throws -> Bool {
         try database.read {
-            try Bool.fetchOne($0, sql: "SELECT EXISTS (SELECT 1 FROM run WHERE endedAt IS NULL)") ?? false
+            try Bool.fetchOne($0, cached: "SELECT EXISTS (SELECT 1 FROM run WHERE endedAt IS NULL)") ?? false
         }
     }
 
     /// Live runs with their keys, for the sets that lists are compared with.
     package func liveRunKeys() throws -> Set<String> {
-        try database.read { try String.fetchSet($0, sql: "SELECT key FROM run WHERE endedAt IS NULL") }
+        try database.read { try String.fetchSet($0, cached: "SELECT key FROM run WHERE endedAt IS NULL") }
     }
 
     package func run(key: String) throws -> RunRow? {
-        try database.read { try RunRow.fetchOne($0, sql: "SELECT * FROM run WHERE key = ?", arguments: [key]) }
+        try database.read { try RunRow.fetchOne($0, cached: "SELECT * FROM run WHERE key = ?", arguments: [key]) }
     }
 
     /// Other batches of which live runs are not worked out at all yet, in order of their ids.
@@ -269,7 +269,7 @@ extension Ledger {
     /// Runs by id, newest first (ids are used again).
     package func runs(id: String) throws -> [RunRow] {
         try database.read {
-            try RunRow.fetchAll($0, sql: "SELECT * FROM run WHERE id = ? ORDER BY createdAt DESC", arguments: [id])
+            try RunRow.fetchAll($0, cached: "SELECT * FROM run WHERE id = ? ORDER BY createdAt DESC", arguments: [id])
         }
     }
 }

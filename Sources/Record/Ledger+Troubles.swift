@@ -11,10 +11,10 @@ extension Ledger {
     package func trouble(of part: String, _ what: String?, now: Date) throws {
         try database.write { database in
             guard let what else {
-                return try database.execute(sql: "DELETE FROM trouble WHERE part = ?", arguments: [part])
+                return try database.execute(cached: "DELETE FROM trouble WHERE part = ?", arguments: [part])
             }
             try database.execute(
-                sql: """
+                cached: """
                     INSERT INTO trouble (part, what, since) VALUES (?, ?, ?)
                     ON CONFLICT (part) DO UPDATE SET what = excluded.what
                     """,
@@ -26,7 +26,7 @@ extension Ledger {
     /// The process lives, whatever its loops do.
     package func alive(now: Date) throws {
         try database.write {
-            try $0.execute(sql: "UPDATE daemon SET aliveAt = ?", arguments: [now.milliseconds])
+            try $0.execute(cached: "UPDATE daemon SET aliveAt = ?", arguments: [now.milliseconds])
         }
     }
 
@@ -35,6 +35,6 @@ extension Ledger {
 extension RecordReader {
     /// The row of the process that works on the record, or did last.
     package func worker() throws -> DaemonRow? {
-        try read { try DaemonRow.fetchOne($0, sql: "SELECT * FROM daemon") }
+        try read { try DaemonRow.fetchOne($0, cached: "SELECT * FROM daemon") }
     }
 }

@@ -23,7 +23,7 @@ extension Ledger {
         try database.read { database in
             try Row.fetchOne(
                 database,
-                sql:
+                cached:
                     "SELECT uploadID, partSize, offset FROM upload WHERE registry = ? AND repository = ? AND digest = ?",
                 arguments: [registry, repository, digest]
             ).map { StoredUpload(uploadID: $0["uploadID"], partSize: $0["partSize"], bytesSent: $0["offset"]) }
@@ -39,7 +39,7 @@ extension Ledger {
     ) throws {
         try database.write {
             try $0.execute(
-                sql: """
+                cached: """
                     INSERT OR REPLACE INTO upload (registry, repository, digest, uploadID, partSize, offset, updatedAt)
                     VALUES (?, ?, ?, ?, ?, ?, ?)
                     """,
@@ -53,7 +53,7 @@ extension Ledger {
     package func dropUpload(registry: String, repository: String, digest: String) throws {
         try database.write {
             try $0.execute(
-                sql: "DELETE FROM upload WHERE registry = ? AND repository = ? AND digest = ?",
+                cached: "DELETE FROM upload WHERE registry = ? AND repository = ? AND digest = ?",
                 arguments: [registry, repository, digest]
             )
         }

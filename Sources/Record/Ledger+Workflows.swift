@@ -10,7 +10,7 @@ extension Ledger {
         try database.write { database in
             for workflow in sightings {
                 try database.execute(
-                    sql: """
+                    cached: """
                         INSERT INTO workflow (id, name, type, status, digest, createdAt, seenAt, firstSeenAt, lastRunAt,
                             isExcluded) VALUES (:id, :name, :type, :status, :digest, :created, :at, :at,
                             (SELECT COALESCE(createdAt, seenAt) FROM run WHERE workflowID = :id
@@ -51,7 +51,7 @@ extension Ledger {
     private static func noteVersion(_ version: VersionSighting, in database: Database, at: Milliseconds) throws {
         try database.execute(
             // Another definition, or one that is there again, is looked at at once.
-            sql: """
+            cached: """
                 INSERT INTO version (workflowID, name, status, digest, createdAt, seenAt) VALUES (?, ?, ?, ?, ?, ?)
                 ON CONFLICT (workflowID, name) DO UPDATE SET status = excluded.status,
                     digest = COALESCE(excluded.digest, digest), seenAt = excluded.seenAt, surveyMark = NULL, surveyDueAt = NULL
@@ -69,11 +69,11 @@ extension Ledger {
         try database.write { database in
             let old = try VersionRow.fetchOne(
                 database,
-                sql: Self.oneVersion,
+                cached: Self.oneVersion,
                 arguments: [version.workflowID, version.name]
             )
             try database.execute(
-                sql: """
+                cached: """
                     INSERT INTO version (workflowID, name, ownerID, status, digest, engine, main, registryMap, readAt, seenAt,
                         createdAt) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                     ON CONFLICT (workflowID, name) DO UPDATE SET ownerID = excluded.ownerID, status = excluded.status,
@@ -89,7 +89,7 @@ extension Ledger {
             // `+`: by the few runs that are live, not by all that the workflow ever had.
             for (table, name) in [("version", "name"), ("run", "endedAt IS NULL AND versionName")] {
                 try database.execute(
-                    sql: """
+                    cached: """
                         UPDATE \(table) SET surveyMark = NULL, surveyDueAt = NULL WHERE +workflowID = ? AND \(name) = ?
                         """,
                     arguments: [version.workflowID, version.name]
@@ -103,7 +103,7 @@ extension Ledger {
         let wait = SurveySchedule.wait(after: result, isRun: false, attempts: version.surveyAttempts)
         try database.write {
             try $0.execute(
-                sql: """
+                cached: """
                     UPDATE version SET surveyedDigest = COALESCE(?, surveyedDigest), surveyMark = ?, surveyDueAt = ?,
                         surveyAttempts = ?, trouble = ? WHERE workflowID = ? AND name = ?
                     """,
@@ -120,7 +120,7 @@ extension Ledger {
 
     package func version(workflowID: String, name: String) throws -> VersionRow? {
         try database.read {
-            try VersionRow.fetchOne($0, sql: Self.oneVersion, arguments: [workflowID, name])
+            try VersionRow.fetchOne($0, cached: Self.oneVersion, arguments: [workflowID, name])
         }
     }
 
@@ -161,7 +161,7 @@ extension Ledger {
         let versions = try database.read {
             try VersionRow.fetchAll(
                 $0,
-                sql: """
+                cached: """
                     SELECT version.* FROM version JOIN workflow ON workflow.id = version.workflowID
                     WHERE (surveyMark IS NOT NULL OR surveyDueAt IS NOT NULL OR surveyedDigest IS NOT NULL)
                     AND version.status <> 'UPDATING' AND COALESCE(NOT \(Self.isWanted), 1)
@@ -174,7 +174,7 @@ extension Ledger {
             try endDemands(of: .learned(workflowID: version.workflowID, name: version.name), now: now)
             try database.write {
                 try $0.execute(
-                    sql: """
+                    cached: """
                         UPDATE version SET surveyedDigest = NULL, surveyMark = NULL, surveyDueAt = NULL, surveyAttempts = 0,
                             trouble = NULL WHERE workflowID = ? AND name = ?
                         """,
@@ -185,13 +185,14 @@ extension Ledger {
     }
 
     package func hasVersions() throws -> Bool {
-        try database.read { try Bool.fetchOne($0, sql: "SELECT EXISTS (SELECT 1 FROM version)") ?? false }
+        try database.read { try Bool.fetchOne($0, cached: "SELECT EXISTS (SELECT 1 FROM version)") ?? false }
     }
 
     /// Whether `watch.workflows` leaves a workflow out.
     package func isExcluded(_ workflowID: String) throws -> Bool {
         try database.read {
-            try Bool.fetchOne($0, sql: "SELECT isExcluded FROM workflow WHERE id = ?", arguments: [workflowID]) ?? false
+            try Bool.fetchOne($0, cached: "SELECT isExcluded FROM workflow WHERE id = ?", arguments: [workflowID])
+                ?? false
         }
     }
 
@@ -200,16 +201,16 @@ extension Ledger {
     /// - Parameter choice: a text that is another for another choice.
     package func select(_ choice: String, _ isSelected: (_ id: String, _ name: String?) -> Bool) throws {
         try database.write { database in
-            let last = try String.fetchOne(database, sql: "SELECT value FROM setting WHERE key = 'selection'")
+            let last = try String.fetchOne(database, cached: "SELECT value FROM setting WHERE key = 'selection'")
             guard last != choice else { return }
-            for row in try Row.fetchAll(database, sql: "SELECT id, name FROM workflow") {
+            for row in try Row.fetchAll(database, cached: "SELECT id, name FROM workflow") {
                 try database.execute(
-                    sql: "UPDATE workflow SET isExcluded = ? WHERE id = ?",
+                    cached: "UPDATE workflow SET isExcluded = ? WHERE id = ?",
                     arguments: [!isSelected(row["id"], row["name"]), row["id"] as String]
                 )
             }
             try database.execute(
-                sql: "INSERT OR REPLACE INTO setting (key, value) VALUES ('selection', ?)",
+                cached: "INSERT OR REPLACE INTO setting (key, value) VALUES ('selection', ?)",
                 arguments: [choice]
             )
         }
@@ -229,7 +230,7 @@ extension Ledger {
             func first(_ condition: String) throws -> [Candidate] {
                 try Candidate.fetchAll(
                     database,
-                    sql: """
+                    cached: """
                         SELECT id, sweptAt FROM workflow WHERE \(Self.isSwept) AND COALESCE(sweptAt, 0) < :before
                         AND \(condition) ORDER BY sweptAt, id LIMIT 2
                         """,
@@ -241,7 +242,7 @@ extension Ledger {
             // Listed in the future: the clock was wrong, and nothing is known of when it was.
             let lost = try Candidate.fetchAll(
                 database,
-                sql:
+                cached:
                     "SELECT id, sweptAt FROM workflow WHERE \(Self.isSwept) AND sweptAt > ? ORDER BY sweptAt, id LIMIT 2",
                 arguments: [(now + 60).milliseconds]
             ).map { (Candidate(id: $0.id, sweptAt: nil), Int64(1)) }
@@ -259,7 +260,7 @@ extension Ledger {
         try database.read {
             try Int64.fetchOne(
                 $0,
-                sql: """
+                cached: """
                     SELECT COUNT(*) + (SELECT COUNT(*) FROM workflow WHERE \(Self.isSwept) AND lastRunAt >= ?) * ?
                     FROM workflow WHERE \(Self.isSwept)
                     """,
@@ -272,7 +273,7 @@ extension Ledger {
     package func swept(_ workflowID: String, now: Date) throws {
         try database.write {
             try $0.execute(
-                sql: "UPDATE workflow SET sweptAt = ? WHERE id = ?",
+                cached: "UPDATE workflow SET sweptAt = ? WHERE id = ?",
                 arguments: [now.milliseconds, workflowID]
             )
         }
@@ -283,7 +284,7 @@ extension Ledger {
         try database.read {
             try VersionRow.fetchAll(
                 $0,
-                sql: "SELECT * FROM version WHERE workflowID = ? AND name <> '' AND status = 'ACTIVE' ORDER BY name",
+                cached: "SELECT * FROM version WHERE workflowID = ? AND name <> '' AND status = 'ACTIVE' ORDER BY name",
                 arguments: [workflowID]
             ).filter { !names.contains($0.name) }
         }
@@ -310,7 +311,7 @@ extension Ledger {
         try database.read { database in
             try String.fetchAll(
                 database,
-                sql:
+                cached:
                     "SELECT id FROM workflow WHERE status <> 'DELETED' AND type = 'PRIVATE' AND seenAt < ? ORDER BY id",
                 arguments: [seenBefore.milliseconds]
             ).filter { !ids.contains($0) }
@@ -326,7 +327,7 @@ extension Ledger {
     package func endVersion(workflowID: String, name: String, now: Date) throws {
         try database.write { database in
             try database.execute(
-                sql: "UPDATE version SET status = 'DELETED' WHERE workflowID = ? AND name = ?",
+                cached: "UPDATE version SET status = 'DELETED' WHERE workflowID = ? AND name = ?",
                 arguments: [workflowID, name]
             )
             let subject = DemandSubject.version(workflowID: workflowID, name: name).text
@@ -336,10 +337,10 @@ extension Ledger {
 
     private static func endWorkflow(_ id: String, in database: Database, at: Milliseconds) throws {
         try database.execute(
-            sql: "UPDATE workflow SET status = 'DELETED', seenAt = ? WHERE id = ?",
+            cached: "UPDATE workflow SET status = 'DELETED', seenAt = ? WHERE id = ?",
             arguments: [at, id]
         )
-        try database.execute(sql: "UPDATE version SET status = 'DELETED' WHERE workflowID = ?", arguments: [id])
+        try database.execute(cached: "UPDATE version SET status = 'DELETED' WHERE workflowID = ?", arguments: [id])
         // `9/` is below every version of workflow 9, and `90` above.
         try endVersionDemands(in: database, at: at, of: "subject = ?", [id])
         try endVersionDemands(in: database, at: at, of: "subject > ? || '/' AND subject < ? || '0'", [id, id])
@@ -366,7 +367,7 @@ extension Ledger {
     package func firstStart(now: Date) throws -> Date {
         try database.write { database in
             try database.execute(
-                sql: """
+                cached: """
                     INSERT INTO setting (key, value) VALUES ('firstStart', :now) ON CONFLICT (key)
                     DO UPDATE SET value = excluded.value WHERE CAST(value AS INTEGER) > CAST(excluded.value AS INTEGER)
                     """,
@@ -382,7 +383,7 @@ extension Ledger {
         try database.write { database in
             if let trouble {
                 try database.execute(
-                    sql: """
+                    cached: """
                         INSERT INTO sweep (name, trouble) VALUES (?, ?)
                         ON CONFLICT (name) DO UPDATE SET trouble = excluded.trouble
                         """,
@@ -390,7 +391,7 @@ extension Ledger {
                 )
             } else {
                 try database.execute(
-                    sql: "UPDATE sweep SET trouble = NULL WHERE name = ? AND trouble IS NOT NULL",
+                    cached: "UPDATE sweep SET trouble = NULL WHERE name = ? AND trouble IS NOT NULL",
                     arguments: [name]
                 )
             }
@@ -414,7 +415,7 @@ extension Ledger {
     package func sweepFinished(_ name: String, started: Date, period: Duration, now: Date) throws {
         try database.write {
             try $0.execute(
-                sql: """
+                cached: """
                     INSERT INTO sweep (name, startedAt, finishedAt, period) VALUES (?, ?, ?, ?)
                     ON CONFLICT (name) DO UPDATE SET startedAt = excluded.startedAt, period = excluded.period,
                         finishedAt = excluded.finishedAt

@@ -180,12 +180,14 @@ final class DaemonHost: Sendable {
 
     // MARK: What people do to it
 
+    static func user(_ name: String) -> Caller { Caller(userID: name == "ann" ? 1001 : 1002, userName: name) }
+
     func ask(_ image: String, user: String) throws {
         let record = record
         let ids = try record.request(
             [image],
             options: CloneOptions(),
-            caller: Caller(userID: user == "ann" ? 1001 : 1002, userName: user),
+            caller: Self.user(user),
             now: world.clock.now.addingTimeInterval(world.ahead)
         )
         for id in ids { world.noteAsked(id, image: image) }
@@ -217,12 +219,24 @@ extension ConfigurationChange {
         case .onTagMove(let word):
             configuration.clone.onTagMove = Configuration.Clone.TagMove(rawValue: word) ?? .report
         case .deny(let registry):
-            configuration.policy.rules = []
+            configuration.policy.rules.removeAll { $0.match.caller.isEmpty }
             if let registry, let glob = Glob(registry) {
                 var rule = Configuration.Policy.Rule(name: "no \(registry)", action: .deny)
                 rule.match.registry = [glob]
-                configuration.policy.rules = [rule]
+                configuration.policy.rules.insert(rule, at: 0)
             }
+        case .agents(let perHour):
+            configuration.policy.rules.removeAll { !$0.match.caller.isEmpty }
+            guard let all = Glob("*"), let agents = Glob("agent *"), let tag = Glob("1.2") else { break }
+            configuration.policy.agents = [.init(name: all, users: [all], tools: [all])]
+            guard let perHour else { break }
+            var never = Configuration.Policy.Rule(name: "agents: no 1.2", action: .deny)
+            never.match.caller = [agents]
+            never.match.tag = .matching([tag])
+            var seldom = Configuration.Policy.Rule(name: "agents: seldom", action: .allow)
+            seldom.match.caller = [agents]
+            seldom.rate = PolicyRate(max: perHour, window: .seconds(3_600))
+            configuration.policy.rules += [never, seldom]
         case .bytesPerDay(let bytes): configuration.clone.maxBytesPerDay = bytes.map { ByteCount(Int64($0)) }
         case .exclude(let workflow):
             configuration.watch.workflows.exclude = [workflow.flatMap { Glob($0) }].compactMap(\.self)

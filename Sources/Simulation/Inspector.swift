@@ -28,6 +28,9 @@ final class Inspector: Sendable {
         var unwanted: [Int64: Duration] = [:]
         var diskFullSince: Duration?
         var answered: Set<Int64> = []
+        /// Questions of `ready`, and those that were told ready.
+        var gates = 0
+        var gatesOpen = 0
         var denied: String?
         var found: [Violation] = []
         var requests = 0
@@ -53,6 +56,7 @@ final class Inspector: Sendable {
 
     var found: [Violation] { state.withLock { $0.found } }
     var requests: Int { state.withLock { $0.requests } }
+    var gates: (asked: Int, open: Int) { state.withLock { ($0.gates, $0.gatesOpen) } }
     var denied: String? { state.withLock { $0.denied } }
 
     /// A reload took or gave back the permission to ask a registry.

@@ -29,6 +29,11 @@ package enum Invariant: String, Sendable, Hashable, CaseIterable {
     case quietHoursAreQuiet
     case looksAreNoPulls
     case itGoesOn
+    case gatesTellTheTruth
+    case gatesEnd
+    case locksTellDrifts
+    case mapsReachAll
+    case commandsDoWhatTheySay
 
     package var words: String {
         switch self {
@@ -53,6 +58,12 @@ package enum Invariant: String, Sendable, Hashable, CaseIterable {
         case .quietHoursAreQuiet: "calls in a quiet hour stay within a few list pages and looks"
         case .looksAreNoPulls: "looking at an image that nobody pulls is no pull in ECR's eyes"
         case .itGoesOn: "the daemon never ends, hangs or spins by itself"
+        case .gatesTellTheTruth: "`ready` says 0 exactly when a run that starts then would find every image"
+        case .gatesEnd: "`ready` ends within `--wait`"
+        case .locksTellDrifts: "a lock holds what ECR holds, and its check tells each drift and no other"
+        case .mapsReachAll: "the map that `map` writes leads every image to where it says"
+        case .commandsDoWhatTheySay:
+            "`grant`, `rules --create` and `forget` do what they say, and forget nothing that is wanted"
         }
     }
 

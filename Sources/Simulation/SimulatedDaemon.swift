@@ -67,24 +67,25 @@ package final class SimulatedDaemon: Sendable {
             ),
             count: { _, _ in LoopPulse.progress() }
         )
-        works = try Self.works(
+        works = try Self.parts(
             settings,
             ledger,
             timeline,
             transport,
             addresses: surroundings.sandbox.addresses,
             folder: surroundings.folder
-        )
+        ).works
     }
 
-    private static func works(
+    /// The working parts of a process, and its way to ECR.
+    static func parts(
         _ settings: Settings,
         _ ledger: Ledger,
         _ timeline: Timeline,
         _ transport: any HTTPTransport,
         addresses: SandboxAddresses,
         folder: String
-    ) throws -> Works {
+    ) throws -> (works: Works, ecr: ECRClient) {
         let aws = AWSSettings(region: addresses.region)
         let calls = AWSCallState(
             limit: { settings.current.aws.callsPerSecond(of: $1, $0) },
@@ -177,7 +178,7 @@ package final class SimulatedDaemon: Sendable {
             definitions: DefinitionStore(memory: ledger, folder: folder, healthOmics: healthOmics, now: now),
             now: now
         )
-        return Works(
+        let works = Works(
             ledger: ledger,
             settings: settings,
             timeline: timeline,
@@ -192,6 +193,7 @@ package final class SimulatedDaemon: Sendable {
             // Whoever writes into the record rings here; so idle loops need not look every second of a simulated year.
             pace: RecordPace(requests: .seconds(120), idle: .seconds(120))
         )
+        return (works, ecr)
     }
 
     /// Runs as `preclone run` does, until `stop` is rung (the daemon drains) or the process is killed.
@@ -224,6 +226,18 @@ package final class SimulatedDaemon: Sendable {
                 }
             }
         }
+    }
+
+    /// What answers at its control socket.
+    var desk: ControlDesk {
+        ControlDesk(
+            ledger: ledger,
+            settings: settings,
+            region: SimulatedWorld.region,
+            now: timeline.now,
+            asked: { [weak self] in self?.ring() },
+            tools: { tool, _, _ in throw ControlFault("no \(tool.name) here", kind: .failed) }
+        )
     }
 
     /// Others have written into the record.

@@ -78,6 +78,9 @@ package final class SimulatedWorld: Sendable {
         var at: Duration
     }
 
+    /// Where the account is.
+    static let region = "us-east-1"
+
     init(sandbox: Sandbox, clock: SimulatedClock, weather: Weather, trace: Trace) throws {
         self.sandbox = sandbox
         self.clock = clock
@@ -191,7 +194,8 @@ package final class SimulatedWorld: Sendable {
                 state.clockSetAt = now
             }
         case .diskFull(let isFull): trouble { $0.full = isFull }
-        case .kill, .stop, .reload, .ask, .retry: break
+        case .layersLate(let seconds): sandbox.change { $0.layerDelay = seconds }
+        case .kill, .stop, .reload, .ask, .retry, .question: break
         }
     }
 
@@ -335,6 +339,38 @@ package final class SimulatedWorld: Sendable {
     }
 
     // MARK: What is true
+
+    /// A workflow or version as HealthOmics names it, and what its run needs now; nil: there is none any more.
+    func subject(_ workflow: String, _ version: String?, image: String?) -> (id: String, needs: [Need])? {
+        guard let known = state.withLock({ $0.workflows[workflow] }), !known.isRetired,
+            let definition = known.definitions[version ?? ""]
+        else { return nil }
+        return (known.id, needs(definition, image: definition.parameter == nil ? nil : image))
+    }
+
+    func run(_ name: String) -> Run? { state.withLock { $0.runs[name] } }
+
+    /// What a run that starts now would not find; none: it finds everything.
+    func lacking(_ needs: [Need]) -> [String] {
+        needs.compactMap { need in
+            guard let place = need.place else { return "its map does not reach \(need.reference)" }
+            if let lack = lacking(place) { return lack }
+            let held = sandbox.holding(place.repository, place.tag)?.digest
+            let isOfAnother = builds(of: need.reference).contains { $0.digest == held && $0.platformDigest == nil }
+            return isOfAnother ? "\(place.repository):\(place.tag) has no linux/amd64" : nil
+        }
+    }
+
+    /// What is wrong with a place in ECR; nil: HealthOmics can pull from it.
+    func lacking(_ place: Place) -> String? {
+        let name = "\(place.repository):\(place.tag)"
+        guard let holding = sandbox.holding(place.repository, place.tag) else { return "\(name) is not in ECR" }
+        if !holding.isActive { return "\(name) is archived" }
+        if holding.platformDigest == nil { return "\(name) has no linux/amd64" }
+        if !holding.missing.isEmpty { return "\(name) lacks \(holding.missing.count) blobs" }
+        let isOpen = sandbox.policy(of: place.repository)?.contains("omics.amazonaws.com") == true
+        return isOpen ? nil : "HealthOmics may not read \(place.repository)"
+    }
 
     var ahead: Double { state.withLock { $0.ahead } }
     /// How long the daemon's clock has been right.

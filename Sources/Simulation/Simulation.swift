@@ -25,6 +25,9 @@ package struct Simulation: Sendable {
         package var events: Int
         package var picks: Int
         package var requests: Int
+        /// Questions of `preclone ready`, and how many of them were told ready.
+        package var gates = 0
+        package var gatesOpen = 0
         /// Days that passed, those of the calm end among them.
         package var days: Double
         package var violations: [Violation]
@@ -64,6 +67,8 @@ package struct Simulation: Sendable {
             events: trace.events,
             picks: trace.picks,
             requests: inspector.requests,
+            gates: inspector.gates.asked,
+            gatesOpen: inspector.gates.open,
             days: clock.elapsed.seconds / 86_400,
             violations: inspector.found
         )
@@ -100,6 +105,13 @@ package struct Simulation: Sendable {
             logger: Logger(label: "daemon") { _ in SwiftLogNoOpLogHandler() },
             observe: { inspector.saw($0) }
         )
+        let people = People(
+            world: world,
+            host: host,
+            inspector: inspector,
+            chance: SharedChance(Chance(seed: story.seed, "people")),
+            folder: folder
+        )
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await host.run() }
             group.addTask {
@@ -112,6 +124,7 @@ package struct Simulation: Sendable {
                 let left = Duration.milliseconds(Int64(step.at * 1000)) - clock.elapsed
                 if left > .zero { try await clock.sleep(left) }
                 trace.add("\(step)")
+                if case .question(let question) = step.event { group.addTask { try await people.ask(question) } }
                 try carryOut(step.event, world, host, inspector)
             }
             let rest = Duration.milliseconds(Int64(86_400_000 * story.days)) - clock.elapsed

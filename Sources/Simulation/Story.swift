@@ -68,6 +68,9 @@ package enum Event: Sendable, Hashable {
     /// The clock of the daemon's machine is so many seconds ahead from now on.
     case clock(ahead: Double)
     case diskFull(Bool)
+    case question(Question)
+    /// Layers that ECR pulls through arrive so many seconds after their manifest.
+    case layersLate(Double)
 }
 
 /// When exactly a process dies.
@@ -88,6 +91,8 @@ package enum ConfigurationChange: Sendable, Hashable {
     case deny(registry: String?)
     case bytesPerDay(Int?)
     case exclude(workflow: String?)
+    /// Agents may ask for so many images an hour, and for none with tag `1.2`; nil: for all.
+    case agents(perHour: Int?)
 }
 
 /// An event and its moment, in seconds from the start.
@@ -143,6 +148,8 @@ extension Event {
         case .stop: "the daemon is restarted"
         case .clock(let ahead): "the daemon's clock is \(ahead) s ahead"
         case .diskFull(let isFull): isFull ? "the record's disk is full" : "the disk has room again"
+        case .question(let question): question.words
+        case .layersLate(let seconds): "layers come \(seconds) s after their manifest"
         }
     }
 }

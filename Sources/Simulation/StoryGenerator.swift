@@ -3,6 +3,7 @@ package struct StoryGenerator {
     private var chance: Chance
     /// For what was thought of later, so that stories stay what they were.
     private var oddChance: Chance
+    private var askChance: Chance
     private let days: Double
     private let scale: Scale
     private var steps: [Step] = []
@@ -18,13 +19,19 @@ package struct StoryGenerator {
         package var workflows: Int
         package var runsPerDay: Int
         package var images: Int
+        /// Questions that people ask beside the daemon.
+        package var questionsPerDay: Int
+        /// Of these, how many ask whether something is ready.
+        package var gateShare = 0.4
 
         /// What a day of the nightly runs has.
-        package static let whole = Scale(workflows: 50, runsPerDay: 200, images: 80)
+        package static let whole = Scale(workflows: 50, runsPerDay: 200, images: 80, questionsPerDay: 20)
         /// What a day of the tests' seeds has.
-        package static let tiny = Scale(workflows: 2, runsPerDay: 6, images: 6)
+        package static let tiny = Scale(workflows: 2, runsPerDay: 6, images: 6, questionsPerDay: 6)
         /// Enough for most that can happen.
-        package static let small = Scale(workflows: 6, runsPerDay: 20, images: 16)
+        package static let small = Scale(workflows: 6, runsPerDay: 20, images: 16, questionsPerDay: 10)
+        /// Situations of `preclone ready`, many a day.
+        package static let gates = Scale(workflows: 3, runsPerDay: 8, images: 8, questionsPerDay: 110, gateShare: 0.9)
     }
 
     private static let hosts = [
@@ -34,6 +41,7 @@ package struct StoryGenerator {
     package init(seed: UInt64, days: Double, scale: Scale) {
         chance = Chance(seed: seed, "story")
         oddChance = Chance(seed: seed, "oddities")
+        askChance = Chance(seed: seed, "questions")
         self.days = days
         self.scale = scale
     }
@@ -53,6 +61,7 @@ package struct StoryGenerator {
             makeChanges(start)
             makeTrouble(start)
             makeOddities(start)
+            makeQuestions(start)
         }
         steps.removeAll { $0.at > days * 86_400 }
         steps.sort { $0.at < $1.at }
@@ -70,6 +79,8 @@ package struct StoryGenerator {
         if chance.isLucky(0.3) { choices.append(.clonesUnmapped(true)) }
         choices.append(.onTagMove(["report", "clone", "keep"][chance.below(3)]))
         if chance.isLucky(0.2) { choices.append(.deny(registry: "ghcr.io")) }
+        choices.append(.agents(perHour: askChance.isLucky(0.7) ? askChance.between(1, 3) : nil))
+        if askChance.isLucky(0.4) { add(0, .layersLate([20, 200, 2_000][askChance.below(3)])) }
         return choices
     }
 
@@ -194,6 +205,64 @@ package struct StoryGenerator {
             let at = moment()
             add(at, .ask(image: image.reference, user: ["ann", "bob"][chance.below(2)]))
             if chance.isLucky(0.3) { add(at + chance.between(0, 3), .ask(image: image.reference, user: "bob")) }
+        }
+    }
+
+    /// What people and agents ask with commands of their own, and what they do to ECR meanwhile.
+    private mutating func makeQuestions(_ start: Double) {
+        for _ in 0..<scale.questionsPerDay {
+            let at = start + askChance.between(300, 86_000)
+            let number = askChance.below(workflows.count)
+            let workflow = workflows[number].name
+            let version = askChance.isLucky(0.2) ? askChance.one(of: workflows[number].versions) : nil
+            if askChance.isLucky(scale.gateShare) {
+                let wait = askChance.isLucky(0.5) ? 0 : [30, 300, 1_800][askChance.below(3)]
+                if runs > 0, askChance.isLucky(0.25) {
+                    add(at, .question(.readyRun("r\(askChance.between(1, runs))", wait: wait)))
+                } else {
+                    let image = askChance.isLucky(0.3) ? askChance.one(of: images)?.reference : nil
+                    add(at, .question(.ready(workflow: workflow, version: version, image: image, wait: wait)))
+                }
+                // What a person does to ECR around the question.
+                if scale.gateShare > 0.5, askChance.isLucky(0.3) { touch(at + askChance.between(-400, 40)) }
+                continue
+            }
+            guard let image = askChance.one(of: images), let prefix = workflows[number].definition.map[image.registry]
+            else { continue }
+            switch askChance.below(10) {
+            case 0, 1: add(at, .question(.lock(workflow: workflow, version: version)))
+            case 2, 3:
+                add(at - 200, .question(.lock(workflow: workflow, version: version)))
+                if askChance.isLucky(0.5) { touch(at - 60) }
+                add(at, .question(.checkLock(workflow: workflow, version: version)))
+            case 4: add(at, .question(.map(workflow: workflow, version: version)))
+            case 5: add(at, .question(.grant(repository: "\(prefix)/\(image.repository)")))
+            case 6:
+                let rule = [("ghcr.io", "ghcr"), ("quay.io", "team"), ("registry-1.docker.io", "docker-hub")]
+                let (registry, prefix) = rule[askChance.below(rule.count)]
+                add(at, .question(.createRule(registry: registry, prefix: prefix)))
+            case 7: add(at, .question(.forget(image: image.reference)))
+            default:
+                let user = ["ann", "bob"][askChance.below(2)]
+                for _ in 0..<askChance.between(1, 3) {
+                    guard let image = askChance.one(of: images) else { continue }
+                    add(at, .question(.agent("nightly", user: user, image: image.reference)))
+                }
+            }
+        }
+    }
+
+    /// Somebody does something to what ECR holds.
+    private mutating func touch(_ at: Double) {
+        guard let image = askChance.one(of: images), let prefix = workflows.first?.definition.map[image.registry],
+            at > 0
+        else { return }
+        let repository = "\(prefix)/\(image.repository)"
+        switch askChance.below(4) {
+        case 0: add(at, .deletePrivate(repository: repository, tag: image.tag))
+        case 1: add(at, .archivePrivate(repository: repository, tag: image.tag))
+        case 2: add(at, .overwrite(repository: repository, tag: image.tag))
+        default: add(at, .closeRepository(repository))
         }
     }
 

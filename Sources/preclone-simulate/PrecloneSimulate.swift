@@ -14,13 +14,14 @@ struct PrecloneSimulate: ParsableCommand {
     )
 
     enum Size: String, CaseIterable, ExpressibleByArgument {
-        case tiny, small, whole
+        case tiny, small, whole, gates
 
         var scale: StoryGenerator.Scale {
             switch self {
             case .tiny: .tiny
             case .small: .small
             case .whole: .whole
+            case .gates: .gates
             }
         }
     }
@@ -37,7 +38,10 @@ struct PrecloneSimulate: ParsableCommand {
     @Option(help: "Hours at the end in which nothing goes wrong, after which all that can be ready must be; 0: none.")
     var bound = 26.0
 
-    @Option(help: "How much there is: tiny (2 workflows, 6 runs a day), small (6, 20), whole (50, 200).")
+    @Option(
+        help:
+            "How much there is: tiny (2 workflows, 6 runs a day), small (6, 20), whole (50, 200); gates (3, 8, and 100 questions of `ready`)."
+    )
     var size = Size.whole
 
     @Flag(help: "Run each seed twice and compare.")
@@ -105,7 +109,7 @@ struct PrecloneSimulate: ParsableCommand {
         func short(_ number: Double) -> String { "\((number * 100).rounded() / 100)" }
         print(
             "seed \(story.seed): trace \(String(result.trace, radix: 16)), \(short(result.days)) days, "
-                + "\(result.requests) requests, \(result.picks) jobs, \(short(spent)) s, \(short(spent / result.days)) s a day"
+                + "\(result.requests) requests, \(result.gates) gates (\(result.gatesOpen) open), \(result.picks) jobs, \(short(spent)) s, \(short(spent / result.days)) s a day"
         )
         return result
     }

@@ -127,19 +127,9 @@ struct CloneCommand: AsyncParsableCommand {
         let audit = ChangeAudit(configuration, isMeant: true)
         var held = lock
         held.images = zip(lock.images, results).filter { $1.ecrDigest == $0.ecrDigest.description }.map(\.0)
-        let problems = try await AccountReading.with(configuration, profile: profile, region: region) { works, _ in
-            try await works.keep(held) { image, tag, requestID in
-                try audit.note(
-                    .imagePushed,
-                    destination: image.destination,
-                    detail: "locked as \(tag)",
-                    before: nil,
-                    after: image.ecrDigest.description,
-                    requestID: requestID
-                )
-            }
+        try await AccountReading.with(configuration, profile: profile, region: region) { works, _ in
+            try await audit.keep(held, works)
         }
-        for problem in problems { Terminal.note("no tag of its own: \(problem)") }
         return results
     }
 

@@ -408,11 +408,7 @@ struct Composition {
                     let known = known()
                     return try await scratch(known).explain(image, for: subject, as: caller, known: known)
                 },
-                ready: { subject in
-                    let works = try scratch(known())
-                    let needs = try await works.needs(of: subject)
-                    return try await ReadyVerb(look: works.look, desk: nil, timeline: timeline)(needs)
-                },
+                ready: { subject in try await scratch(known()).ready(subject, desk: nil) },
                 map: { subject, images in try await map(subject, images, scratch(known())) }
             ),
             audit: audit,

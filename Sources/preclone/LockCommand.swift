@@ -71,6 +71,7 @@ struct LockCommand: AsyncParsableCommand {
         let parameters = try request.readParameters()
         let (profiles, noTags) = (request.profiles, noTags)
         let audit = ChangeAudit(configuration, isMeant: given == nil && !noTags)
+        let caller = configuration.policy.identity(of: PeerIdentity.thisProcess, agent: nil)
         try await AccountReading.with(configuration) { works, _ in
             var reading = onDisk
             if let name {
@@ -78,10 +79,11 @@ struct LockCommand: AsyncParsableCommand {
             }
             let isRegistered = name != nil
             if let given {
-                return try finish(try await works.check(given, against: reading, isRegistered: isRegistered))
+                let answer = try await works.check(given, against: reading, isRegistered: isRegistered, as: caller)
+                return try finish(answer)
             }
             guard let reading else { return }
-            let made = try await works.lock(reading, isRegistered: isRegistered)
+            let made = try await works.lock(reading, isRegistered: isRegistered, as: caller)
             for mention in made.unresolved {
                 Terminal.remark(
                     StyledText("unresolved: \(mention.place) \(mention.expression): \(mention.missing)").text + "\n"
@@ -93,19 +95,7 @@ struct LockCommand: AsyncParsableCommand {
                 Terminal.remark("hint: `preclone ready … --wait 30m` brings what is missing\n")
                 throw Ending.someNotReady.code
             }
-            if !noTags {
-                let problems = try await works.keep(made.lock) { image, tag, requestID in
-                    try audit.note(
-                        .imagePushed,
-                        destination: image.destination,
-                        detail: "locked as \(tag)",
-                        before: nil,
-                        after: image.ecrDigest.description,
-                        requestID: requestID
-                    )
-                }
-                for problem in problems { Terminal.note("no tag of its own: \(problem)") }
-            }
+            if !noTags { try await audit.keep(made.lock, works) }
             try Terminal.write(try made.lock.text)
         }
     }

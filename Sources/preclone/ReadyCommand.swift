@@ -91,6 +91,8 @@ struct ReadyCommand: AsyncParsableCommand {
             answer = try await asked(configuration, wait: wait, since: start, timeline, logger)
         } catch let error as AWSError where error.isWorthRetrying {
             throw CommandFailure("\(error)", ending: .temporary)
+        } catch let error as NoAnswerInTime {
+            throw CommandFailure("\(error)", ending: .temporary)
         }
         switch format {
         case .json: try Terminal.print(JSONOutput.text(answer))
@@ -123,24 +125,18 @@ struct ReadyCommand: AsyncParsableCommand {
         return try await Composition.with(configuration) { composition in
             let works = try composition.works(on: ledger)
             let session = CloneSession(configuration: asked, substitute: .waiting, logger: logger)
-            let limit = wait > .zero ? wait : .seconds(120)
             return try await withLogger(logger) { _ in
-                let needs = try await AccountReading.answer(
-                    within: max(.seconds(1), limit - (timeline.elapsed() - start))
-                ) {
-                    try await works.needs(of: subject)
-                }
-                let verb = ReadyVerb(
-                    look: works.look,
+                let answer = try await works.ready(
+                    subject,
                     desk: wait > .zero ? SessionGateDesk(session: session, timeline: timeline) : nil,
-                    timeline: timeline,
+                    wait: wait,
+                    since: start,
                     known: { demand in
                         (try? ledger.images(source: demand.source))?
                             .first { $0.destination == demand.destination }.flatMap(KnownManifests.init)
                     },
                     told: { if interactive { Terminal.status($0.sentence) } }
                 )
-                let answer = try await verb(needs, wait: wait, since: start)
                 if interactive { Terminal.status("") }
                 return answer
             }

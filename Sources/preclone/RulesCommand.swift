@@ -225,4 +225,19 @@ struct ChangeAudit {
         entry.requestID = requestID
         try ledger?.audit(entry)
     }
+
+    /// Gives what a lock holds tags of its own in ECR, and notes each; what could not be tagged is told.
+    func keep(_ lock: ImageLock, _ works: Works) async throws {
+        let problems = try await works.keep(lock) { image, tag, requestID in
+            try note(
+                .imagePushed,
+                destination: image.destination,
+                detail: "locked as \(tag)",
+                before: nil,
+                after: image.ecrDigest.description,
+                requestID: requestID
+            )
+        }
+        for problem in problems { Terminal.note("no tag of its own: \(problem)") }
+    }
 }

@@ -102,12 +102,16 @@ package struct LockedImageNow: Sendable, Hashable {
     /// What its registry names now; nil where that is not known, with the reason.
     package var upstream: Digest?
     package var upstreamProblem: String?
+    /// It could not be asked: whether the tag is there is not known.
+    package var isUpstreamUnknown = false
     /// The linux/amd64 image of what the registry names now.
     package var upstreamPlatform: Digest?
     /// What ECR holds whole, and its linux/amd64 image; nil where it holds nothing whole, with the reason.
     package var held: Digest?
     package var heldPlatform: Digest?
     package var heldProblem: String?
+    /// It could not be asked: whether ECR holds it is not known.
+    package var isHeldUnknown = false
 
     package init(image: String, reference: String, destination: String) {
         self.image = image
@@ -141,6 +145,8 @@ package struct LockDrift: Codable, Sendable, Hashable {
         case reference, destination
         /// The tag names another digest upstream, or nothing.
         case upstreamMoved, upstreamGone
+        /// Its registry, or ECR, could not be asked.
+        case upstreamUnknown, ecrUnknown
         /// ECR holds another digest, another linux/amd64 image in it, or nothing whole.
         case ecrChanged, platformChanged, ecrGone
     }
@@ -193,11 +199,13 @@ extension ImageLock {
         if locked.reference != now.reference { add(.reference, locked.reference, now.reference) }
         if locked.destination != now.destination { add(.destination, locked.destination, now.destination) }
         if let before = locked.upstreamDigest, before != now.upstream {
-            let kind = now.upstream == nil ? LockDrift.Kind.upstreamGone : .upstreamMoved
+            let kind: LockDrift.Kind =
+                now.isUpstreamUnknown ? .upstreamUnknown : now.upstream == nil ? .upstreamGone : .upstreamMoved
             add(kind, before.description, now.upstream?.description, now.upstreamProblem)
         }
         guard let held = now.held else {
-            add(.ecrGone, locked.ecrDigest.description, nil, now.heldProblem)
+            let kind: LockDrift.Kind = now.isHeldUnknown ? .ecrUnknown : .ecrGone
+            add(kind, locked.ecrDigest.description, nil, now.heldProblem)
             return drifts
         }
         if held != locked.ecrDigest {

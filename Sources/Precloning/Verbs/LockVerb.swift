@@ -25,8 +25,9 @@ extension Works {
 
     /// Locks what a reading needs, as ECR holds it now.
     ///
+    /// - Parameter caller: for whom policy lets registries be asked.
     /// - Throws: `AWSError` while the services do not answer; `CancellationError`.
-    package func lock(_ reading: SubjectReading, isRegistered: Bool) async throws -> MadeLock {
+    package func lock(_ reading: SubjectReading, isRegistered: Bool, as caller: Caller) async throws -> MadeLock {
         let needs = try await needs(of: reading, isRegistered: isRegistered)
         let home = try await account.home()
         var made = MadeLock(
@@ -43,7 +44,7 @@ extension Works {
             unresolved: needs.unresolved,
             notes: needs.notes
         )
-        for now in try await lockable(needs.demands) {
+        for now in try await lockable(needs.demands, caller) {
             guard let image = now.locked else {
                 made.missing.append("\(now.image): \(now.heldProblem ?? "ECR does not hold it")")
                 continue
@@ -62,11 +63,16 @@ extension Works {
 
     /// What is no longer as a lock says.
     ///
-    /// - Parameter reading: the definition as it is now; nil: only what the lock has is looked at.
+    /// - Parameters:
+    ///   - reading: the definition as it is now; nil: only what the lock has is looked at.
+    ///   - caller: for whom policy lets registries be asked.
     /// - Throws: `LedgerError` for a lock of another account or Region; `AWSError` while the services do not answer.
-    package func check(_ lock: ImageLock, against reading: SubjectReading?, isRegistered: Bool) async throws
-        -> LockAnswer
-    {
+    package func check(
+        _ lock: ImageLock,
+        against reading: SubjectReading?,
+        isRegistered: Bool,
+        as caller: Caller
+    ) async throws -> LockAnswer {
         try await mustBeOurs(lock)
         var answer = LockAnswer(drifts: [], unresolved: [], notes: [])
         var demands: [PlannedDemand]
@@ -82,7 +88,7 @@ extension Works {
         } else {
             demands = lock.images.map(\.demand)
         }
-        answer.drifts = lock.drifts(definition: definition, images: try await lockable(demands))
+        answer.drifts = lock.drifts(definition: definition, images: try await lockable(demands, caller))
         return answer
     }
 
@@ -98,7 +104,7 @@ extension Works {
     }
 
     /// Looks at each image, in ECR and upstream.
-    private func lockable(_ demands: [PlannedDemand]) async throws -> [LockedImageNow] {
+    private func lockable(_ demands: [PlannedDemand], _ caller: Caller) async throws -> [LockedImageNow] {
         var found = demands.map { demand in
             LockedImageNow(image: demand.mention, reference: demand.source, destination: demand.destination)
         }
@@ -108,7 +114,9 @@ extension Works {
         let results = try await look.holdings(at: places.map { ECRView.Wanted($0.1) })
         for ((index, location), result) in zip(places, results) {
             switch result {
-            case .unknown(let why): found[index].heldProblem = why
+            case .unknown(let why):
+                found[index].heldProblem = why
+                found[index].isHeldUnknown = true
             case .holding(let holding) where holding.isComplete:
                 found[index].held = holding.digest
                 found[index].heldPlatform = holding.platformDigest
@@ -119,20 +127,38 @@ extension Works {
             found[index].heldProblem = "nothing leads it to a place in ECR"
         }
         // One registry after the other asks for no more than one does.
-        for index in found.indices { try await lookUpstream(&found[index]) }
+        for index in found.indices { try await lookUpstream(&found[index], caller) }
         return found
     }
 
     /// What the image's own registry names now; a look at a tag costs no pull, and an index is read once.
-    private func lookUpstream(_ now: inout LockedImageNow) async throws {
+    private func lookUpstream(_ now: inout LockedImageNow, _ caller: Caller) async throws {
         guard let source = try? ImageReference(now.reference), ECRLocation(source) == nil else { return }
+        now.isUpstreamUnknown = true
+        // Policy goes by the place too; without one there is nothing to lock.
+        guard let place = (try? ImageReference(now.destination)).flatMap(ECRLocation.init) else {
+            now.upstreamProblem = "nothing leads it to a place in ECR"
+            return
+        }
         if let (until, why) = await registries.pause(of: source.registry) {
             now.upstreamProblem = "not asked before \(until.formatted(.iso8601)): \(why)"
             return
         }
         do {
+            let home = try await account.home()
+            let decision = try await cloner.policy.byName(
+                source,
+                destination: place,
+                caller: caller.description,
+                home: home
+            )
+            if let denial = decision.denial {
+                now.upstreamProblem = denial.reason
+                return
+            }
             let reference: ManifestReference = source.digest.map { .digest($0) } ?? .tag(source.tag ?? "latest")
             let head = try await registries.client(for: source.registry).headManifest(source.repository, reference)
+            now.isUpstreamUnknown = false
             guard let head else {
                 now.upstreamProblem = "\(source) is not there"
                 return

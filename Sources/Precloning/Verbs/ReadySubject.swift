@@ -1,6 +1,8 @@
 package import Definitions
-import Model
+import Foundation
+package import Model
 import Names
+import Remotes
 
 /// What the gate is asked about.
 package enum ReadySubject: Sendable {
@@ -35,9 +37,47 @@ extension Works {
         }
     }
 
+    /// `preclone ready` from its question to its answer: no longer than `wait`, or than a look alone may take.
+    ///
+    /// - Parameters:
+    ///   - desk: brings what is missing; nil: it is only looked at.
+    ///   - since: when the question came, as `Timeline.elapsed`; nil: now.
+    /// - Throws: `NoAnswerInTime`; as `needs` and `ReadyVerb` do.
+    package func ready(
+        _ subject: ReadySubject,
+        desk: (any GateDesk)?,
+        wait: Duration = .zero,
+        since: Duration? = nil,
+        known: @escaping @Sendable (PlannedDemand) -> KnownManifests? = { _ in nil },
+        told: @escaping @Sendable (ReadyAnswer) -> Void = { _ in }
+    ) async throws -> ReadyAnswer {
+        let start = since ?? timeline.elapsed()
+        let limit = wait > .zero ? wait : ReadyVerb.patience
+        let needs = try await withThrowingTaskGroup(of: ReadyNeeds.self) { group in
+            group.addTask { try await self.needs(of: subject) }
+            group.addTask { [timeline] in
+                let left = start + limit - timeline.elapsed()
+                if left > .zero { try await timeline.sleep(left) }
+                throw NoAnswerInTime(limit: limit)
+            }
+            defer { group.cancelAll() }
+            guard let first = try await group.next() else { throw CancellationError() }
+            return first
+        }
+        let verb = ReadyVerb(look: look, desk: desk, timeline: timeline, known: known, told: told)
+        return try await verb(needs, wait: wait, since: start)
+    }
+
     func needs(of reading: SubjectReading, isRegistered: Bool) async throws -> ReadyNeeds {
         let choices = settings.choices
         let rules = try await account.placement(template: choices.template, clonesUnmapped: false)
         return ReadyNeeds(reading, isRegistered: isRegistered, rules: rules, certainties: choices.certainties)
     }
+}
+
+/// What is needed could not be found out in time.
+package struct NoAnswerInTime: Error, Sendable, Hashable, CustomStringConvertible {
+    package var limit: Duration
+
+    package var description: String { "no answer within \(limit.formatted())" }
 }

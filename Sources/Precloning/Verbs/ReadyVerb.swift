@@ -40,7 +40,7 @@ package struct KnownManifests: Sendable, Hashable {
 /// `preclone ready`: whether a run that starts now finds every image. ECR is looked at, the record is not believed.
 package struct ReadyVerb: Sendable {
     /// How long a look alone may take.
-    private static let patience = Duration.seconds(120)
+    package static let patience = Duration.seconds(120)
     private static let pause = Duration.seconds(1)
 
     let look: any ECRLook

@@ -102,7 +102,7 @@ struct ImageLockTests {
             let image = found[index].image
             let new = Self.digest(10_000 + round)
             let expected: LockDrift.Kind
-            switch random(12) {
+            switch random(14) {
             case 0: (definition.digest, expected) = ("d\(round)", .definition)
             case 1: (definition.engine, expected) = ("CWL", .engine)
             case 2: (definition.main, expected) = (nil, .main)
@@ -127,7 +127,16 @@ struct ImageLockTests {
                 expected = .upstreamGone
             case 9: (found[index].held, expected) = (new, .ecrChanged)
             case 10: (found[index].heldPlatform, expected) = (new, .platformChanged)
-            default: (found[index].held, expected) = (nil, .ecrGone)
+            case 11: (found[index].held, expected) = (nil, .ecrGone)
+            // What could not be asked is not called gone.
+            case 12:
+                found[index].upstream = nil
+                found[index].isUpstreamUnknown = true
+                expected = .upstreamUnknown
+            default:
+                found[index].held = nil
+                found[index].isHeldUnknown = true
+                expected = .ecrUnknown
             }
             let drifts = lock.drifts(definition: definition, images: found)
             #expect(drifts.map(\.kind) == [expected], "round \(round)")
@@ -135,6 +144,6 @@ struct ImageLockTests {
             #expect(drifts.first?.image == (isOfDefinition ? nil : expected == .added ? "new\(round):1" : image))
             seen.insert(expected)
         }
-        #expect(seen.count == 12)
+        #expect(seen.count == 14)
     }
 }

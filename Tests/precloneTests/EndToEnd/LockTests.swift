@@ -91,6 +91,28 @@ struct LockTests {
         }
     }
 
+    @Test("asks nothing of a registry that policy denies, and says so")
+    func denied() async throws {
+        try await withWorkflow { world, workflow in
+            let file = world.folder.appending(path: "lock.json")
+            let made = try await world.run("lock", "--workflow", workflow, "--no-tags")
+            try Data(made.standardOutput.utf8).write(to: file)
+            try world.configure([
+                "policy": ["rules": [["name": "no-ghcr", "action": "deny", "match": ["registry": "ghcr.io"]]]]
+            ])
+            world.sandbox.forgetRequests()
+            let checked = try await world.run("lock", "--check", file.path)
+            #expect(checked.code == 4)
+            #expect(checked.standardOutput.contains("upstreamUnknown  ghcr.io/org/other:2"))
+            #expect(checked.standardOutput.contains("no-ghcr"))
+            #expect(!checked.standardOutput.contains("quay.io"))
+            let again = try await world.run("lock", "--workflow", workflow, "--no-tags")
+            #expect(again.code == 0)
+            #expect(again.standardError.contains("what its registry names is not known: "))
+            #expect(!world.sandbox.requests.entries.contains { $0.call.registry == "ghcr.io" })
+        }
+    }
+
     @Test("names what is gone for ever, what cannot be locked, and a lock of another account")
     func gone() async throws {
         try await withWorkflow { world, workflow in
