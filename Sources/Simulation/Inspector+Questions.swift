@@ -15,6 +15,8 @@ extension Inspector {
         var words: String
         var start: Duration
         var limit: Duration
+        /// What is missing is brought, and no limit of bytes keeps it back.
+        var brings: Bool
         var lackedBefore: [String]
     }
 
@@ -44,6 +46,7 @@ extension Inspector {
         if now - gate.start > gate.limit {
             report(.gatesEnd, gate.name, "asked at \(Moment(gate.start)), limit \(gate.limit): \(gate.words)")
         }
+        checkBrought(gate)
         guard !wasTouched(gate.needs.compactMap(\.place?.repository), since: gate.start) else { return }
         let lacking = world.lacking(gate.needs)
         if gate.isReady, let first = lacking.first {
@@ -56,6 +59,24 @@ extension Inspector {
                 "asked at \(Moment(gate.start)), told not ready, though all is there: \(gate.words)"
             )
         }
+    }
+
+    /// With `--wait`, what can be brought within it is.
+    private func checkBrought(_ gate: Gate) {
+        let now = world.clock.elapsed
+        let before = Duration.seconds(2_400)
+        guard gate.brings, !gate.isReady, gate.limit >= .seconds(1_800) else { return }
+        for need in gate.needs {
+            let registry = Self.registry(of: need.reference)
+            // A quota may make anything wait.
+            guard let place = need.place, registry != "registry-1.docker.io", registry != denied,
+                world.canBeReady(need.reference), let healthy = world.healthyFor(registry),
+                healthy > now - gate.start + before,
+                let push = world.builds(of: need.reference).last?.at, push < gate.start - before,
+                (world.lastTouched[place.repository] ?? .zero) < gate.start - before
+            else { return }
+        }
+        report(.gatesBring, gate.name, "asked at \(Moment(gate.start)) with \(gate.limit) to wait: \(gate.words)")
     }
 
     // MARK: Locks

@@ -122,6 +122,7 @@ final class Inspector: Sendable {
         tell(images)
         checkReady(images)
         try checkWants(record, images)
+        try checkWhoWants(record)
         try checkRuns(record, images, configuration, isRunning: isRunning)
         try checkStatus(record, isRunning: isRunning)
         try checkAnswers(record)
@@ -272,6 +273,36 @@ final class Inspector: Sendable {
                     "nobody has wanted \(image.source) since \(Moment(since)), and it is \(image.state.rawValue)"
                 )
             }
+        }
+    }
+
+    /// Whoever is gone wants nothing: runs that ended in the world, and people who have their answer.
+    private func checkWhoWants(_ record: Ledger) throws {
+        let hour = Duration.seconds(3_600)
+        guard let calm = world.calmFor, calm > hour else { return }
+        let now = world.clock.elapsed
+        let ended = world.endedRuns(before: now - hour)
+        let subjects = try record.database.read {
+            try String.fetchAll($0, sql: "SELECT subject FROM demand WHERE kind = 'run' AND endedAt IS NULL")
+        }
+        for subject in subjects {
+            guard let name = ended[String(subject.prefix { $0 != "@" })] else { continue }
+            report(.nothingForNobody, name, "run \(name) ended long ago, and its images are wanted for it still")
+        }
+        let asked = try record.database.read {
+            try String.fetchAll(
+                $0,
+                sql: """
+                    SELECT request.image FROM demand JOIN request ON request.id = CAST(demand.subject AS INTEGER)
+                    JOIN image ON image.id = demand.imageID
+                    WHERE demand.kind = 'clone' AND demand.endedAt IS NULL AND request.state = 'done'
+                    AND image.state IN ('ready', 'blocked') AND MAX(request.endedAt, COALESCE(image.attemptedAt, 0)) < ?
+                    """,
+                arguments: [world.clock.now.addingTimeInterval(-hour.seconds).milliseconds]
+            )
+        }
+        if let image = asked.first {
+            report(.nothingForNobody, image, "who asked for \(image) has the answer, and it is wanted still")
         }
     }
 

@@ -31,6 +31,7 @@ package enum Invariant: String, Sendable, Hashable, CaseIterable {
     case itGoesOn
     case gatesTellTheTruth
     case gatesEnd
+    case gatesBring
     case locksTellDrifts
     case mapsReachAll
     case commandsDoWhatTheySay
@@ -60,6 +61,7 @@ package enum Invariant: String, Sendable, Hashable, CaseIterable {
         case .itGoesOn: "the daemon never ends, hangs or spins by itself"
         case .gatesTellTheTruth: "`ready` says 0 exactly when a run that starts then would find every image"
         case .gatesEnd: "`ready` ends within `--wait`"
+        case .gatesBring: "`ready --wait` brings within half an hour what healthy registries have"
         case .locksTellDrifts: "a lock holds what ECR holds, and its check tells each drift and no other"
         case .mapsReachAll: "the map that `map` writes leads every image to where it says"
         case .commandsDoWhatTheySay:

@@ -227,6 +227,7 @@ final class People: Sendable {
                 words: words,
                 start: start,
                 limit: wait > 0 ? .seconds(wait) : ReadyVerb.patience,
+                brings: wait > 0 && host.configuration.clone.maxBytesPerDay == nil,
                 lackedBefore: lacking
             )
         )

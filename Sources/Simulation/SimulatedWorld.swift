@@ -350,6 +350,15 @@ package final class SimulatedWorld: Sendable {
 
     func run(_ name: String) -> Run? { state.withLock { $0.runs[name] } }
 
+    /// The names of runs that had ended by a moment, by id.
+    func endedRuns(before moment: Duration) -> [String: String] {
+        state.withLock { state in
+            state.runs.filter { $0.value.endedAt.map { $0 < moment } ?? false }.reduce(into: [:]) { ids, run in
+                for id in run.value.ids { ids[id] = run.key }
+            }
+        }
+    }
+
     /// What a run that starts now would not find; none: it finds everything.
     func lacking(_ needs: [Need]) -> [String] {
         needs.compactMap { need in

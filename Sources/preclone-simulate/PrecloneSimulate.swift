@@ -50,6 +50,9 @@ struct PrecloneSimulate: ParsableCommand {
     @Flag(help: "Print everything that happens.")
     var trace = false
 
+    @Flag(help: "Tell what breaks without its story.")
+    var brief = false
+
     @Flag(help: "Look for the shortest story that still breaks the first promise that broke.")
     var shrink = false
 
@@ -94,7 +97,7 @@ struct PrecloneSimulate: ParsableCommand {
             }
             guard let first = failing.first else { continue }
             isBroken = true
-            try explain(story, first)
+            if !brief { try explain(story, first) }
         }
         if isBroken { throw ExitCode(1) }
     }
