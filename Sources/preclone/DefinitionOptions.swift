@@ -1,6 +1,8 @@
 import ArgumentParser
 import Definitions
 import Foundation
+import Names
+import Precloning
 
 /// What decides the images of a definition besides its files: `--engine`, `--main`, `--parameters`, `--profile-name`.
 struct DefinitionOptions: ParsableArguments {
@@ -57,6 +59,20 @@ struct RequestedDefinition {
     /// - Throws: `CommandFailure` where its main file cannot be read.
     func inspection() throws -> Inspection {
         do { return try WorkflowDefinition.inspect(files, request) } catch { throw CommandFailure(error.message) }
+    }
+
+    /// What it needs, with the registry map of a file and a digest of its own.
+    ///
+    /// - Throws: `CommandFailure` where one of both cannot be read.
+    func reading(registryMap: String?) throws -> SubjectReading {
+        SubjectReading(
+            label: path,
+            engine: request.engine.rawValue,
+            main: request.main,
+            digest: DefinitionDigest.of(path, files).description,
+            map: try registryMap.map(RegistryMapFile.read),
+            inspection: try inspection()
+        )
     }
 }
 

@@ -67,7 +67,7 @@ struct LockCommand: AsyncParsableCommand {
         let configuration = try configurationFile.load()
         let given = try check.map(LockFile.read)
         let name = try workflow.map(AccountReading.name)
-        let onDisk = try definition.map { try reading(of: $0) }
+        let onDisk = try definition.map { try request.open($0).reading(registryMap: registryMap) }
         let parameters = try request.readParameters()
         let (profiles, noTags) = (request.profiles, noTags)
         let audit = ChangeAudit(configuration, isMeant: given == nil && !noTags)
@@ -98,18 +98,6 @@ struct LockCommand: AsyncParsableCommand {
             if !noTags { try await audit.keep(made.lock, works) }
             try Terminal.write(try made.lock.text)
         }
-    }
-
-    private func reading(of path: String) throws -> SubjectReading {
-        let opened = try request.open(path)
-        return SubjectReading(
-            label: path,
-            engine: opened.request.engine.rawValue,
-            main: opened.request.main,
-            digest: DefinitionDigest.of(path, opened.files).description,
-            map: try registryMap.map(RegistryMapFile.read),
-            inspection: try opened.inspection()
-        )
     }
 
     private func finish(_ answer: LockAnswer) throws {

@@ -154,17 +154,7 @@ struct ReadyCommand: AsyncParsableCommand {
                 profiles: request.profiles
             )
         }
-        let path = definitionPath ?? "."
-        let opened = try request.open(path)
-        return .definition(
-            SubjectReading(
-                label: path,
-                engine: opened.request.engine.rawValue,
-                main: opened.request.main,
-                map: try registryMap.map(RegistryMapFile.read),
-                inspection: try opened.inspection()
-            )
-        )
+        return .definition(try request.open(definitionPath ?? ".").reading(registryMap: registryMap))
     }
 }
 
