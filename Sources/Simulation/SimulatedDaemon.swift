@@ -191,7 +191,7 @@ package final class SimulatedDaemon: Sendable {
                 settings.current.watch.events.queueUrl.map { SQSClient(client: client(.sqs), queueURL: $0) }
             },
             // Whoever writes into the record rings here; so idle loops need not look every second of a simulated year.
-            pace: RecordPace(requests: .seconds(120), idle: .seconds(120))
+            pace: RecordPace(requests: .seconds(120), idle: .seconds(120), others: .seconds(120))
         )
         return (works, ecr)
     }

@@ -1,6 +1,7 @@
 import Foundation
 import Logging
 import Model
+import Names
 package import Record
 package import Remotes
 
@@ -9,34 +10,35 @@ package struct RunSurveyLoop: WorkLoop {
     package let name = "surveys"
     package let bell = Bell()
 
-    /// What another process makes due, or a changed rule, is seen within this.
-    private static let longestWait = 15.0
-
     let ledger: Ledger
     let surveyor: Surveyor
     let timeline: Timeline
     let choices: @Sendable () async -> Surveyor.Choices
+    let longestWait: Duration
     /// Told when demands were written.
     let demanded: @Sendable () -> Void
 
+    /// - Parameter longestWait: what another process makes due, or a changed rule, is seen within this.
     package init(
         ledger: Ledger,
         surveyor: Surveyor,
         timeline: Timeline,
         choices: @escaping @Sendable () async -> Surveyor.Choices,
+        longestWait: Duration = RecordPace().others,
         demanded: @escaping @Sendable () -> Void
     ) {
         self.ledger = ledger
         self.surveyor = surveyor
         self.timeline = timeline
         self.choices = choices
+        self.longestWait = longestWait
         self.demanded = demanded
     }
 
     package func pass() async throws -> Duration {
         if try ledger.hasLiveRuns() { try await ledger.noting(name) { try await surveyAll() } }
         let next = try ledger.nextSurvey(after: timeline.now())?.timeIntervalSince(timeline.now())
-        return .seconds(min(Self.longestWait, max(0, next ?? Self.longestWait)))
+        return min(longestWait, .seconds(max(0, next ?? longestWait.seconds)))
     }
 
     private func surveyAll() async throws {

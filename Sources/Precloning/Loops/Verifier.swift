@@ -30,29 +30,33 @@ package struct Verifier: WorkLoop {
     let cloner: Cloner
     let timeline: Timeline
     let callsPerMinute: @Sendable () async -> Int
+    let longestWait: Duration
     /// Told when an image is due again.
     let reopened: @Sendable () -> Void
     /// Images that could not be looked at, and when they may be again.
     private let postponed = Postponed()
 
+    /// - Parameter longestWait: what falls due for a look is seen within this.
     package init(
         ledger: Ledger,
         cloner: Cloner,
         timeline: Timeline,
         callsPerMinute: @escaping @Sendable () async -> Int,
+        longestWait: Duration = RecordPace().others,
         reopened: @escaping @Sendable () -> Void
     ) {
         self.ledger = ledger
         self.cloner = cloner
         self.timeline = timeline
         self.callsPerMinute = callsPerMinute
+        self.longestWait = longestWait
         self.reopened = reopened
     }
 
     package func hasMore() throws -> Bool { try !due().isEmpty }
 
     package func pass() async throws -> Duration {
-        guard let first = try due().first else { return .seconds(15) }
+        guard let first = try due().first else { return longestWait }
         // Images of one repository cost about as many calls as one of them: those that are due soon come along.
         let repository = Self.repository(of: first)
         let batch = Array(

@@ -13,22 +13,23 @@ package struct VersionSurveyLoop: WorkLoop {
 
     /// So many versions in a row that the service keeps from being read end a pass.
     private static let mostFailures = 5
-    /// What another process makes due, or a changed rule, is seen within this.
-    private static let longestWait = Duration.seconds(15)
 
     let ledger: Ledger
     let surveyor: Surveyor
     let timeline: Timeline
     let selection: @Sendable () async -> Configuration.Watch.Workflows
     let choices: @Sendable () async -> Surveyor.Choices
+    let longestWait: Duration
     let demanded: @Sendable () -> Void
 
+    /// - Parameter longestWait: what another process makes due, or a changed rule, is seen within this.
     package init(
         ledger: Ledger,
         surveyor: Surveyor,
         timeline: Timeline,
         selection: @escaping @Sendable () async -> Configuration.Watch.Workflows,
         choices: @escaping @Sendable () async -> Surveyor.Choices,
+        longestWait: Duration = RecordPace().others,
         demanded: @escaping @Sendable () -> Void
     ) {
         self.ledger = ledger
@@ -36,6 +37,7 @@ package struct VersionSurveyLoop: WorkLoop {
         self.timeline = timeline
         self.selection = selection
         self.choices = choices
+        self.longestWait = longestWait
         self.demanded = demanded
     }
 
@@ -45,7 +47,7 @@ package struct VersionSurveyLoop: WorkLoop {
         let usedSince = timeline.now().addingTimeInterval(-chosen.usedWithin.seconds)
         try ledger.select(chosen)
         try ledger.dropUnwantedVersions(usedSince: usedSince, createdSince: createdSince, now: timeline.now())
-        guard try ledger.hasVersions() else { return Self.longestWait }
+        guard try ledger.hasVersions() else { return longestWait }
         try await ledger.noting(name) {
             let basis = try await surveyor.basis(choices())
             var failures = 0
@@ -68,7 +70,7 @@ package struct VersionSurveyLoop: WorkLoop {
                 }
             }
         }
-        return Self.longestWait
+        return longestWait
     }
 
     /// Works out what a version needs, and writes it down.

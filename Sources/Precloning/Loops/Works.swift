@@ -93,6 +93,7 @@ package struct Works: Sendable {
             timeline: timeline,
             selection: { [settings] in settings.current.watch.workflows },
             choices: { [settings] in settings.choices },
+            longestWait: pace.others,
             demanded: demanded
         )
     }
@@ -139,6 +140,7 @@ package struct Works: Sendable {
             cloner: cloner,
             timeline: timeline,
             callsPerMinute: { settings.current.watch.verifyCallsPerMinute },
+            longestWait: pace.others,
             reopened: demanded
         )
         let surveys = RunSurveyLoop(
@@ -146,6 +148,7 @@ package struct Works: Sendable {
             surveyor: surveyor,
             timeline: timeline,
             choices: choices,
+            longestWait: pace.others,
             demanded: {
                 demanded()
                 // What was ready before the run came is looked at again at once.
@@ -263,9 +266,16 @@ package struct RecordPace: Sendable, Hashable {
     package var requests: Duration
     /// The longest wait of any other loop.
     package var idle: Duration
+    /// Between two looks of surveys and verifier for what others made due.
+    package var others: Duration
 
-    package init(requests: Duration = .seconds(1), idle: Duration = .seconds(10)) {
+    package init(
+        requests: Duration = .seconds(1),
+        idle: Duration = .seconds(10),
+        others: Duration = .seconds(15)
+    ) {
         self.requests = requests
         self.idle = idle
+        self.others = others
     }
 }
