@@ -15,6 +15,8 @@ package struct AuditEntry: Codable, Sendable, Equatable {
         case tagMoved
         /// A tag was seen at another digest upstream; nothing is changed by that.
         case upstreamTagMoved
+        /// A person asked for an image.
+        case requested
         /// A person made an image due.
         case retried
         /// A person took an image out of the record that nobody wants.
@@ -42,6 +44,12 @@ package struct AuditEntry: Codable, Sendable, Equatable {
 
     package init(_ action: Action, caller: String, at: Date) {
         self.init(action: action.rawValue, caller: caller, at: at)
+    }
+
+    /// - Parameter detail: said together with what the caller's program says of itself.
+    package init(_ action: Action, by caller: Caller, detail: String? = nil, at: Date) {
+        self.init(action, caller: caller.description, at: at)
+        self.detail = caller.detail(detail)
     }
 
     /// With the name of an action that this program may not know.

@@ -21,6 +21,7 @@ extension Ledger {
         now: Date
     ) throws -> Bool {
         try database.write { database in
+            try Self.count(decision.isAllowed ? .allowed : .denied, of: decision.rule, in: database, now: now)
             func last(_ caller: String?) throws -> Row? {
                 try Row.fetchOne(
                     database,
@@ -48,6 +49,24 @@ extension Ledger {
             try Self.insert(entry, in: database)
             return true
         }
+    }
+
+    /// What a rule of policy decided; a column of the record.
+    package enum RuleHit: String, Sendable { case allowed, denied, warned }
+
+    /// Counts what a rule decided where nothing else is kept of it.
+    package func count(_ hit: RuleHit, of rule: String, now: Date) throws {
+        try database.write { try Self.count(hit, of: rule, in: $0, now: now) }
+    }
+
+    private static func count(_ hit: RuleHit, of rule: String, in database: Database, now: Date) throws {
+        try database.execute(
+            cached: """
+                INSERT INTO ruleHit (rule, \(hit.rawValue), lastAt) VALUES (?, 1, ?)
+                ON CONFLICT (rule) DO UPDATE SET \(hit.rawValue) = \(hit.rawValue) + 1, lastAt = excluded.lastAt
+                """,
+            arguments: [rule, now.milliseconds]
+        )
     }
 
     /// Whether a repository was made by preclone, is there still as far as it knows, and no other image is in it or on
@@ -116,6 +135,7 @@ extension Ledger {
         now: Date
     ) throws {
         try database.write { database in
+            try Self.count(.warned, of: warning.rule, in: database, now: now)
             let isKnown = try Bool.fetchOne(
                 database,
                 cached: """

@@ -10,7 +10,7 @@ extension Ledger {
     /// - Parameter images: references as people write them, or ECR URIs.
     /// - Returns: each image of these names, and why it was kept if it was.
     /// - Throws: `LedgerError` for a name that is not in the record; nothing is forgotten then.
-    package func forget(_ images: [String], caller: String, now: Date) throws -> [ForgottenImage] {
+    package func forget(_ images: [String], caller: Caller, now: Date) throws -> [ForgottenImage] {
         try database.write { database in
             var answers: [ForgottenImage] = []
             for text in images {
@@ -32,7 +32,7 @@ extension Ledger {
     private static func forget(
         _ image: ImageRecord,
         in database: Database,
-        caller: String,
+        caller: Caller,
         now: Date
     ) throws -> ForgottenImage {
         var answer = ForgottenImage(id: image.id, source: image.source, destination: image.destination)
@@ -53,11 +53,10 @@ extension Ledger {
         // Requests, demands that ended and attempts are of the row; what was seen of the image's digests is not.
         try database.execute(sql: "UPDATE request SET imageID = NULL WHERE imageID = ?", arguments: [image.id])
         try database.execute(sql: "DELETE FROM image WHERE id = ?", arguments: [image.id])
-        var entry = AuditEntry(.forgotten, caller: caller, at: now)
+        var entry = AuditEntry(.forgotten, by: caller, detail: image.reason, at: now)
         entry.source = image.source
         entry.destination = image.destination
         entry.before = image.state.rawValue
-        entry.detail = image.reason
         try insert(entry, in: database)
         return answer
     }

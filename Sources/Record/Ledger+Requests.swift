@@ -45,7 +45,13 @@ extension Ledger {
                         image, text, caller.userID, caller.userName, caller.agent, key, now.milliseconds,
                     ]
                 )
-                return database.lastInsertedRowID
+                let id = database.lastInsertedRowID
+                var entry = AuditEntry(.requested, by: caller, detail: "request \(id)", at: now)
+                entry.source =
+                    (try? ImageReference(image))?.description ?? PrintableText.stripped(String(image.prefix(300)))
+                entry.destination = options.destination
+                try Self.insert(entry, in: database)
+                return id
             }
         }
     }

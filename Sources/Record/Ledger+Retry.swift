@@ -10,7 +10,7 @@ extension Ledger {
     /// - Parameter images: references as people write them, or ECR URIs; nil for all.
     /// - Returns: what was changed; images that are ready, being cloned or due already are left as they are.
     /// - Throws: `LedgerError` for an image that is not in the record.
-    package func retry(_ images: [String]?, caller: String, now: Date) throws -> [RetriedImage] {
+    package func retry(_ images: [String]?, caller: Caller, now: Date) throws -> [RetriedImage] {
         try database.write { database in
             guard let images else {
                 try Self.retrySurveys(database, of: "1", [], at: now.milliseconds)
@@ -44,7 +44,7 @@ extension Ledger {
         _ database: Database,
         _ condition: String,
         _ arguments: [String],
-        caller: String,
+        caller: Caller,
         at now: Date
     ) throws -> [RetriedImage] {
         let waits =
@@ -58,11 +58,10 @@ extension Ledger {
         )
         for row in rows {
             try tell(.retried, of: row["id"], in: database, now: now)
-            var entry = AuditEntry(.retried, caller: caller, at: now)
+            var entry = AuditEntry(.retried, by: caller, detail: row["reason"], at: now)
             entry.source = row["source"]
             entry.destination = row["destination"]
             entry.before = row["state"]
-            entry.detail = row["reason"]
             try insert(entry, in: database)
         }
         for registry in Set(rows.map { $0["registry"] as String }) {

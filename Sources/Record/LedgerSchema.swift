@@ -48,11 +48,23 @@ enum LedgerSchema {
             try AuditChain.begin(in: database)
         }
         migrator.registerMigration("11: the order of need") { try $0.execute(sql: order) }
+        migrator.registerMigration("12: how often rules decided") { try $0.execute(sql: hits) }
         migrator.registerMigration("13: when a run's first task began") {
             try $0.execute(sql: "ALTER TABLE run ADD COLUMN firstTaskAt INTEGER")
         }
         return migrator
     }
+
+    private static let hits = """
+        CREATE TABLE ruleHit (
+            rule TEXT PRIMARY KEY,                -- of policy, by its name
+            allowed INTEGER NOT NULL DEFAULT 0,
+            denied INTEGER NOT NULL DEFAULT 0,
+            warned INTEGER NOT NULL DEFAULT 0,    -- would have denied
+            lastAt INTEGER NOT NULL
+        ) STRICT;
+        CREATE INDEX ruleHitByTime ON ruleHit (lastAt);
+        """
 
     private static let askers = """
         ALTER TABLE request ADD COLUMN agent TEXT; -- whom the user's program spoke for; NULL: for the user

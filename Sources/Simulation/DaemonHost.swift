@@ -195,7 +195,11 @@ final class DaemonHost: Sendable {
     }
 
     func retry() throws {
-        _ = try record.retry(nil, caller: "user ann", now: world.clock.now.addingTimeInterval(world.ahead))
+        _ = try record.retry(
+            nil,
+            caller: Caller(userID: 1000, userName: "ann"),
+            now: world.clock.now.addingTimeInterval(world.ahead)
+        )
         daemon?.ring()
     }
 

@@ -93,13 +93,13 @@ final class People: Sendable {
         case .forget(let image):
             let before = try wanted()
             _ = try await told(
-                ControlRequest(verb: "forget", arguments: ["images": .array([.string(image)])]),
+                ControlRequest(verb: .forget, arguments: ["images": .array([.string(image)])]),
                 by: "ann",
                 until: .seconds(60)
             )
             inspector.forgot(image, wantedBefore: before, wantedNow: try wanted())
         case .agent(let name, let user, let image):
-            var request = ControlRequest(verb: "clone", agent: name)
+            var request = ControlRequest(verb: .clone, agent: name)
             request.arguments = ["images": .array([.string(image)]), "key": .string(key())]
             let answer = try await told(request, by: user, until: .seconds(600))
             for id in Self.ids(answer) { world.noteAsked(id, image: image) }
@@ -165,7 +165,7 @@ final class People: Sendable {
             let world = people.world
             var ids: [Int64?] = []
             for demand in demands {
-                var request = ControlRequest(verb: "clone")
+                var request = ControlRequest(verb: .clone)
                 request.arguments = [
                     "images": .array([.string(demand.source)]), "key": .string(people.key()),
                     "destination": .string(demand.destination), "urgency": .string("run"),

@@ -22,6 +22,27 @@ enum AccountReading {
         }
     }
 
+    /// Lends what is asked of the account by one command. What it knows of hosts and places is what the record knows, where
+    /// one can be read.
+    ///
+    /// - Parameter audit: takes what is changed; nil: nothing is.
+    static func verbs<Value>(
+        _ configuration: Configuration,
+        audit: ChangeAudit? = nil,
+        _ body: (AccountVerbs) async throws -> Value
+    ) async throws -> Value {
+        let record = configuration.record.path
+        return try await with(configuration) { works, composition in
+            try await body(
+                composition.verbs(
+                    works.account,
+                    known: { try? RecordReader(path: record) },
+                    audit: { try audit?.keep($0) }
+                )
+            )
+        }
+    }
+
     /// A workflow's name from the command line.
     ///
     /// - Throws: `CommandFailure` that ends with code 2.

@@ -2,7 +2,6 @@ import ArgumentParser
 import Foundation
 import Model
 import Precloning
-import Record
 
 /// `preclone audit`: every decision and every change made to AWS.
 struct AuditCommand: ParsableCommand {
@@ -45,19 +44,10 @@ struct AuditCommand: ParsableCommand {
         var entries: [AuditEntry]
     }
 
-    private func check(_ reader: RecordReader) throws {
-        struct Verdict: Encodable {
-            var schemaVersion = 1
-            var isWhole: Bool
-            var rows: Int
-            var head: String?
-            var fault: String?
-        }
-        let found = try reader.verifyAudit()
+    private func check(_ verbs: RecordVerbs) throws {
+        let found = try verbs.verifyAudit()
         switch format {
-        case .json, .jsonl:
-            let document = Verdict(isWhole: found.isWhole, rows: found.rows, head: found.head, fault: found.fault)
-            try Terminal.print(ReportJSON.text(document, pretty: format == .json))
+        case .json, .jsonl: try Terminal.print(ReportJSON.text(found, pretty: format == .json))
         case .table:
             if found.isWhole {
                 try Terminal.print("whole: \(Phrase.count(found.rows, "row")), head \(found.head ?? "-")")
@@ -71,13 +61,13 @@ struct AuditCommand: ParsableCommand {
     }
 
     func run() throws {
-        let reader = try RecordReader(path: config.recordPath())
-        if verify { return try check(reader) }
+        let verbs = RecordVerbs(path: try config.recordPath())
+        if verify { return try check(verbs) }
         let start = PastMoment.parse(since, now: Date(), zone: .current) ?? Date()
         var entries: [AuditEntry] = []
         var next: Int64? = 0
         while let after = next {
-            let part = try reader.audit(since: start, after: after)
+            let part = try verbs.audit(since: start, after: after)
             next = part.next
             if format == .jsonl {
                 for entry in part.entries { try Terminal.print(ReportJSON.text(entry, pretty: false)) }

@@ -14,7 +14,8 @@ struct CheckCommand: AsyncParsableCommand {
         abstract: "Say whether preclone can work here: who we are, what is permitted, what is missing.",
         discussion: """
             Changes nothing. Reading permissions are found by one call each; the others by IAM's policy simulation \
-            where that is permitted, else they are not checked. Variables of the service's \(EnvironmentFile.path) hold here \
+            where that is permitted, else they are not checked. --policy-case looks at policy alone: each case of the file, by \
+            which rule it is decided and why (1: a case is decided otherwise than it expects). Variables of the service's \(EnvironmentFile.path) hold here \
             too, where they are not set otherwise. Exit codes: 0 preclone can work; 1 it cannot; 2 the configuration cannot be \
             used; 75 something it needs could not be found out.
             """
@@ -27,6 +28,15 @@ struct CheckCommand: AsyncParsableCommand {
     @Flag(help: "Look at the configuration and the files it names alone; nothing is asked of anybody.")
     var offline = false
 
+    @Option(
+        help: ArgumentHelp(
+            "Cases of policy, each with what is expected of it: {\"cases\": [{\"caller\", \"tool\", \"image\", …, \"expect\"}]}.",
+            valueName: "file"
+        ),
+        completion: .file(extensions: ["json"])
+    )
+    var policyCase: String?
+
     @Flag(name: .shortAndLong, help: "Show each permission, and the configuration as resolved, too.")
     var verbose = false
 
@@ -35,6 +45,7 @@ struct CheckCommand: AsyncParsableCommand {
 
     func run() async throws {
         let configuration = try configurationFile.load()
+        if let policyCase { return try PolicyCaseFile.check(policyCase, configuration, format, verbose: verbose) }
         var report = CheckReport()
         report.add(.init("configuration", .good, configurationText))
         let (environment, line) = Self.environment()

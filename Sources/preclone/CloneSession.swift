@@ -13,8 +13,10 @@ struct CloneSession: Sendable {
     /// The AWS profile and Region of this process, where it works itself.
     var profile: String?
     var region: String?
-    /// Whom it says that it speaks for.
-    var agent: String?
+    /// Whom it says that it speaks for, and what its program says of itself.
+    var asker = ControlClient.Asker()
+    /// Asks the daemon; nil: at the socket of the record.
+    var daemon: ControlClient?
     /// Who works where no daemon does.
     let substitute: Substitute
     let logger: Logger
@@ -54,7 +56,7 @@ struct CloneSession: Sendable {
             let ids = try Ledger(path: path).request(
                 images,
                 options: options,
-                caller: configuration.policy.identity(of: user, agent: agent),
+                caller: configuration.policy.identity(of: user, agent: asker.agent),
                 key: key,
                 now: Date()
             )
@@ -76,19 +78,12 @@ struct CloneSession: Sendable {
         atMost limit: Duration?,
         _ worry: @Sendable (String) -> Void
     ) async throws -> [Int64]? {
-        let client = ControlClient(path: ControlSocket.path(record: path))
-        var request = ControlRequest(verb: "clone", agent: agent)
-        request.arguments = ["images": .array(images.map { .string($0) }), "key": .string(key)]
-        if let repository = options.targetRepository { request.arguments["targetRepository"] = .string(repository) }
-        if let tag = options.targetTag { request.arguments["targetTag"] = .string(tag) }
-        if let destination = options.destination { request.arguments["destination"] = .string(destination) }
-        if options.urgency == .run { request.arguments["urgency"] = .string("run") }
+        let client = daemon ?? ControlClient(path: ControlSocket.path(record: path))
         let end = limit.map { Timeline.system.elapsed() + $0 }
         var last: String?
         while true {
             do {
-                guard let answer = try await client.ask(request, atMost: Self.patience) else { return nil }
-                return answer["requests"]?.array?.compactMap(\.integer).map(Int64.init)
+                return try await client.clone(images, options, key: key, for: asker, atMost: Self.patience)
             } catch let fault as ControlFault where fault.kind == .unanswered {
                 // It may have been written down, or not: the key makes asking again the same question.
                 if let end, Timeline.system.elapsed() >= end { throw fault }

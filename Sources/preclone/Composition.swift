@@ -378,41 +378,35 @@ struct Composition {
         }
     }
 
-    /// The tools of agents that ask the account.
+    /// What is asked of the account, or changed in it.
     ///
     /// - Parameters:
     ///   - known: gives the daemon's record, where there is one.
     ///   - audit: keeps what was changed.
-    func registryTools(
-        _ works: Works,
+    func verbs(
+        _ account: AccountFacts,
         known: @escaping @Sendable () -> RecordReader?,
         audit: @escaping @Sendable (AuditEntry) throws -> Void
-    ) -> RegistryTools {
+    ) -> AccountVerbs {
+        AccountVerbs(
+            account: account,
+            ecr: ecr,
+            timeline: timeline,
+            known: known,
+            scratch: { try scratch($0) },
+            audit: audit
+        )
+    }
+
+    /// The tools of agents that ask the account.
+    func registryTools(_ works: Works, _ verbs: AccountVerbs) -> RegistryTools {
         RegistryTools(
             desk: RegistryDesk(
                 ecr: ecr,
                 account: works.account,
                 view: view(works.ledger, works.account, works.registries)
             ),
-            preparation: RepositoryPreparation(ecr: ecr, circumstances: works.account.policyCircumstances),
-            verbs: AccountVerbs(
-                plan: { run, workflow in
-                    let known = known()
-                    return try await scratch(known).plan(
-                        run: run,
-                        workflow: workflow,
-                        firstStart: try known?.firstStart()
-                    )
-                },
-                explain: { image, subject, caller in
-                    let known = known()
-                    return try await scratch(known).explain(image, for: subject, as: caller, known: known)
-                },
-                ready: { subject in try await scratch(known()).ready(subject, desk: nil) },
-                map: { subject, images in try await map(subject, images, scratch(known())) }
-            ),
-            audit: audit,
-            now: timeline.now
+            verbs: verbs
         )
     }
 
@@ -422,20 +416,6 @@ struct Composition {
         // A record that cannot be read is no hindrance.
         if let known { try? ledger.learn(from: known) }
         return try works(on: ledger)
-    }
-
-    private func map(_ subject: ReadySubject?, _ images: [String], _ works: Works) async throws -> MapVerb.Answer {
-        var inspection = Inspection()
-        if case .workflow(let name, let parameters, let profiles)? = subject {
-            inspection = try await works.surveyor.reading(of: name, parameters: parameters, profiles: profiles)
-                .inspection
-        }
-        inspection.images += images.map { ImageMention(text: $0, places: [], tasks: []) }
-        let rules = try await works.account.placement(
-            template: settings.current.clone.destination,
-            clonesUnmapped: true
-        )
-        return MapVerb.write(for: inspection, MapBasis(rules: rules, isHomeKnown: true))
     }
 
     /// Everything that works on one record.

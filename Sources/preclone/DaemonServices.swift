@@ -182,6 +182,8 @@ struct MetricsService: Service {
 /// Takes requests on the control socket for as long as the daemon runs.
 struct ControlService: Service {
     let path: String
+    /// Where the record is that the daemon was started with.
+    let record: String
     let works: Works
     let region: String
     /// The loop that takes what is asked for.
@@ -197,10 +199,53 @@ struct ControlService: Service {
             asked: { requests.ring() },
             tools: { [tools] in try await tools.call($0, $1, caller: $2) }
         )
-        let server = ControlServer(path: path, desk: desk, timeline: works.timeline, logger: Logger.current)
+        let server = ControlServer(
+            path: path,
+            desk: desk,
+            timeline: works.timeline,
+            logger: Logger.current,
+            session: { await talk(desk, $0, from: $1, $2, write: $3) }
+        )
         await cancelWhenGracefulShutdown { await server.run() }
         // A service that ends would end them all.
         await cancelWhenGracefulShutdown { try? await works.timeline.sleep(.seconds(1_000_000_000)) }
+    }
+}
+
+extension ControlService {
+    /// Speaks the Model Context Protocol with a user at the other end of the socket: the tools of `preclone mcp`, but for what
+    /// it reads on its own disk.
+    private func talk(
+        _ desk: ControlDesk,
+        _ user: Caller,
+        from first: LineSplitter.Line,
+        _ rest: AsyncStream<LineSplitter.Line>,
+        write: @escaping @Sendable (String) async throws -> Void
+    ) async {
+        let settings = works.settings
+        let tools = ToolCatalogue.all.compactMap(\.overSocket)
+        let runner = ToolRunner(
+            configuration: { [record] in
+                var configuration = settings.current
+                // Another one takes a restart.
+                configuration.record.path = record
+                return configuration
+            },
+            side: .daemon,
+            daemon: ControlClient { try await desk.answer(to: $0, from: user) },
+            asker: .init(),
+            permit: { try desk.check(user, mayRead: $0) },
+            logger: Logger.current
+        )
+        let server = MCPServer(
+            tools: tools,
+            shown: { tools in tools.filter { settings.current.policy.lets(user, call: $0.name) } },
+            resources: runner.resources(among: tools),
+            output: MCPOutput(write),
+            elapsed: works.timeline.elapsed,
+            call: { await runner.call($0, $1, program: $2, $3) }
+        )
+        await server.run(from: first, rest)
     }
 }
 

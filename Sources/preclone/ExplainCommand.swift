@@ -43,22 +43,21 @@ struct ExplainCommand: AsyncParsableCommand {
 
     func validate() throws {
         if run != nil, workflow != nil { throw ValidationError("--run or --workflow, not both") }
-        guard caller == "daemon" || Caller.isPerson(caller) else {
+        if Caller(caller) == nil {
             throw ValidationError("--as \(caller): write daemon, `user NAME`, or `agent NAME of user USER`")
         }
     }
 
     func run() async throws {
         let configuration = try configurationFile.load()
-        // A record that cannot be read is no hindrance: then it knows nothing.
-        let known = try? RecordReader(path: configuration.record.path)
         let subject: ReadySubject? =
             if let run { .run(run) } else {
                 try workflow.map { .workflow(try AccountReading.name($0), parameters: [:], profiles: []) }
             }
-        let answer = try await AccountReading.with(configuration) { works, _ in
-            if let known { try? works.ledger.learn(from: known) }
-            return try await works.explain(image, for: subject, as: caller, known: known)
+        let image = image
+        let caller = Caller(caller) ?? .daemon
+        let answer = try await AccountReading.verbs(configuration) { verbs in
+            try await verbs.explain(image, for: subject, as: caller)
         }
         switch format {
         case .json: try Terminal.print(JSONOutput.text(answer))
@@ -69,6 +68,19 @@ struct ExplainCommand: AsyncParsableCommand {
 
 /// An explanation for people.
 enum ExplainText {
+    /// What a rule of policy has to say.
+    static func line(of rule: PolicyRuleLine) -> String {
+        let words =
+            switch rule.standing {
+            case .decides: "decides"
+            case .warns: "warns"
+            case .dependsOnFacts: "depends on facts"
+            case .doesNotMatch: "does not match"
+            case .notReached: "not reached"
+            }
+        return "rule \(rule.name) (\(rule.action)): \(words): \(rule.why)"
+    }
+
     static func lines(_ answer: ExplainAnswer) -> [String] {
         guard let reading = answer.reading else { return [answer.problem ?? answer.image] }
         var lines = ["image      \(answer.image)"]
@@ -77,17 +89,7 @@ enum ExplainText {
             lines.append("policy     \(policy.verdict) by \(policy.rule) for \(policy.caller): \(policy.reason)")
             if policy.dependsOnFacts { lines.append("           decided again when manifest and config are read") }
             if let mend = policy.mend { lines.append("           \(mend)") }
-            lines += policy.rules.map { rule in
-                let words =
-                    switch rule.standing {
-                    case .decides: "decides"
-                    case .warns: "warns"
-                    case .dependsOnFacts: "depends on facts"
-                    case .doesNotMatch: "does not match"
-                    case .notReached: "not reached"
-                    }
-                return "           rule \(rule.name) (\(rule.action)): \(words): \(rule.why)"
-            }
+            lines += policy.rules.map { "           \(line(of: $0))" }
         }
         if let upstream = answer.upstream {
             lines.append("upstream   \(upstream.digest ?? upstream.problem ?? "-")")

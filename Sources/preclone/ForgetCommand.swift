@@ -1,6 +1,5 @@
 import ArgumentParser
 import Configuring
-import Definitions
 import Foundation
 import Model
 import Precloning
@@ -45,30 +44,12 @@ struct ForgetCommand: AsyncParsableCommand {
 
     /// Of the daemon; where none listens, of the record itself, by whoever may write it.
     private func ask(_ path: String) async throws -> [ForgottenImage] {
-        var request = ControlRequest(verb: "forget")
-        request.arguments = ["images": .array(images.map { .string($0) })]
         do {
-            if let answer = try await ControlClient(path: ControlSocket.path(record: path)).ask(
-                request,
-                atMost: .seconds(30)
-            ) {
-                return (answer["images"]?.array ?? []).map(ForgottenImage.init)
-            }
+            let client = ControlClient(path: ControlSocket.path(record: path))
+            if let forgotten = try await client.forget(images) { return forgotten }
         } catch let fault as ControlFault {
             throw CommandFailure(fault)
         }
-        return try Ledger(path: path).forget(images, caller: PeerIdentity.thisProcess.description, now: Date())
-    }
-}
-
-extension ForgottenImage {
-    /// As the control socket says it.
-    init(_ value: ParameterValue) {
-        self.init(
-            id: value["id"]?.integer.map(Int64.init) ?? 0,
-            source: value["source"]?.string ?? "",
-            destination: value["destination"]?.string ?? ""
-        )
-        kept = value["kept"]?.string
+        return try Ledger(path: path).forget(images, caller: PeerIdentity.thisProcess, now: Date())
     }
 }

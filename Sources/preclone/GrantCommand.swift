@@ -29,21 +29,8 @@ struct GrantCommand: AsyncParsableCommand {
         let configuration = try configurationFile.load()
         let audit = ChangeAudit(configuration, isMeant: !dryRun)
         let (repositories, dryRun) = (repositories, dryRun)
-        let answer = try await AccountReading.with(configuration) { works, composition in
-            try await GrantVerb.grant(
-                repositories,
-                works.account,
-                RepositoryPreparation(ecr: composition.ecr, circumstances: works.account.policyCircumstances),
-                isDryRun: dryRun
-            ) { line in
-                try audit.note(
-                    .policyChanged,
-                    destination: line.repository,
-                    before: line.before,
-                    after: line.after,
-                    requestID: line.requestID
-                )
-            }
+        let answer = try await AccountReading.verbs(configuration, audit: audit) { verbs in
+            try await verbs.grant(repositories, by: audit.caller, isDryRun: dryRun)
         }
         switch output.format {
         case .json: try Terminal.print(JSONOutput.text(answer))

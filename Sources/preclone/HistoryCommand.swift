@@ -2,7 +2,6 @@ import ArgumentParser
 import Foundation
 import Model
 import Precloning
-import Record
 
 /// `preclone history IMAGE`: the digests that a reference had.
 struct HistoryCommand: ParsableCommand {
@@ -17,20 +16,13 @@ struct HistoryCommand: ParsableCommand {
     @OptionGroup var format: FormatOptions
     @OptionGroup var config: ConfigurationOptions
 
-    /// The document of `--format json`.
-    private struct Document: Encodable {
-        var schemaVersion = 1
-        var histories: [TagHistory]
-    }
-
     func run() throws {
-        let reader = try RecordReader(path: config.recordPath())
-        let histories = try TagHistory.read(image, from: reader)
+        let answer = try RecordVerbs(path: config.recordPath()).history(of: image)
         switch format.format {
-        case .json: try Terminal.print(ReportJSON.text(Document(histories: histories)))
+        case .json: try Terminal.print(ReportJSON.text(answer))
         case .table:
             let now = Date()
-            let parts = histories.map { $0.lines(now: now, style: .current).joined(separator: "\n") }
+            let parts = answer.histories.map { $0.lines(now: now, style: .current).joined(separator: "\n") }
             try Terminal.print(parts.joined(separator: "\n\n"))
         }
     }

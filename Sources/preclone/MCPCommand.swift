@@ -13,7 +13,12 @@ struct MCPCommand: AsyncParsableCommand {
         abstract: "Speak the Model Context Protocol on standard input and output, for agents.",
         discussion: """
             Started by an agent's host. The daemon does what is asked, under its own policy and limits, for the user \
-            whose process this is. Without a daemon, tools that change nothing answer with this user's own AWS rights.
+            whose process this is. Without a daemon, tools that change nothing answer with this user's own AWS rights. The \
+            host's configuration:
+              { "mcpServers": { "preclone": { "command": "preclone", "args": ["mcp"] } } }
+            The daemon speaks the same on its control socket, for users of its group; whatever joins its input and output to the \
+            socket can be the host's command, such as:
+              ssh HOST nc -U /run/preclone/control.sock
             """
     )
 
@@ -38,18 +43,39 @@ struct MCPCommand: AsyncParsableCommand {
         // Standard output is for messages alone; what else there is to say goes to standard error, and that is little.
         let logger = ProcessLog.start(Configuration.defaults.log, threshold: LogThreshold(.error))
         let bell = Bell()
+        let path = config.path
+        let agent = agent
+        let load: @Sendable () throws -> Configuration = { try Configuration.load(path: path) }
+        let shown: @Sendable ([AgentTool]) -> [AgentTool] = { tools in
+            // A user who speaks for no agent is kept from none; a configuration that cannot be read is said by the first tool.
+            guard agent != nil, let policy = try? load().policy else { return tools }
+            let caller = policy.identity(of: PeerIdentity.thisProcess, agent: agent)
+            return tools.filter { policy.lets(caller, call: $0.name) }
+        }
+        let permit: @Sendable (AgentTool) throws -> Void = { tool in
+            guard !shown([tool]).isEmpty else {
+                throw ControlFault(
+                    "policy.agents does not let \(agent ?? "-") call \(tool.name)",
+                    mend: "have it added to policy.agents[].tools",
+                    kind: .denied
+                )
+            }
+        }
         let runner = ToolRunner(
-            configurationPath: config.path,
-            agent: agent,
-            alone: alone ? bell : nil,
+            configuration: load,
+            side: .caller(alone: alone ? bell : nil),
+            asker: .init(agent: agent),
+            permit: permit,
             logger: logger
         )
-        let output = MCPOutput { try StandardStream.output.write($0) }
+        let selected = ToolCatalogue.all.filter { $0.belongs(to: tools) }
         let server = MCPServer(
-            tools: ToolCatalogue.all.filter { $0.belongs(to: tools) },
-            output: output,
+            tools: selected,
+            shown: shown,
+            resources: runner.resources(among: selected),
+            output: MCPOutput { try StandardStream.output.write($0) },
             elapsed: Timeline.system.elapsed,
-            call: { tool, arguments, progress in await runner.call(tool, arguments, progress) }
+            call: { await runner.call($0, $1, program: $2, $3) }
         )
         await withTaskGroup(of: Void.self) { group in
             if alone { group.addTask { await runner.workAlone(bell) } }
@@ -62,6 +88,12 @@ struct MCPCommand: AsyncParsableCommand {
 extension AgentTool.Selection: ExpressibleByArgument {}
 
 extension ToolRunner {
+    /// The status as resources, for whoever has the tool that tells it.
+    func resources(among tools: [AgentTool]) -> MCPResources? {
+        guard let tool = tools.first(where: { $0.name == "GetPrecloneStatus" }) else { return nil }
+        return MCPResources(record: { try record() }, permit: { try permit(tool) })
+    }
+
     /// Works on what is asked for where no daemon does, until the task is cancelled.
     func workAlone(_ bell: Bell) async {
         while !Task.isCancelled {
@@ -69,7 +101,7 @@ extension ToolRunner {
             guard !Task.isCancelled else { return }
             do {
                 let session = CloneSession(
-                    configuration: try Configuration.load(path: configurationPath),
+                    configuration: try configuration(),
                     substitute: .nobody,
                     logger: logger
                 )

@@ -5,8 +5,6 @@ import Logging
 import Model
 import Names
 import Precloning
-import Record
-import Remotes
 
 /// `preclone plan`: what would be done for what is wanted now; changes nothing.
 struct PlanCommand: AsyncParsableCommand {
@@ -25,42 +23,23 @@ struct PlanCommand: AsyncParsableCommand {
     @OptionGroup var configurationFile: ConfigurationOptions
 
     func run() async throws {
-        var configuration = try configurationFile.load()
-        // A record that cannot be read is no hindrance: then the watching would begin now.
-        let known = try? RecordReader(path: configuration.record.path)
-        let firstStart = try? known?.firstStart()
-        let folder = FileManager.default.temporaryDirectory.appending(path: "preclone-plan-\(UUID().uuidString)")
-        defer { try? FileManager.default.removeItem(at: folder) }
-        configuration.record.path = folder.appending(path: "record.sqlite").path
+        let configuration = try configurationFile.load()
         let logger = ProcessLog.start(
             configuration.log,
             threshold: LogThreshold(max(configuration.log.level.level, .warning))
         )
-        let run = run
-        let workflow = workflow
-        let lines = try await Composition.with(configuration) { composition in
-            try await withLogger(logger) { _ in
-                // Worked out on a record in memory: nothing is written anywhere.
-                let ledger = try Ledger()
-                // As before, a record that cannot be read is no hindrance.
-                if let known { try? ledger.learn(from: known) }
-                let works = try composition.works(on: ledger)
-                return try await works.plan(run: run, workflow: workflow, firstStart: firstStart)
-            }
+        let (run, workflow) = (run, workflow)
+        let answer = try await AccountReading.verbs(configuration) { verbs in
+            try await withLogger(logger) { _ in try await verbs.plan(run: run, workflow: workflow) }
         }
         switch output.format {
-        case .json:
-            struct Output: Encodable {
-                var schemaVersion = 1
-                var images: [PlanLine]
-            }
-            try Terminal.print(JSONOutput.text(Output(images: lines)))
+        case .json: try Terminal.print(JSONOutput.text(answer))
         case .table:
             var table = TextTable(columns: [
                 .init(title: "IMAGE", cut: .middle), .init(title: "ROUTE"), .init(title: "DESTINATION", cut: .middle),
                 .init(title: "BYTES", alignment: .right), .init(title: "RULE"), .init(title: "WHY", cut: .end),
             ])
-            for line in lines {
+            for line in answer.images {
                 table.add([
                     StyledText(line.source), StyledText(line.route),
                     StyledText(line.destination.isEmpty ? "-" : line.destination),
@@ -69,7 +48,7 @@ struct PlanCommand: AsyncParsableCommand {
                 ])
             }
             try Terminal.print(table.rendered(for: .current()))
-            try Terminal.print(Self.total(lines))
+            try Terminal.print(Self.total(answer.images))
         }
     }
 
@@ -78,10 +57,7 @@ struct PlanCommand: AsyncParsableCommand {
         // One place is filled once, whoever wants it.
         let moved = Dictionary(
             lines.filter { ["copy", "pullThrough", "later"].contains($0.route) }.map { ($0.destination, $0.bytes) }
-        ) {
-            first,
-            _ in first
-        }
+        ) { first, _ in first }
         let bytes = moved.values.reduce(0) { $0 + ($1 ?? 0) }
         var text = "to move: \(Phrase.count(moved.count, "image"))"
         guard !moved.isEmpty else { return text }

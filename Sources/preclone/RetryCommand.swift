@@ -1,6 +1,5 @@
 import ArgumentParser
 import Configuring
-import Definitions
 import Foundation
 import Model
 import Precloning
@@ -39,34 +38,12 @@ struct RetryCommand: AsyncParsableCommand {
 
     /// Of the daemon; where none listens, of the record itself, by whoever may write it.
     private func ask(_ path: String) async throws -> [RetriedImage] {
-        var request = ControlRequest(verb: "retry")
-        request.arguments = all ? ["all": .bool(true)] : ["images": .array(images.map { .string($0) })]
         do {
-            if let answer = try await ControlClient(path: ControlSocket.path(record: path)).ask(
-                request,
-                atMost: .seconds(30)
-            ) {
-                return (answer["retried"]?.array ?? []).map(RetriedImage.init)
-            }
+            let client = ControlClient(path: ControlSocket.path(record: path))
+            if let retried = try await client.retry(all ? nil : images) { return retried }
         } catch let fault as ControlFault {
             throw CommandFailure(fault)
         }
-        return try Ledger(path: path).retry(
-            all ? nil : images,
-            caller: PeerIdentity.thisProcess.description,
-            now: Date()
-        )
-    }
-}
-
-extension RetriedImage {
-    /// As the control socket says it.
-    init(_ value: ParameterValue) {
-        self.init(
-            source: value["source"]?.string ?? "",
-            destination: value["destination"]?.string ?? "",
-            state: value["state"]?.string ?? "",
-            reason: value["reason"]?.string
-        )
+        return try Ledger(path: path).retry(all ? nil : images, caller: PeerIdentity.thisProcess, now: Date())
     }
 }

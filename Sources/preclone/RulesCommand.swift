@@ -61,8 +61,7 @@ struct RulesCommand: AsyncParsableCommand {
         let configuration = try configurationFile.load()
         if template { return try await printTemplate(configuration) }
         if create { return try await make(configuration) }
-        let answer = try await AccountReading.with(configuration) { works, _ in try await RulesVerb.list(works.account)
-        }
+        let answer = try await AccountReading.verbs(configuration) { try await $0.rules() }
         switch output.format {
         case .json: try Terminal.print(JSONOutput.text(answer))
         case .table: try Self.show(answer)
@@ -121,16 +120,8 @@ struct RulesCommand: AsyncParsableCommand {
         let wishes = try wishes(upstreams)
         let audit = ChangeAudit(configuration, isMeant: !dryRun)
         let dryRun = dryRun
-        let creation = try await AccountReading.with(configuration) { works, composition in
-            try await RulesVerb.create(wishes, works.account, composition.ecr, isDryRun: dryRun) { change in
-                try audit.note(
-                    change.kind == "pullThroughRule" ? .ruleCreated : .registryChanged,
-                    detail: "\(change.kind) \(change.name)",
-                    before: change.before,
-                    after: change.after,
-                    requestID: change.requestID
-                )
-            }
+        let creation = try await AccountReading.verbs(configuration, audit: audit) { verbs in
+            try await verbs.createRules(wishes, by: audit.caller, isDryRun: dryRun)
         }
         switch output.format {
         case .json: try Terminal.print(JSONOutput.text(creation))
@@ -198,7 +189,7 @@ struct RulesCommand: AsyncParsableCommand {
 /// Changes that a person makes to AWS, in the record's audit where there is one.
 struct ChangeAudit {
     private let ledger: Ledger?
-    private let caller: Caller
+    let caller: Caller
 
     /// - Parameter isMeant: false where nothing is changed.
     init(_ configuration: Configuration, isMeant: Bool) {
@@ -209,34 +200,16 @@ struct ChangeAudit {
         if isMeant, ledger == nil { Terminal.note("no record at \(record) takes the audit of these changes") }
     }
 
-    func note(
-        _ action: AuditEntry.Action,
-        destination: String? = nil,
-        detail: String? = nil,
-        before: String?,
-        after: String?,
-        requestID: String?
-    ) throws {
-        var entry = AuditEntry(action, caller: caller.description, at: Date())
-        entry.destination = destination
-        entry.detail = detail
-        entry.before = before
-        entry.after = after
-        entry.requestID = requestID
-        try ledger?.audit(entry)
-    }
+    func keep(_ entry: AuditEntry) throws { try ledger?.audit(entry) }
 
     /// Gives what a lock holds tags of its own in ECR, and notes each; what could not be tagged is told.
     func keep(_ lock: ImageLock, _ works: Works) async throws {
         let problems = try await works.keep(lock) { image, tag, requestID in
-            try note(
-                .imagePushed,
-                destination: image.destination,
-                detail: "locked as \(tag)",
-                before: nil,
-                after: image.ecrDigest.description,
-                requestID: requestID
-            )
+            var entry = AuditEntry(.imagePushed, by: caller, detail: "locked as \(tag)", at: Date())
+            entry.destination = image.destination
+            entry.after = image.ecrDigest.description
+            entry.requestID = requestID
+            try keep(entry)
         }
         for problem in problems { Terminal.note("no tag of its own: \(problem)") }
     }

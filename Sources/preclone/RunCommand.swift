@@ -169,16 +169,19 @@ struct RunCommand: AsyncParsableCommand {
             works: works,
             region: composition.aws.region
         )
+        let record = composition.settings.current.record.path
+        let verbs = composition.verbs(
+            works.account,
+            known: { RecordReader(ledger) },
+            audit: { try ledger.audit($0) }
+        )
         let control = ControlService(
-            path: ControlSocket.path(record: composition.settings.current.record.path),
+            path: ControlSocket.path(record: record),
+            record: record,
             works: works,
             region: composition.aws.region,
             requests: daemon.requests,
-            tools: composition.registryTools(
-                works,
-                known: { RecordReader(ledger) },
-                audit: { try ledger.audit($0) }
-            )
+            tools: composition.registryTools(works, verbs)
         )
         let metrics = MetricsService(
             ledger: ledger,

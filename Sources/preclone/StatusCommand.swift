@@ -31,12 +31,27 @@ struct StatusCommand: AsyncParsableCommand {
     @Flag(help: "Show it again every two seconds, until interrupted.")
     var watch = false
 
+    @Option(
+        help: ArgumentHelp(
+            "Wait until all images of what is asked for are ready, a person is needed, or so long (30m) has passed.",
+            valueName: "duration"
+        )
+    )
+    var wait: String?
+
     @OptionGroup var format: FormatOptions
     @OptionGroup var config: ConfigurationOptions
 
     func validate() throws {
         if [runID, workflow, image].compactMap(\.self).count > 1 {
             throw ValidationError("only one of --run, --workflow and --image can be given")
+        }
+        if let wait {
+            guard DurationText.parse(wait) != nil else {
+                throw ValidationError("--wait `\(wait)` is no duration; write 90s, 30m or 2h")
+            }
+            if filter == nil { throw ValidationError("--wait is for --run, --workflow or --image") }
+            if watch { throw ValidationError("--wait or --watch, not both") }
         }
     }
 
@@ -49,7 +64,7 @@ struct StatusCommand: AsyncParsableCommand {
     func run() async throws {
         let path = try config.recordPath()
         guard watch else {
-            let report = try read(path)
+            let report = try await waited(path)
             try Terminal.print(text(report))
             if report.exitCode != 0 { throw ExitCode(report.exitCode) }
             return
@@ -67,6 +82,21 @@ struct StatusCommand: AsyncParsableCommand {
         }
     }
 
+    /// The report, once there is nothing to wait for.
+    private func waited(_ path: String) async throws -> StatusReport {
+        let timeline = Timeline.system
+        let end = timeline.elapsed() + (wait.flatMap(DurationText.parse) ?? .zero)
+        while true {
+            let report = try read(path)
+            let isOver = timeline.elapsed() >= end || report.focus?.isReady != false
+            let isStuck = report.focus?.images.contains { image in
+                image.counts && image.state == "blocked"
+            }
+            if isOver || isStuck == true || report.focus?.unresolved.isEmpty == false { return report }
+            try await timeline.sleep(min(.seconds(2), end - timeline.elapsed()))
+        }
+    }
+
     private func show(_ text: String) throws {
         guard let height = Terminal.current().height, format.format == .table else { return try Terminal.print(text) }
         let lines = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
@@ -74,37 +104,18 @@ struct StatusCommand: AsyncParsableCommand {
     }
 
     private func read(_ path: String) throws -> StatusReport {
-        if let gone = RecordCondition.isGone(path) { return try without(gone) }
-        let isMissing = RecordReader.isMissing(path)
-        if isMissing, format.format == .table {
+        let verbs = RecordVerbs(path: path)
+        guard verbs.isMissing else {
+            return try verbs.status(filter, extent: all ? .init(runs: .max, rows: .max) : .init())
+        }
+        guard format.format == .json else {
             throw CommandFailure(
                 "not running: there is no record at \(path)",
                 hint: "start the daemon (`systemctl start preclone`), or name its configuration with --config",
                 ending: .notRunning
             )
         }
-        let condition = RecordCondition.troubles(of: path)
-        do {
-            return try StatusReport.read(
-                // Programs get a document in any case.
-                from: isMissing ? RecordReader(Ledger()) : RecordReader(path: path),
-                filter: isMissing ? nil : filter,
-                extent: all ? .init(runs: .max, rows: .max) : .init(),
-                now: Date(),
-                condition: condition,
-                isAlive: { RecordLock.isHeld(record: path, by: $0) ?? WorkerProcess.isAlive($0) }
-            )
-        } catch let error as LedgerError where RecordLock.trouble(record: path) != nil {
-            return try without((condition + [error.description]).joined(separator: "; "))
-        }
-    }
-
-    /// The report where somebody works on a record that is not there, or cannot be read.
-    private func without(_ trouble: String) throws -> StatusReport {
-        var report = try StatusReport.read(from: RecordReader(Ledger()), now: Date(), isAlive: { _ in false })
-        report.daemon.life = .running
-        report.health = Health(state: .degraded, reasons: [trouble])
-        return report
+        return try verbs.statusOfNothing()
     }
 
     private func text(_ report: StatusReport) throws -> String {

@@ -1,13 +1,16 @@
 """Generated sessions against the protocol's own schemas, on demand: every line that an MCP server says is valid.
 
 agent_schema.py FOLDER SESSIONS COMMAND...: FOLDER holds the JSON schema of each revision (2024-11-05.json ...), as published with
-the specification. Sessions are of good and of bad messages; SEED names the first (0). Needs jsonschema.
+the specification. Sessions are of good and of bad messages; SEED names the first (0). COMMAND unix:PATH is a control socket.
+Needs jsonschema.
 """
 import json
 import os
 import random
+import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import jsonschema
 import referencing
@@ -53,9 +56,24 @@ def arguments(chance, tool):
     return given
 
 
+URIS = ["preclone://status", "preclone://runs/1", "preclone://workflows/1/v", "preclone://", "file:///etc/passwd", "\u202e"]
+GOOD = {
+    "resources/list": "ListResourcesResult", "resources/templates/list": "ListResourceTemplatesResult",
+    "resources/read": "ReadResourceResult", "prompts/list": "ListPromptsResult", "prompts/get": "GetPromptResult",
+}
+
+
 def line(chance, revision, identity, tools):
-    """A message, the schema's name of a good answer to it, and whether a good answer is due."""
-    params, method, good = {}, chance.choice(["tools/list", "tools/call", "tools/call", "tools/call", "ping", "x/y"]), None
+    """A message, and the schema's name of a good answer to it."""
+    params, good = {}, None
+    method = chance.choice(["tools/list", "tools/call", "tools/call", "tools/call", "ping", "x/y", *GOOD])
+    if method in GOOD:
+        good = GOOD[method]
+    if method == "resources/read":
+        params = {"uri": chance.choice(URIS) if chance.random() < 0.8 else junk(chance)}
+    if method == "prompts/get":
+        name, argument = chance.choice([("prepare-workflow", "workflow"), ("why-run-waits", "run_id"), ("x", "y")])
+        params = {"name": name, "arguments": {argument: chance.choice(["1", "a/b.wdl", junk(chance)])}}
     if method == "tools/list":
         good = "ListToolsResult"
     if method == "tools/call":
@@ -108,6 +126,11 @@ def session(number, tools):
             "params": {"protocolVersion": revision, "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}},
         }))
         goods['"begin"'] = "InitializeResult"
+    elif command[0].startswith("unix:"):
+        # Before the first line with its sign a control socket does not know which protocol it is.
+        params = {"_meta": {META + "protocolVersion": revision, META + "clientCapabilities": {}}}
+        lines.append(json.dumps({"jsonrpc": "2.0", "id": "begin", "method": "server/discover", "params": params}))
+        goods['"begin"'] = "DiscoverResult"
     for identity in range(chance.randint(1, 12)):
         text, good = line(chance, revision, identity, tools)
         lines.append(text)
@@ -117,24 +140,38 @@ def session(number, tools):
             goods[key] = None if key in goods else good
         except (ValueError, AttributeError):
             pass
-    ended = subprocess.run(command, input="\n".join(lines) + "\n", capture_output=True, text=True, timeout=60)
+    said, trouble = spoken("\n".join(lines) + "\n")
     try:
-        assert ended.returncode == 0, f"it ended with {ended.returncode}: {ended.stderr}"
-        for answer in ended.stdout.splitlines():
+        assert not trouble, trouble
+        for answer in said.split("\n")[:-1]:
             message = json.loads(answer)
             for one in message if isinstance(message, list) else [message]:
                 check(one, revision, goods)
     except Exception as trouble:
-        print(f"session {number} ({revision}):\n" + "\n".join(lines) + f"\nanswered:\n{ended.stdout}\n{trouble}")
-        raise SystemExit(1)
-    return len(ended.stdout.splitlines())
+        print(f"session {number} ({revision}):\n" + "\n".join(lines) + f"\nanswered:\n{said}\n{trouble}")
+        sys.stdout.flush()
+        os._exit(1)
+    return said.count("\n")
+
+
+def spoken(text):
+    """What is answered to a text, and what is wrong with that by itself."""
+    if not command[0].startswith("unix:"):
+        ended = subprocess.run(command, input=text, capture_output=True, text=True, timeout=120)
+        return ended.stdout, f"it ended with {ended.returncode}: {ended.stderr}" if ended.returncode else None
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(120)
+        connection.connect(command[0].removeprefix("unix:"))
+        connection.sendall(text.encode())
+        connection.shutdown(socket.SHUT_WR)
+        said = connection.makefile("rb").read().decode()
+    return said, None
 
 
 def listed():
     params = {"_meta": {META + "protocolVersion": "2026-07-28", META + "clientCapabilities": {}}}
     request = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": params})
-    ended = subprocess.run(command, input=request + "\n", capture_output=True, text=True, timeout=60)
-    tools = json.loads(ended.stdout)["result"]["tools"]
+    tools = json.loads(spoken(request + "\n")[0])["result"]["tools"]
     for tool in tools:
         jsonschema.Draft202012Validator.check_schema(tool["inputSchema"])
         jsonschema.Draft202012Validator.check_schema(tool["outputSchema"])
@@ -143,5 +180,6 @@ def listed():
 
 tools = listed()
 first = int(os.environ.get("SEED", "0"))
-count = sum(session(number, tools) for number in range(first, first + sessions))
+with ThreadPoolExecutor(4) as workers:
+    count = sum(workers.map(lambda number: session(number, tools), range(first, first + sessions)))
 print(f"{sessions} sessions, {count} lines: all valid")

@@ -239,6 +239,7 @@ struct DocumentNamesTests {
         report.focus?.readyBy = date
         report.daemon.aliveAt = date
         report.daemon.troubles = [.init(part: "p", what: "w", since: date)]
+        report.policy = [.init(rule: "r", allowed: 1, denied: 1, warned: 1, lastAt: date)]
         var expected: [String] = ["schemaVersion", "generatedAt", "nextRetryAt"]
         expected += below("health", "state reasons")
         expected += below(
@@ -280,6 +281,7 @@ struct DocumentNamesTests {
             "focus.attempts[]",
             "startedAt endedAt route result failureClass message host status requestID bytes"
         ).dropFirst()
+        expected += below("policy", "") + below("policy[]", "rule allowed denied warned lastAt").dropFirst()
         expected += ["registries"]
         expected += below(
             "registries[]",

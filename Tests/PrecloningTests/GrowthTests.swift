@@ -234,7 +234,9 @@ import Testing
         #expect(image.failures == 9 && image.failureClass == .unreachable && wait(image) == 90)
         #expect(try attempts() == 9)
         // By hand it begins anew.
-        #expect(try fixture.ledger.retry(nil, caller: "user ann", now: fixture.now).count == 1)
+        #expect(
+            try fixture.ledger.retry(nil, caller: Caller(userID: 1000, userName: "ann"), now: fixture.now).count == 1
+        )
         #expect(try fixture.ledger.image(id: self.image)?.failures == 0)
     }
 

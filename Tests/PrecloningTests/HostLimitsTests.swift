@@ -209,7 +209,9 @@ import Testing
                     """
             )
         }
-        #expect(try ledger.retry(["quay.io/a:1"], caller: "user ann", now: clock.now).count == 1)
+        #expect(
+            try ledger.retry(["quay.io/a:1"], caller: Caller(userID: 1000, userName: "ann"), now: clock.now).count == 1
+        )
         #expect(try paused(ledger).isEmpty)
         #expect(await refusal(limits) == nil)
     }

@@ -144,7 +144,7 @@ import Testing
         try fixture.image("docker.io/library/f:1", state: "blocked", urgency: 4)
         try fixture.image("docker.io/library/d:1")
         try fixture.image("docker.io/library/e:1", state: "cloning")
-        let one = try fixture.ledger.retry(["a:1"], caller: "user ann", now: fixture.now)
+        let one = try fixture.ledger.retry(["a:1"], caller: Caller(userID: 1000, userName: "ann"), now: fixture.now)
         #expect(one.map(\.source) == ["docker.io/library/a:1"])
         let row = try #require(
             try fixture.reader.read {
@@ -158,12 +158,14 @@ import Testing
         #expect(dueAt == fixture.at(0) && attempts == 0)
         #expect(first == nil && urgency == 2)
         // Blocked still, and due: a second request changes nothing worse.
-        let all = try fixture.ledger.retry(nil, caller: "user ann", now: fixture.now)
+        let all = try fixture.ledger.retry(nil, caller: Caller(userID: 1000, userName: "ann"), now: fixture.now)
         #expect(all.map(\.source) == ["docker.io/library/a:1", "docker.io/library/b:1"])
         let entries = try fixture.reader.audit(since: .distantPast, after: 0).entries
         #expect(entries.map(\.action) == ["retried", "retried", "retried"])
         #expect(entries[0].before == "blocked" && entries[0].caller == "user ann")
-        #expect(throws: LedgerError.self) { try fixture.ledger.retry(["z"], caller: "user ann", now: fixture.now) }
+        #expect(throws: LedgerError.self) {
+            try fixture.ledger.retry(["z"], caller: Caller(userID: 1000, userName: "ann"), now: fixture.now)
+        }
     }
 }
 

@@ -13,6 +13,8 @@ import Testing
 struct PolicyReferenceTests {
     private typealias Policy = Configuration.Policy
     private let now = Date(timeIntervalSince1970: 1_790_000_000)
+    /// How many policies, each with five calls: PRECLONE_POLICIES names another number.
+    private static let count = ProcessInfo.processInfo.environment["PRECLONE_POLICIES"].flatMap(Int.init) ?? 1_000
 
     // MARK: The second evaluator
 
@@ -70,6 +72,42 @@ struct PolicyReferenceTests {
         return ("default", policy.default == .allow, warned)
     }
 
+    /// A call of a tool: only rules that name tools, and those on images only where it is for one.
+    private func decide(_ policy: Policy, _ tool: String, _ caller: Caller, _ image: PolicyImage?) -> (
+        String?, Bool, [String]
+    ) {
+        if let agent = caller.agent {
+            let grants = policy.agents.filter {
+                meets([$0.name], agent) && meets($0.users, caller.userName) && !$0.users.isEmpty
+            }
+            guard grants.contains(where: { !$0.tools.isEmpty && meets($0.tools, tool) }) else {
+                return ("agents", false, [])
+            }
+        }
+        var warned: [String] = []
+        for rule in policy.rules {
+            let match = rule.match
+            guard !match.tool.isEmpty, meets(match.tool, tool), meets(match.caller, caller.description) else {
+                continue
+            }
+            let isOnImages =
+                !(match.reference + match.registry + match.repository).isEmpty || match.tag != .any
+                || match.digest != .any
+            if isOnImages {
+                guard let image, meets(match.reference, image.reference), meets(match.registry, image.registry),
+                    meets(match.repository, image.repository), meets(match.tag, image.tag),
+                    meets(match.digest, image.digest)
+                else { continue }
+            }
+            switch rule.action {
+            case .allow: return (rule.name, true, warned)
+            case .deny: return (rule.name, false, warned)
+            case .warn: warned.append(rule.name)
+            }
+        }
+        return (nil, true, warned)
+    }
+
     // MARK: Pairs of policy and call
 
     private func globs(_ words: [String], _ chance: inout SystemRandomNumberGenerator) -> [Glob] {
@@ -95,6 +133,14 @@ struct PolicyReferenceTests {
             [.any, .any, .present, .absent, .matching(globs(["1", "lat*"], &chance))].randomElement(using: &chance)
             ?? .any
         if case .matching(let list) = rule.match.tag, list.isEmpty { rule.match.tag = .any }
+        if Int.random(in: 0..<4, using: &chance) == 0 {
+            // Nothing of a place or of facts is known when a tool is called.
+            rule.match.tool = globs(["*", "Clone*", "RetryImages", "List?CRRepositories"], &chance)
+            if !rule.match.tool.isEmpty {
+                (rule.match.destination, rule.match.account, rule.match.region) = ([], [], [])
+                return rule
+            }
+        }
         if Int.random(in: 0..<4, using: &chance) == 0 { rule.facts.maxSize = ByteCount(parsing: "10B") }
         if Int.random(in: 0..<4, using: &chance) == 0 { rule.facts.maxLayers = 3 }
         if rule.action == .allow, Int.random(in: 0..<4, using: &chance) == 0, let bytes = ByteCount(parsing: "15B") {
@@ -122,13 +168,41 @@ struct PolicyReferenceTests {
     @Test("agrees over random policies and calls, with facts and before them")
     func pairs() throws {
         var chance = SystemRandomNumberGenerator()
-        for _ in 0..<4_000 {
+        let agents: [Policy.Agent] = [
+            .init(
+                name: try #require(Glob("ci-*")),
+                users: [try #require(Glob("ann"))],
+                tools: [try #require(Glob("Clone*")), try #require(Glob("List*"))]
+            )
+        ]
+        for _ in 0..<Self.count {
             var policy = Configuration.defaults.policy
             policy.default = Bool.random(using: &chance) ? .allow : .deny
             policy.rules = (0..<Int.random(in: 0...6, using: &chance)).map { rule($0, &chance) }
+            policy.agents = Bool.random(using: &chance) ? agents : []
             let engine = ImagePolicy(policy)
+            let tools = ToolPolicy(policy)
             for _ in 0..<5 {
                 let image = try image(&chance)
+                let tool =
+                    ["CloneContainerToECR", "RetryImages", "ListECRRepositories"].randomElement(using: &chance) ?? ""
+                let caller = Caller(
+                    userID: 1,
+                    userName: Bool.random(using: &chance) ? "ann" : "bob",
+                    agent: [nil, "ci-7", "other"].randomElement(using: &chance) ?? nil
+                )
+                let about = Bool.random(using: &chance) ? image : nil
+                let asked = decide(policy, tool, caller, about)
+                let called = tools.decide(tool, caller: caller, image: about)
+                try #require(
+                    (called.rule, called.denial == nil) == (asked.0, asked.1)
+                        && called.warnings.map(\.rule) == asked.2,
+                    "\(policy.rules) \(tool) \(caller): \(called), not \(asked)"
+                )
+                // Rule by rule, the one that decided is named, and no other.
+                let deciders = tools.lines(for: tool, caller: caller, image: about, decision: called)
+                    .filter { $0.standing == .decides }.map(\.name)
+                try #require(deciders == (asked.0 == "agents" ? [] : [asked.0].compactMap(\.self)))
                 let early = engine.decide(image, now: now)
                 for (size, layers) in [(5, 1), (12, 1), (20, 1), (5, 9), (20, 9)] {
                     let facts = ImageFacts(size: Int64(size), layers: layers, created: nil, platforms: ["linux/amd64"])

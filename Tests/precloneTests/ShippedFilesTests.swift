@@ -182,4 +182,29 @@ struct ReadmeCommandTests {
             #expect(FileManager.default.isExecutableFile(atPath: path), "\(script)")
         }
     }
+
+    @Test("the example policy for agents decides its cases as they say; others are told, and bad files")
+    func policyCases() throws {
+        let folder = BuiltProgram.project.appending(path: "config/examples")
+        func check(_ cases: String) throws -> BuiltProgram.Answer {
+            try BuiltProgram.run([
+                "check", "--config", folder.appending(path: "agents.json").path, "--policy-case", cases,
+            ])
+        }
+        let whole = try check(folder.appending(path: "cases/agents.json").path)
+        #expect(whole.code == 0, "\(whole.standardOutput)\(whole.standardError)")
+        #expect(whole.standardOutput.split(separator: "\n").allSatisfy { $0.hasPrefix("ok ") })
+        let other = FileManager.default.temporaryDirectory.appending(path: "cases-\(UUID().uuidString).json")
+        defer { try? FileManager.default.removeItem(at: other) }
+        try Data(#"{"cases": [{"name": "a", "image": "ubuntu", "expect": "deny"}]}"#.utf8).write(to: other)
+        let unmet = try check(other.path)
+        #expect(unmet.code == 1)
+        #expect(unmet.standardOutput.contains(" x a: allow by default for daemon"))
+        #expect(unmet.standardOutput.contains("rule agents-pin (warn): does not match: `match.caller`"))
+        try Data(#"{"cases": [{"image": "ubuntu", "expect": "deny", "rul": "x"}]}"#.utf8).write(to: other)
+        let strange = try check(other.path)
+        #expect(strange.code == 2)
+        #expect(strange.standardError.contains("cases[0].rul: there is no such argument"), "\(strange.standardError)")
+        #expect(try check("/nonexistent").code == 2)
+    }
 }

@@ -29,6 +29,8 @@ package struct StatusReport: Codable, Sendable, Equatable {
     package var nextRetryAt: Date?
     /// What the ready images take in ECR, as it was counted within the last hour.
     package var storage: ActivityReport.Storage?
+    /// What rules of policy decided so far; absent before the first decision.
+    package var policy: [RuleHits]?
 
     package init(
         schemaVersion: Int = 1,
@@ -146,6 +148,25 @@ package struct StatusReport: Codable, Sendable, Equatable {
             self.name = name
             self.every = every
             self.finishedAt = finishedAt
+        }
+    }
+
+    /// How often a rule of policy decided: attempts to clone, and calls of tools.
+    package struct RuleHits: Codable, Sendable, Equatable {
+        /// Its name; `default`, `private registries` and `agents` are not the operator's.
+        package var rule: String
+        package var allowed: Int
+        package var denied: Int
+        /// What a rule that only warns would have denied.
+        package var warned: Int
+        package var lastAt: Date
+
+        package init(rule: String, allowed: Int, denied: Int, warned: Int, lastAt: Date) {
+            self.rule = rule
+            self.allowed = allowed
+            self.denied = denied
+            self.warned = warned
+            self.lastAt = lastAt
         }
     }
 

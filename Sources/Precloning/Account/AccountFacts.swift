@@ -64,16 +64,20 @@ package actor AccountFacts {
     package func pullThroughRules() async throws -> [PullThroughCacheRule] {
         let at = now()
         if let rules, at.timeIntervalSince(rules.at) < Self.freshFor, at >= rules.at { return rules.rules }
+        return try await freshRules().map(\.rule)
+    }
+
+    /// The rules as they are now, with their dates; none, and `rulesTrouble`, without the permission to read them.
+    package func freshRules() async throws -> [DatedRule] {
+        var found: [DatedRule] = []
         do {
-            let found = try await ecr.describePullThroughCacheRules()
-            rules = (at, found)
+            found = try await ecr.describeDatedRules()
             rulesTrouble = nil
-            return found
         } catch let error as AWSError where error.isAccessDenied || error.isUnknownOperation {
-            rules = (at, [])
             rulesTrouble = "\(error)"
-            return []
         }
+        rules = (now(), found.map(\.rule))
+        return found
     }
 
     /// What the registry's settings say of a rule, at most five minutes old.
@@ -110,13 +114,9 @@ package actor AccountFacts {
         }
     }
 
-    /// Our own ARN.
-    package func callerARN() async throws -> String { try await caller().arn }
-
-    /// The registry's policy and creation templates as they are now, and what of them may not be read.
-    package func freshRegistrySettings() async throws -> (
-        policy: String?, templates: [RepositoryCreationTemplate], unread: String?
-    ) {
+    /// Reads the registry's policy and creation templates as they are now; `settingsTrouble` says what may not be read.
+    @discardableResult
+    package func freshRegistrySettings() async throws -> (policy: String?, templates: [RepositoryCreationTemplate]) {
         let policy = try await Self.unlessDenied { try await ecr.getRegistryPolicy() }
         let templates = try await Self.unlessDenied { try await ecr.describeRepositoryCreationTemplates() }
         settings = (now(), policy ?? nil, templates ?? [])
@@ -124,7 +124,7 @@ package actor AccountFacts {
             policy == nil ? "the registry's policy" : nil, templates == nil ? "the repository creation templates" : nil,
         ].compactMap(\.self)
         settingsTrouble = unread.isEmpty ? nil : "reading \(unread.joined(separator: " and ")) is not permitted"
-        return (policy ?? nil, templates ?? [], settingsTrouble)
+        return (policy ?? nil, templates ?? [])
     }
 
     private func registrySettings() async throws -> (policy: String?, templates: [RepositoryCreationTemplate]) {
@@ -132,8 +132,7 @@ package actor AccountFacts {
         if let settings, at.timeIntervalSince(settings.at) < Self.freshFor, at >= settings.at {
             return (settings.policy, settings.templates)
         }
-        let found = try await freshRegistrySettings()
-        return (found.policy, found.templates)
+        return try await freshRegistrySettings()
     }
 
     /// Only a rule with a secret or a role has something that can be wrong in it while its upstream is well.

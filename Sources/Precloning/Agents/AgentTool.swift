@@ -87,6 +87,14 @@ package struct AgentTool: Sendable {
         }
     }
 
+    /// The tool as it is at the control socket, where nothing on the caller's disk can be read; nil: there is none.
+    package var overSocket: AgentTool? {
+        guard place != .here else { return nil }
+        var tool = self
+        tool.parameters.removeAll { ["definition", "engine", "main"].contains($0.name) }
+        return tool
+    }
+
     /// The tool as `tools/list` shows it.
     package var listing: ParameterValue {
         let input = ToolSchema.record(

@@ -26,7 +26,7 @@ extension RegistryTools {
     }
 
     /// What kept a verb from its answer, in the words of the command line.
-    private static func asked<Value>(_ verb: () async throws -> Value) async throws -> Value {
+    static func asked<Value>(_ verb: () async throws -> Value) async throws -> Value {
         do {
             return try await verb()
         } catch let error as LedgerError {
@@ -41,14 +41,29 @@ extension RegistryTools {
     func explanation(_ arguments: NamedArguments, _ caller: Caller) async throws -> ToolAnswer {
         let image = try arguments.requiredString("image")
         let subject = try Self.subject(arguments)
-        let answer = try await Self.asked { try await verbs.explain(image, subject, caller.description) }
+        let answer = try await Self.asked { try await verbs.explain(image, for: subject, as: caller) }
         return ToolAnswer(try ParameterValue(encoding: answer).printable, isError: answer.reading == nil)
     }
 
     func readiness(_ arguments: NamedArguments) async throws -> ToolAnswer {
-        guard let subject = try Self.subject(arguments) else {
-            throw ControlFault("this is missing", at: "run_id", mend: "give run_id or workflow_id")
+        let images = try arguments.strings("images", most: 1000) ?? []
+        var subject = try Self.subject(arguments)
+        guard (subject == nil) != images.isEmpty else {
+            throw ControlFault(
+                "of what?",
+                at: "arguments",
+                mend: "give one of run_id, workflow_id and images"
+            )
         }
+        if !images.isEmpty {
+            var inspection = Inspection()
+            inspection.images = images.map { ImageMention(text: $0, places: [], tasks: []) }
+            let label = Phrase.count(images.count, "image")
+            subject = .definition(
+                SubjectReading(label: label, engine: "", main: nil, digest: nil, map: nil, inspection: inspection)
+            )
+        }
+        guard let subject else { throw ControlFault("of what?", at: "arguments") }
         let answer = try await Self.asked { try await verbs.ready(subject) }
         return ToolAnswer(try ParameterValue(encoding: answer).printable)
     }
@@ -64,8 +79,19 @@ extension RegistryTools {
                 mend: "give definition, workflow_id or images"
             )
         }
-        let answer = try await Self.asked { try await verbs.map(subject, images) }
-        return ToolAnswer(try ParameterValue(encoding: answer).printable)
+        let answer = try await Self.asked { try await verbs.map(subject, images: images) }
+        guard case .object(var members) = try ParameterValue(encoding: answer).printable else {
+            return ToolAnswer(.null)
+        }
+        // Of registries that no rule caches so far.
+        let copied = Set(
+            answer.images.filter { $0.basis == .registryMapping && $0.rule == nil }
+                .compactMap { $0.source.flatMap { try? ImageReference($0) }?.registry }
+        )
+        members["proposed_rules"] = .texts(
+            Self.upstreams.filter { copied.contains(PullThroughUpstream.registry(named: $0)) }
+        )
+        return ToolAnswer(.object(members))
     }
 
     // MARK: The pull-through cache
@@ -95,26 +121,10 @@ extension RegistryTools {
         }
         let registry = PullThroughUpstream.registry(named: name)
         let creation = try await Self.asked {
-            try await RulesVerb.create(
-                [RuleWish(registry, prefix: prefix, secret: secret)],
-                desk.account,
-                desk.ecr,
-                isDryRun: false
-            ) { change in
-                var entry = AuditEntry(
-                    change.kind == "pullThroughRule" ? .ruleCreated : .registryChanged,
-                    caller: caller.description,
-                    at: now()
-                )
-                entry.detail = "\(change.kind) \(change.name)"
-                entry.before = change.before
-                entry.after = change.after
-                entry.requestID = change.requestID
-                try audit(entry)
-            }
+            try await verbs.createRules([RuleWish(registry, prefix: prefix, secret: secret)], by: caller)
         }
-        let standing = try await desk.rules().first { $0.rule.ecrRepositoryPrefix == prefix }
-        let isUsable = standing?.verdict?.isUsable == true && standing?.trouble == nil
+        let standing = try await verbs.rules().rules.first { $0.prefix == prefix }
+        let isUsable = standing?.isUsable == true
         func isChanged(_ kind: String) -> Bool { creation.changes.contains { $0.kind == kind && $0.isDone } }
         var words = creation.refusals
         if words.isEmpty {
@@ -122,7 +132,7 @@ extension RegistryTools {
                 isUsable
                     ? "HealthOmics can pull \(registry) through `\(prefix)/`"
                     : "the rule is there, and HealthOmics cannot use it: "
-                        + (standing?.trouble ?? standing?.verdict?.problems.joined(separator: "; ") ?? "it is not shown")
+                        + (standing?.problems.joined(separator: "; ") ?? "it is not shown")
             ]
             if creation.changes.isEmpty { words.append("nothing had to be changed") }
         }

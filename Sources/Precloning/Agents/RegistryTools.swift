@@ -1,5 +1,4 @@
 package import Definitions
-package import Foundation
 package import Model
 import Names
 import Remotes
@@ -7,25 +6,11 @@ import Remotes
 /// The tools that ask something of the account, or change something in it, with the rights of whoever runs them.
 package struct RegistryTools: Sendable {
     let desk: RegistryDesk
-    private let preparation: RepositoryPreparation
     let verbs: AccountVerbs
-    let audit: @Sendable (AuditEntry) throws -> Void
-    let now: @Sendable () -> Date
 
-    /// - Parameters:
-    ///   - audit: keeps what was changed.
-    package init(
-        desk: RegistryDesk,
-        preparation: RepositoryPreparation,
-        verbs: AccountVerbs,
-        audit: @escaping @Sendable (AuditEntry) throws -> Void,
-        now: @escaping @Sendable () -> Date
-    ) {
+    package init(desk: RegistryDesk, verbs: AccountVerbs) {
         self.desk = desk
-        self.preparation = preparation
         self.verbs = verbs
-        self.audit = audit
-        self.now = now
     }
 
     /// Carries out a tool.
@@ -77,7 +62,7 @@ package struct RegistryTools: Sendable {
         let name = try Self.repositoryName(arguments)
         let digest = try Self.digest(arguments)
         let tag = try arguments.string("image_tag") ?? "latest"
-        let location = try await desk.account.home()
+        let location = try await verbs.account.home()
             .location(name, tag: digest == nil ? tag : nil, digest: digest)
         return ToolAnswer(Self.json(try await desk.availability(of: location), of: location))
     }
@@ -161,14 +146,14 @@ package struct RegistryTools: Sendable {
     private func rules(_ arguments: NamedArguments) async throws -> ToolAnswer {
         let most = try arguments.integer("max_results", default: 100, in: 1...1000)
         let token = try arguments.string("next_token")
-        var all = try await desk.rules()[...]
+        var all = try await known(verbs.rules()).rules[...]
         // By the prefix that the page before ended with: rules that come or go meanwhile move nothing.
         if let token {
             guard token.hasPrefix("after:") else { throw Self.strangeToken }
-            all = all.drop { $0.rule.ecrRepositoryPrefix <= String(token.dropFirst(6)) }
+            all = all.drop { $0.prefix <= String(token.dropFirst(6)) }
         }
         let page = Array(all.prefix(most))
-        let next = all.count > most ? page.last.map { "after:" + $0.rule.ecrRepositoryPrefix } : nil
+        let next = all.count > most ? page.last.map { "after:" + $0.prefix } : nil
         return ToolAnswer(
             .object([
                 "rules": .array(page.map(Self.json)), "next_token": .text(next),
@@ -177,17 +162,21 @@ package struct RegistryTools: Sendable {
         )
     }
 
-    static func json(_ standing: RegistryDesk.RuleStanding) -> ParameterValue {
-        let verdict = standing.trouble == nil ? standing.verdict : nil
-        return .object([
-            "ecr_repository_prefix": .text(standing.rule.ecrRepositoryPrefix),
-            "upstream_registry_url": .text(standing.rule.upstreamRegistryUrl ?? ""),
-            "credential_arn": .text(standing.rule.credentialArn), "created_at": .moment(standing.createdAt),
-            "updated_at": .moment(standing.updatedAt), "healthomics_usable": .bool(verdict?.isUsable ?? false),
-            "registry_permission_granted": .bool(verdict?.registryAllows ?? false),
-            "repository_template_exists": .bool(verdict?.template != nil),
-            "repository_template_permission_granted": .bool(verdict?.templateAllows ?? false),
-            "problems": .texts(standing.trouble.map { ["could not be checked: \($0)"] } ?? verdict?.problems ?? []),
+    /// - Throws: `ControlFault` where the rules may not be read: that is not to look as if there were none.
+    func known(_ answer: RulesVerb.Answer) throws(ControlFault) -> RulesVerb.Answer {
+        guard let trouble = answer.trouble else { return answer }
+        throw ControlFault(trouble, mend: "let preclone do ecr:DescribePullThroughCacheRules", kind: .failed)
+    }
+
+    static func json(_ rule: RulesVerb.Standing) -> ParameterValue {
+        .object([
+            "ecr_repository_prefix": .text(rule.prefix), "upstream_registry_url": .text(rule.upstream ?? ""),
+            "credential_arn": .text(rule.credential), "created_at": .moment(rule.createdAt),
+            "updated_at": .moment(rule.updatedAt), "healthomics_usable": .bool(rule.isUsable ?? false),
+            "registry_permission_granted": .bool(rule.registryAllows ?? false),
+            "repository_template_exists": .bool(rule.hasTemplate ?? false),
+            "repository_template_permission_granted": .bool(rule.templateAllows ?? false),
+            "problems": .texts(rule.problems),
         ])
     }
 
@@ -218,60 +207,34 @@ package struct RegistryTools: Sendable {
         if run != nil, workflow != nil {
             throw ControlFault("only one of both", at: "workflow_id", mend: "give run_id or workflow_id")
         }
-        let lines: [PlanLine]
-        do { lines = try await verbs.plan(run, workflow) } catch let error as LedgerError {
-            throw ControlFault(error.description, kind: .failed)
-        }
-        return ToolAnswer(
-            .object(["schemaVersion": .number("1"), "images": .array(try lines.map(ParameterValue.init(encoding:)))])
-        )
+        let answer = try await Self.asked { try await verbs.plan(run: run, workflow: workflow) }
+        return ToolAnswer(try ParameterValue(encoding: answer).printable)
     }
 
     // MARK: Changes
 
     private func grant(_ arguments: NamedArguments, _ caller: Caller) async throws -> ToolAnswer {
         let name = try Self.repositoryName(arguments)
-        let location = try await desk.account.home().location(name, tag: nil, digest: nil)
-        let before = try await desk.access(to: location)
-        func answer(
-            _ success: Bool,
-            _ access: HealthOmicsAccess,
-            _ change: RepositoryPreparation.Change?,
-            _ message: String
-        )
-            -> ToolAnswer
-        {
-            ToolAnswer(
-                .object([
-                    "success": .bool(success), "repository_name": .text(name),
-                    "policy_updated": .bool(change?.before != nil),
-                    "policy_created": .bool(change != nil && change?.before == nil),
-                    "previous_healthomics_accessible": .string(before.access.rawValue),
-                    "current_healthomics_accessible": .string(access.rawValue), "message": .text(message),
-                ]),
-                isError: !success
-            )
+        guard let line = try await verbs.grant([name], by: caller).repositories.first else {
+            throw ControlFault("nothing was done", at: "repository_name", kind: .failed)
         }
-        do {
-            let granted = try await preparation.grant(location)
-            if let change = granted.change {
-                var entry = AuditEntry(change.action, caller: caller.description, at: now())
-                entry.destination = location.description
-                entry.before = change.before
-                entry.after = change.after
-                entry.requestID = change.requestID
-                try audit(entry)
+        let isChanged = line.requestID != nil || line.outcome == .granted
+        let access = line.access ?? .unknown
+        let message =
+            switch line.outcome {
+            case .granted: "a statement was added to the policy of \(name); HealthOmics may pull from it"
+            case .alreadyGranted: "HealthOmics may pull from \(name) already"
+            case .refused, .wouldBeGranted: "HealthOmics may not pull from \(name): \(line.reason ?? "not known")"
             }
-            let isOpen = granted.access == .accessible
-            let message =
-                granted.change != nil && isOpen
-                ? "a statement was added to the policy of \(name); HealthOmics may pull from it"
-                : isOpen
-                    ? "HealthOmics may pull from \(name) already"
-                    : "HealthOmics may not pull from \(name): \(granted.reason ?? "not known")"
-            return answer(isOpen, granted.access, granted.change, message)
-        } catch let error as AWSError where error.isNotFound || error.code == "RepositoryNotFoundException" {
-            return answer(false, .unknown, nil, "the repository \(name) does not exist")
-        }
+        return ToolAnswer(
+            .object([
+                "success": .bool(access == .accessible), "repository_name": .text(name),
+                "policy_updated": .bool(isChanged && line.before != nil),
+                "policy_created": .bool(isChanged && line.before == nil),
+                "previous_healthomics_accessible": .string((isChanged ? .notAccessible : access).rawValue),
+                "current_healthomics_accessible": .string(access.rawValue), "message": .text(message),
+            ]),
+            isError: access != .accessible
+        )
     }
 }

@@ -61,9 +61,9 @@ extension ToolCatalogue {
             "PrepareWorkflowImages",
             title: "Prepare a workflow's images",
             """
-            One call for a workflow's images: finds them in a definition on disk or a registered workflow, writes the \
-            containerRegistryMap, clones every image into ECR, waits, and tells which are ready, which go on, and what no \
-            clone can mend. Give one of definition, workflow_id and images; call again to see how it goes on.
+            One call for a workflow's images: finds them in its definition, writes the containerRegistryMap, clones every \
+            image into ECR, waits, and tells which are ready, which go on, and what no clone can mend. Name the workflow by \
+            one argument; call again to see how it goes on.
             """,
             place: .requesting,
             readOnly: false,
@@ -99,7 +99,12 @@ extension ToolCatalogue {
                         )
                     ),
                     ("unresolved", .list(.any(), "Mentions whose image cannot be known.")),
-                    ("container_registry_map", .any()), ("notes", .list(.text())),
+                    ("container_registry_map", .any()),
+                    (
+                        "proposed_rules",
+                        .list(.text(), "Upstreams for CreatePullThroughCacheForHealthOmics, if caches are wanted.")
+                    ),
+                    ("notes", .list(.text())),
                     ("retry_after_seconds", .count("When to call again, where something goes on.")),
                 ],
                 required: [
@@ -113,7 +118,8 @@ extension ToolCatalogue {
             title: "Would a run find its images?",
             """
             Looks in ECR whether a HealthOmics run, or a workflow with the parameters that its run will have, would find \
-            every image now, and says for each what is missing and the mend. Changes nothing. Give run_id or workflow_id.
+            every image now, and says for each what is missing and the mend. Changes nothing. Give one of run_id, workflow_id \
+            and images.
             """,
             place: .reading,
             openWorld: true,
@@ -122,6 +128,11 @@ extension ToolCatalogue {
                 .init("workflow_id", ToolSchema.text().orNull("A HealthOmics workflow: ID or ID/VERSION.")),
                 .init("parameters", ToolSchema.any().orNull("The run's parameters.")),
                 .init("profiles", ToolSchema.list(.text()).orNull("Nextflow profiles.")),
+                .init("images", ToolSchema.list(.text()).orNull("Images as a definition names them.")),
+                .init(
+                    "wait_seconds",
+                    .count("How long to look again for what others are bringing.", default: 0, in: 0...3600)
+                ),
             ],
             output: .record(
                 [("schemaVersion", .count()), ("isReady", .flag()), ("ready", .count()), ("wanted", .count())]

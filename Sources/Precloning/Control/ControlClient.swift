@@ -4,11 +4,21 @@ import NIOCore
 import NIOPosix
 import Remotes
 
-/// Asks the daemon on its control socket.
+/// Asks the daemon on its control socket, or within its own process.
 package struct ControlClient: Sendable {
-    private let path: String
+    private enum Way: Sendable {
+        case socket(String)
+        case desk(@Sendable (ControlRequest) async throws -> ParameterValue)
+    }
 
-    package init(path: String) { self.path = path }
+    private let way: Way
+
+    package init(path: String) { way = .socket(path) }
+
+    /// Of the daemon's own process.
+    ///
+    /// - Parameter answer: answers as the socket would, for a caller whom it knows.
+    package init(answer: @escaping @Sendable (ControlRequest) async throws -> ParameterValue) { way = .desk(answer) }
 
     /// Asks once, as `ask(_:)`, for so long at most.
     ///
@@ -34,11 +44,16 @@ package struct ControlClient: Sendable {
     /// - Returns: nil where nobody listens: no daemon works on this record.
     /// - Throws: `ControlFault`: what the daemon refused, or that it ended before it answered (`unanswered`).
     package func ask(_ request: ControlRequest) async throws -> ParameterValue? {
+        let path: String
+        switch way {
+        case .desk(let answer): return try await answer(request)
+        case .socket(let place): path = place
+        }
         let line = request.line
         guard line.utf8.count <= ControlSocket.longestLine else {
             throw ControlFault("this is more than one request can hold", mend: "ask for less at once")
         }
-        guard let connection = try await connect() else { return nil }
+        guard let connection = try await connect(path) else { return nil }
         let answer = try await connection.executeThenClose { inbound, outbound -> [UInt8]? in
             do {
                 try await outbound.write(ByteBuffer(string: line + "\n"))
@@ -67,7 +82,7 @@ package struct ControlClient: Sendable {
         }
     }
 
-    private func connect() async throws -> NIOAsyncChannel<ByteBuffer, ByteBuffer>? {
+    private func connect(_ path: String) async throws -> NIOAsyncChannel<ByteBuffer, ByteBuffer>? {
         guard path.utf8.count <= ControlSocket.longestPath else { return nil }
         do {
             return try await ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup)

@@ -3,7 +3,8 @@ import Model
 
 /// What is asked on the control socket: one JSON object on one line.
 ///
-/// `{"version": 1, "verb": "clone", "arguments": {…}, "agent": NAME}`. Who asks is not in it: that is the kernel's word.
+/// `{"version": 1, "verb": "clone", "arguments": {…}, "agent": NAME, "program": TEXT}`. Who asks is not in it: that is the
+/// kernel's word.
 package struct ControlRequest: Sendable, Hashable {
     package static let version = "1"
 
@@ -11,11 +12,19 @@ package struct ControlRequest: Sendable, Hashable {
     package var arguments: [String: ParameterValue]
     /// Whom the asker's program says it speaks for; policy decides whether that holds.
     package var agent: String?
+    /// What the asker's program says of itself, for the audit alone.
+    package var program: String?
 
-    package init(verb: String, arguments: [String: ParameterValue] = [:], agent: String? = nil) {
-        self.verb = verb
+    package init(
+        verb: ControlVerb,
+        arguments: [String: ParameterValue] = [:],
+        agent: String? = nil,
+        program: String? = nil
+    ) {
+        self.verb = verb.rawValue
         self.arguments = arguments
         self.agent = agent
+        self.program = program
     }
 
     /// - Throws: `ControlFault` that says what is wrong, where, and what would be right.
@@ -53,7 +62,12 @@ package struct ControlRequest: Sendable, Hashable {
                 mend: "use up to 64 letters, digits, `-`, `_` and `.`"
             )
         }
-        let known: Set<String> = ["version", "verb", "arguments", "agent"]
+        switch members["program"] {
+        case nil, .null?: program = nil
+        case .string(let name)?: program = Caller.program(name)
+        default: throw ControlFault("this is no string", at: "program", mend: "give a program's name, or leave it out")
+        }
+        let known: Set<String> = ["version", "verb", "arguments", "agent", "program"]
         if let stranger = members.keys.filter({ !known.contains($0) }).min() {
             throw ControlFault(
                 "there is no such key",
@@ -68,6 +82,7 @@ package struct ControlRequest: Sendable, Hashable {
             "version": .number(Self.version), "verb": .string(verb), "arguments": .object(arguments),
         ]
         if let agent { members["agent"] = .string(agent) }
+        if let program { members["program"] = .string(program) }
         return ParameterValue.object(members).line
     }
 }

@@ -44,7 +44,7 @@ package struct ControlDesk: Sendable {
     /// - Parameter user: whom the kernel named.
     package func answer(_ line: [UInt8], from user: Caller) async -> ControlAnswer {
         do {
-            return .result(try await answer(try ControlRequest(line: line), from: user))
+            return .result(try await answer(to: try ControlRequest(line: line), from: user))
         } catch let fault as ControlFault {
             return .fault(fault)
         } catch let error as LedgerError {
@@ -54,7 +54,8 @@ package struct ControlDesk: Sendable {
         }
     }
 
-    private func answer(_ request: ControlRequest, from user: Caller) async throws -> ParameterValue {
+    /// - Throws: `ControlFault`: what is wrong with the request, or what policy says against it; `LedgerError`.
+    package func answer(to request: ControlRequest, from user: Caller) async throws -> ParameterValue {
         guard let verb = ControlVerb(rawValue: request.verb) else {
             throw ControlFault(
                 "there is no verb \"\(PrintableText.stripped(String(request.verb.prefix(100))))\"",
@@ -62,7 +63,8 @@ package struct ControlDesk: Sendable {
                 mend: "name one of: \(ControlVerb.names)"
             )
         }
-        let caller = settings.current.policy.identity(of: user, agent: request.agent)
+        var caller = settings.current.policy.identity(of: user, agent: request.agent)
+        caller.program = request.program
         switch verb {
         case .hello: return try hello(request, caller)
         case .clone: return try clone(request, caller)
@@ -86,6 +88,11 @@ package struct ControlDesk: Sendable {
         }
     }
 
+    /// Policy's word on a tool that the daemon is not asked for, but answers from the record.
+    ///
+    /// - Throws: `ControlFault` where the user may not call it.
+    package func check(_ user: Caller, mayRead tool: AgentTool) throws { try check(user, may: tool.name) }
+
     /// Policy's word on a call, kept in the audit where it is not plainly allowed.
     ///
     /// - Parameter images: what it is for; none: for no image.
@@ -98,7 +105,7 @@ package struct ControlDesk: Sendable {
             let decision = policy.decide(tool, caller: caller, image: image)
             for warning in decision.warnings {
                 try ledger.audit(
-                    warning,
+                    .init(rule: warning.rule, reason: caller.detail(warning.reason) ?? warning.reason),
                     source: image?.reference ?? tool,
                     destination: nil,
                     caller: caller.description,
@@ -106,28 +113,31 @@ package struct ControlDesk: Sendable {
                 )
             }
             if let denial = decision.denial {
-                var entry = AuditEntry(.decided, caller: caller.description, at: now())
+                var entry = AuditEntry(.decided, by: caller, detail: "\(tool): \(denial)", at: now())
                 entry.source = image?.reference
                 entry.rule = decision.rule
                 entry.after = PolicyDecision.Verdict.deny.rawValue
-                entry.detail = "\(tool): \(denial)"
                 try ledger.audit(entry)
+                if let rule = decision.rule { try ledger.count(.denied, of: rule, now: now()) }
                 throw ControlFault(
                     "denied by policy (\(decision.rule ?? "-")): \(denial)",
                     mend: decision.mend,
                     kind: .denied
                 )
             }
-            guard let rule = decision.rule, let rate = decision.rate else { continue }
-            switch try ledger.reserve(rule: rule, rate: rate, caller: caller.description, now: now()) {
-            case .reserved(let place): try ledger.commit(place)
-            case .later(let until):
-                throw ControlFault(
-                    "policy rule `\(rule)` lets no more through before \(until.formatted(.iso8601))",
-                    mend: "ask again then",
-                    kind: .temporary
-                )
+            guard let rule = decision.rule else { continue }
+            if let rate = decision.rate {
+                switch try ledger.reserve(rule: rule, rate: rate, caller: caller.description, now: now()) {
+                case .reserved(let place): try ledger.commit(place)
+                case .later(let until):
+                    throw ControlFault(
+                        "policy rule `\(rule)` lets no more through before \(until.formatted(.iso8601))",
+                        mend: "ask again then",
+                        kind: .temporary
+                    )
+                }
             }
+            try ledger.count(.allowed, of: rule, now: now())
         }
     }
 
@@ -179,7 +189,7 @@ package struct ControlDesk: Sendable {
             throw ControlFault("this is missing", at: "images", mend: "name at least one image")
         }
         try check(caller, may: "ForgetImages")
-        let answers = try ledger.forget(images, caller: caller.description, now: now())
+        let answers = try ledger.forget(images, caller: caller, now: now())
         return .object([
             "images": .array(
                 answers.map { image in
@@ -201,7 +211,7 @@ package struct ControlDesk: Sendable {
             throw ControlFault("all, or some?", at: "images", mend: "name images, or say \"all\": true")
         }
         try check(caller, may: "RetryImages", for: images)
-        let retried = try ledger.retry(all ? nil : images, caller: caller.description, now: now())
+        let retried = try ledger.retry(all ? nil : images, caller: caller, now: now())
         asked()
         return .object([
             "retried": .array(

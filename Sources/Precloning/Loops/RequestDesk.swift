@@ -117,18 +117,23 @@ package struct RequestDesk: WorkLoop {
     /// Answers with what came of the attempt that was asked for. An image that waits goes on being wanted.
     private func close(_ request: CloneRequestRow) throws {
         guard let id = request.imageID, let image = try ledger.image(id: id) else { return }
-        // Stopped in the middle: it begins again by itself.
-        if image.state == .pending { return }
-        // It waits for its turn or for ECR, and not for long: that is no answer yet.
-        if image.state == .retrying, image.failureClass == nil, let due = image.dueAt,
-            due - timeline.now().milliseconds < Self.shortWait.milliseconds
-        {
-            return
-        }
+        guard Self.isAnswer(image, now: timeline.now().milliseconds) else { return }
         let result = try ledger.result(of: image, requested: request, now: timeline.now())
         try ledger.done(request.id, result: result, now: timeline.now())
         if image.state != .retrying {
             try ledger.endDemands(of: .clone(request: String(request.id)), now: timeline.now())
+        }
+    }
+
+    /// Whether how an image stands is an answer to whoever asked for it.
+    static func isAnswer(_ image: ImageRecord, now: Milliseconds) -> Bool {
+        switch image.state {
+        // Stopped in the middle, it begins again by itself; another who asked as the attempt ended has let it begin again.
+        case .pending, .cloning: false
+        // It waits for its turn or for ECR, and not for long.
+        case .retrying where image.failureClass == nil:
+            image.dueAt.map { $0 - now >= Self.shortWait.milliseconds } ?? true
+        case .retrying, .ready, .blocked: true
         }
     }
 }

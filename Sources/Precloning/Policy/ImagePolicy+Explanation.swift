@@ -53,7 +53,7 @@ extension ImagePolicy {
     }
 
     /// The first part of a rule's `match` that does not cover an image.
-    private static func mismatch(_ match: Configuration.Policy.Match, _ image: PolicyImage) -> String {
+    fileprivate static func mismatch(_ match: Configuration.Policy.Match, _ image: PolicyImage) -> String {
         func covers(_ globs: [Glob], _ text: String) -> Bool { globs.isEmpty || globs.contains { $0.matches(text) } }
         func listed(_ globs: [Glob]) -> String { globs.map(\.pattern).joined(separator: ", ") }
         if !covers(match.reference, image.reference) {
@@ -69,11 +69,55 @@ extension ImagePolicy {
             guard !globs.isEmpty, !(text.map { covers(globs, $0) } ?? false) else { return nil }
             return "`match.\(name)` (\(listed(globs))) does not cover \(text ?? "what is not known")"
         }
-        if !match.tool.isEmpty { return "`match.tool`: it decides when a tool is called, and about no image" }
-        return uncovered("caller", match.caller, image.caller)
+        if !match.tool.isEmpty, image.tool == nil {
+            return "`match.tool`: it decides when a tool is called, and about no image"
+        }
+        return uncovered("tool", match.tool, image.tool)
+            ?? uncovered("caller", match.caller, image.caller)
             ?? uncovered("destination", match.destination, image.destination?.repository)
             ?? uncovered("account", match.account, image.destination?.account)
             ?? uncovered("region", match.region, image.destination?.region)
             ?? "its `match.tag` or `match.digest` does not cover \(image.reference)"
+    }
+}
+
+extension ToolPolicy {
+    /// Every rule that names tools in its order, and why it applies or not. Pure.
+    ///
+    /// - Parameter decision: what `decide` said.
+    package func lines(
+        for tool: String,
+        caller: Caller,
+        image: PolicyImage?,
+        decision: Decision
+    ) -> [PolicyRuleLine] {
+        var isDecided = decision.rule == Self.agents
+        return rules.map { rule in
+            func line(_ standing: PolicyRuleLine.Standing, _ why: String) -> PolicyRuleLine {
+                PolicyRuleLine(name: rule.name, action: rule.action.rawValue, standing: standing, why: why)
+            }
+            if isDecided { return line(.notReached, "a rule before it decided") }
+            let words = rule.reason ?? "all of its `match` covers the call"
+            guard applies(rule, tool, caller, image) else {
+                guard var image else { return line(.doesNotMatch, mismatch(rule.match, tool, caller)) }
+                image.tool = tool
+                image.caller = caller.description
+                return line(.doesNotMatch, ImagePolicy.mismatch(rule.match, image))
+            }
+            if rule.action == .warn { return line(.warns, words) }
+            isDecided = true
+            return line(.decides, words)
+        }
+    }
+
+    private func mismatch(_ match: Configuration.Policy.Match, _ tool: String, _ caller: Caller) -> String {
+        func listed(_ globs: [Glob]) -> String { globs.map(\.pattern).joined(separator: ", ") }
+        if !match.tool.contains(where: { $0.matches(tool) }) {
+            return "`match.tool` (\(listed(match.tool))) does not cover \(tool)"
+        }
+        if !match.caller.isEmpty, !match.caller.contains(where: { $0.matches(caller.description) }) {
+            return "`match.caller` (\(listed(match.caller))) does not cover \(caller)"
+        }
+        return "it is about images, and the tool is called for none"
     }
 }

@@ -4,13 +4,16 @@ package import Model
 /// Which tools a caller may call: the operator's rules that name tools, in order; the first that applies decides. Where none
 /// does, the tool may be called. Pure.
 package struct ToolPolicy: Sendable {
-    private let rules: [Configuration.Policy.Rule]
+    let rules: [Configuration.Policy.Rule]
     private let policy: Configuration.Policy
 
     package init(_ policy: Configuration.Policy) {
         self.policy = policy
         rules = policy.rules.filter { !$0.match.tool.isEmpty }
     }
+
+    /// What decides where `policy.agents` does not let an agent call a tool.
+    package static let agents = "agents"
 
     package struct Decision: Sendable, Hashable {
         /// The rule that decided; nil where none spoke of it.
@@ -26,7 +29,7 @@ package struct ToolPolicy: Sendable {
     package func decide(_ tool: String, caller: Caller, image: PolicyImage?) -> Decision {
         var decision = Decision()
         guard policy.lets(caller, call: tool) else {
-            decision.rule = "agents"
+            decision.rule = Self.agents
             decision.denial = "policy.agents does not let \(caller) call \(tool)"
             decision.mend = "have it added to policy.agents[].tools"
             return decision
@@ -50,7 +53,7 @@ package struct ToolPolicy: Sendable {
         return decision
     }
 
-    private func applies(
+    func applies(
         _ rule: Configuration.Policy.Rule,
         _ tool: String,
         _ caller: Caller,

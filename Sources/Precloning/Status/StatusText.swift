@@ -111,11 +111,22 @@ package struct StatusText: Sendable {
         lines += blocked
         lines += section("Unresolved", report.unresolved, limit: 8, unresolvedLines)
         lines += section("Moved upstream, left alone (clone.onTagMove)", report.moved, limit: 8, movedLines)
+        lines += policyLines
         lines += registryLines
         lines.append("")
         lines += style.wrapped(footer, indent: 0)
         lines += sweeps
         return lines
+    }
+
+    /// The operator's rules, and all else that ever denied.
+    private var policyLines: [String] {
+        let hits = (report.policy ?? []).filter { $0.rule != "default" || $0.denied > 0 }
+        return section("Policy", .init(total: hits.count, shown: hits), limit: 8) { hit in
+            let counts = [(hit.denied, "denied"), (hit.warned, "would have denied"), (hit.allowed, "allowed")]
+                .filter { $0.0 > 0 }.map { "\($0.1) \(Phrase.grouped($0.0))" }.joined(separator: ", ")
+            return style.wrapped("\(hit.rule): \(counts) (last \(Phrase.age(hit.lastAt, now: now)))", indent: 2)
+        }
     }
 
     private func section<Element>(

@@ -1,6 +1,6 @@
 import Configuring
 package import Foundation
-import Model
+package import Model
 import Names
 package import Record
 import Remotes
@@ -94,13 +94,13 @@ extension Works {
     /// - Parameters:
     ///   - subject: a run or workflow whose map places it; nil: the places that the record knows, else where `clone` would
     ///     bring it.
-    ///   - caller: for whom policy is asked: `daemon`, `user NAME`, `agent NAME of user USER`.
+    ///   - caller: for whom policy is asked.
     ///   - known: the daemon's record, where there is one.
     /// - Throws: errors of the services, and what `needs(of:)` throws.
     package func explain(
         _ text: String,
         for subject: ReadySubject?,
-        as caller: String,
+        as caller: Caller,
         known: RecordReader?
     ) async throws -> ExplainAnswer {
         var answer = ExplainAnswer(image: text, places: [], notes: [])
@@ -260,12 +260,12 @@ extension Works {
     private func policy(
         on source: ImageReference,
         to destination: ECRLocation?,
-        for caller: String
+        for caller: Caller
     ) async throws -> ExplainAnswer.Policy {
         let home = try await account.home()
         let rules = settings.current.policy
         var image = PolicyImage(source)
-        image.caller = caller
+        image.caller = caller.description
         image.destination = destination
         let decision = ImagePolicy(rules, exempt: [home.registry]).decide(image, now: timeline.now())
         return ExplainAnswer.Policy(
@@ -274,7 +274,7 @@ extension Works {
             reason: decision.reason,
             mend: decision.mend,
             dependsOnFacts: decision.factsNeeded,
-            caller: caller,
+            caller: caller.description,
             rules: ImagePolicy.lines(of: rules, for: image, decision: decision)
         )
     }

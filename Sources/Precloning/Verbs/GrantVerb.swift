@@ -1,4 +1,4 @@
-import Model
+package import Model
 import Names
 import Remotes
 
@@ -24,6 +24,8 @@ package enum GrantVerb {
         package var before: String?
         package var after: String?
         package var requestID: String?
+        /// Whether HealthOmics may read it now; nil where there is no such repository.
+        package var access: HealthOmicsAccess?
     }
 
     package struct Answer: Codable, Sendable, Hashable {
@@ -47,7 +49,7 @@ package enum GrantVerb {
         var lines: [Line] = []
         for name in names {
             let line = try await line(name, home, preparation, isDryRun: isDryRun)
-            if line.outcome == .granted { try audit(line) }
+            if line.outcome == .granted || line.requestID != nil { try audit(line) }
             lines.append(line)
         }
         return Answer(registry: home.registry, repositories: lines)
@@ -68,6 +70,7 @@ package enum GrantVerb {
             let proposal = try await preparation.proposal(for: location)
             line.before = proposal.before
             line.reason = proposal.verdict.reason
+            line.access = proposal.verdict.isAccessible ? .accessible : .notAccessible
             guard !proposal.verdict.isAccessible else {
                 line.outcome = .alreadyGranted
                 line.after = proposal.before
@@ -88,6 +91,7 @@ package enum GrantVerb {
         line.after = granted.change?.after ?? line.after
         line.reason = granted.reason
         line.requestID = granted.change?.requestID
+        line.access = granted.access
         line.outcome = granted.access == .accessible ? .granted : .refused
         return line
     }

@@ -37,9 +37,20 @@ extension RegistryDesk {
     /// - Throws: `AWSError` while AWS does not answer.
     package func validation() async throws -> Validation {
         var answer = Validation()
-        let rules = try await rules()
+        let listed = try await RulesVerb.list(account)
+        let rules = listed.rules
         answer.rules = rules.count
-        if rules.isEmpty {
+        if let trouble = listed.trouble {
+            answer.issues.append(
+                .init(
+                    severity: .error,
+                    component: .pullThroughCache,
+                    message: trouble,
+                    remediation: "let preclone read them: ecr:DescribePullThroughCacheRules"
+                )
+            )
+        }
+        if rules.isEmpty, listed.trouble == nil {
             answer.issues.append(
                 .init(
                     severity: .info,
@@ -83,27 +94,25 @@ extension RegistryDesk {
         return answer
     }
 
-    private static func issues(of standing: RuleStanding) -> [Validation.Issue] {
-        let name = standing.rule.ecrRepositoryPrefix
-        if let trouble = standing.trouble {
+    private static func issues(of rule: RulesVerb.Standing) -> [Validation.Issue] {
+        guard rule.isUsable != nil else {
             return [
                 .init(
                     severity: .error,
                     component: .registryPolicy,
-                    message: "rule `\(name)` could not be checked: \(trouble)",
+                    message: "rule `\(rule.prefix)` \(rule.problems.joined(separator: "; "))",
                     remediation: "let preclone read it: ecr:GetRegistryPolicy, ecr:DescribeRepositoryCreationTemplates"
                 )
             ]
         }
-        guard let verdict = standing.verdict else { return [] }
-        return verdict.problems.map { problem in
+        return rule.problems.map { problem in
             .init(
                 severity: .error,
                 component: problem.hasPrefix("the registry's policy") ? .registryPolicy : .template,
-                message: "rule `\(name)`: \(problem)",
-                remediation: verdict.registryAllows
-                    ? "give the creation template of `\(name)` a repository policy that lets HealthOmics pull"
-                    : "let omics.amazonaws.com create and import below `\(name)/` in the registry's policy"
+                message: "rule `\(rule.prefix)`: \(problem)",
+                remediation: rule.registryAllows == true
+                    ? "give the creation template of `\(rule.prefix)` a repository policy that lets HealthOmics pull"
+                    : "let omics.amazonaws.com create and import below `\(rule.prefix)/` in the registry's policy"
             )
         }
     }

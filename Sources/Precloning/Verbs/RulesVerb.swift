@@ -1,4 +1,4 @@
-import Foundation
+package import Foundation
 import Model
 import Names
 package import Remotes
@@ -18,44 +18,68 @@ package enum RulesVerb {
         package var problems: [String]
         /// Why preclone cannot fill the cache by it either.
         package var obstacle: String?
+        package var createdAt: Date?
+        package var updatedAt: Date?
+        /// What HealthOmics has of what it needs; nil where the registry's settings may not be read.
+        package var registryAllows: Bool?
+        package var hasTemplate: Bool?
+        package var templateAllows: Bool?
     }
 
     package struct Answer: Codable, Sendable, Hashable {
         package var schemaVersion = 1
         package var registry: String
+        /// By prefix.
         package var rules: [Standing]
+        /// Why the rules are not known, where they may not be read.
+        package var trouble: String?
         package var notes: [String]
     }
 
+    /// The rules as they are now.
+    ///
     /// - Throws: `AWSError` while AWS does not answer.
     package static func list(_ account: AccountFacts) async throws -> Answer {
-        var rules: [Standing] = []
-        for rule in try await account.pullThroughRules() {
-            let verdict = try await account.verdict(on: rule)
-            let isKnown = await account.settingsTrouble == nil
-            let part = Planner.upstreamPrefix(of: rule)
-            rules.append(
-                Standing(
-                    prefix: rule.ecrRepositoryPrefix,
-                    upstream: rule.upstreamRegistryUrl,
-                    upstreamPrefix: part.isEmpty ? nil : part,
-                    credential: rule.credentialArn ?? rule.customRoleArn,
-                    isUsable: isKnown ? verdict.isUsable && verdict.obstacle == nil : nil,
-                    problems: isKnown ? verdict.problems + [verdict.obstacle].compactMap(\.self) : [],
-                    obstacle: verdict.obstacle
-                )
-            )
+        let found = try await account.freshRules()
+        try await account.freshRegistrySettings()
+        var answer = Answer(registry: try await account.home().registry, rules: [], notes: [])
+        for dated in found.sorted(by: { $0.rule.ecrRepositoryPrefix < $1.rule.ecrRepositoryPrefix }) {
+            answer.rules.append(try await standing(of: dated, account))
         }
-        var notes: [String] = []
-        if let trouble = await account.rulesTrouble { notes.append("the rules may not be read: \(trouble)") }
-        if let trouble = await account.settingsTrouble {
-            notes.append("whether HealthOmics can use them is not known: \(trouble)")
-        }
-        return Answer(
-            registry: try await account.home().registry,
-            rules: rules.sorted { $0.prefix < $1.prefix },
-            notes: notes
+        answer.trouble = await account.rulesTrouble.map { "the rules may not be read: \($0)" }
+        let unread = await account.settingsTrouble.map { "whether HealthOmics can use them is not known: \($0)" }
+        answer.notes = [answer.trouble, unread].compactMap(\.self)
+        return answer
+    }
+
+    private static func standing(of dated: DatedRule, _ account: AccountFacts) async throws -> Standing {
+        let rule = dated.rule
+        let part = Planner.upstreamPrefix(of: rule)
+        var standing = Standing(
+            prefix: rule.ecrRepositoryPrefix,
+            upstream: rule.upstreamRegistryUrl,
+            upstreamPrefix: part.isEmpty ? nil : part,
+            credential: rule.credentialArn ?? rule.customRoleArn,
+            problems: [],
+            createdAt: dated.createdAt,
+            updatedAt: dated.updatedAt
         )
+        do {
+            let verdict = try await account.verdict(on: rule)
+            standing.obstacle = verdict.obstacle
+            if let trouble = await account.settingsTrouble {
+                standing.problems = ["could not be checked: \(trouble)"]
+                return standing
+            }
+            standing.isUsable = verdict.isUsable && verdict.obstacle == nil
+            standing.problems = verdict.problems + [verdict.obstacle].compactMap(\.self)
+            standing.registryAllows = verdict.registryAllows
+            standing.hasTemplate = verdict.template != nil
+            standing.templateAllows = verdict.templateAllows
+        } catch let error as AWSError where error.code == "BrokenPolicy" {
+            standing.problems = ["could not be checked: \(error.message)"]
+        }
+        return standing
     }
 
     // MARK: Changes

@@ -217,6 +217,22 @@ struct StatusQuery {
         }
     }
 
+    /// How often each rule of policy decided, those that denied most first.
+    func policy() throws -> [StatusReport.RuleHits] {
+        try Row.fetchAll(
+            database,
+            sql: "SELECT * FROM ruleHit ORDER BY denied DESC, warned DESC, rule LIMIT \(extent.rows)"
+        ).map { row in
+            StatusReport.RuleHits(
+                rule: row["rule"],
+                allowed: row["allowed"],
+                denied: row["denied"],
+                warned: row["warned"],
+                lastAt: Date(milliseconds: row["lastAt"])
+            )
+        }
+    }
+
     // MARK: Images
 
     func copying() throws -> StatusReport.Part<StatusReport.ImageStatus> {

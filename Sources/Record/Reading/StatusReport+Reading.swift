@@ -61,6 +61,8 @@ extension StatusReport {
             report.storage = try .noted(in: database, region: report.daemon.region)
             report.runCounts = counts
             report.runGroups = groups.total > 0 ? groups : nil
+            let policy = try query.policy()
+            report.policy = policy.isEmpty ? nil : policy
             report.daemon.sweeps = try query.sweeps()
             let troubles = try query.troubles()
             report.daemon.troubles = troubles.isEmpty ? nil : troubles

@@ -64,18 +64,7 @@ package struct ECRClient: Sendable {
 
     /// All rules of the account, every page.
     package func describePullThroughCacheRules() async throws -> [PullThroughCacheRule] {
-        struct Input: Encodable {
-            var maxResults = 1000
-            var nextToken: String?
-        }
-        struct Output: Decodable {
-            var pullThroughCacheRules: [PullThroughCacheRule]?
-            var nextToken: String?
-        }
-        return try await client.pages("DescribePullThroughCacheRules") { token in
-            let page = try await call("DescribePullThroughCacheRules", Input(nextToken: token), as: Output.self)
-            return (page.pullThroughCacheRules ?? [], page.nextToken)
-        }
+        try await describeDatedRules().map(\.rule)
     }
 
     /// The same with their dates.

@@ -67,6 +67,8 @@ struct MCPError: Error, Hashable {
         case methodNotFound = -32601
         case invalidParams = -32602
         case internalError = -32603
+        /// Of the revisions with a handshake; later it is `invalidParams`.
+        case resourceNotFound = -32002
         /// Of revision 2026-07-28.
         case unsupportedVersion = -32022
     }

@@ -3,15 +3,16 @@ import Precloning
 
 /// Where messages go: whole lines, one after the other.
 actor MCPOutput {
-    private let write: @Sendable (String) throws -> Void
+    private let write: @Sendable (String) async throws -> Void
     /// Nobody reads any more.
     private(set) var isClosed = false
 
-    init(_ write: @escaping @Sendable (String) throws -> Void) { self.write = write }
+    /// - Parameter write: takes a whole line each time, also while it is at another.
+    init(_ write: @escaping @Sendable (String) async throws -> Void) { self.write = write }
 
-    func send(_ message: ParameterValue) {
+    func send(_ message: ParameterValue) async {
         guard !isClosed else { return }
-        do { try write(message.line + "\n") } catch { isClosed = true }
+        do { try await write(message.line + "\n") } catch { isClosed = true }
     }
 }
 

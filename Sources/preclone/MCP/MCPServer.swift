@@ -15,41 +15,72 @@ final class MCPServer: Sendable {
     /// How long a client may keep lists.
     private static let ttl = 3_600_000
 
-    /// Carries out a tool; told how far it is.
+    /// Carries out a tool; told what the client says of itself, and tells how far it is.
     typealias Call =
-        @Sendable (AgentTool, [String: ParameterValue], _ progress: @escaping @Sendable (MCPProgress) async -> Void)
-        async ->
-        ToolAnswer
+        @Sendable (
+            AgentTool, [String: ParameterValue], _ program: String?,
+            _ progress: @escaping @Sendable (MCPProgress) async -> Void
+        ) async -> ToolAnswer
 
     private let tools: [AgentTool]
+    /// Those that the caller is shown; what is not shown is refused by policy when it is called.
+    private let shown: @Sendable ([AgentTool]) -> [AgentTool]
+    /// Nil: there are none.
+    private let resources: MCPResources?
     private let output: MCPOutput
     private let call: Call
     private let elapsed: @Sendable () -> Duration
     private let requests = MCPRequests()
-    /// The revision that a handshake agreed on.
-    private let agreed = Mutex<MCPRevision?>(nil)
+    /// What a handshake agreed on.
+    private let handshake = Mutex<(revision: MCPRevision, program: String?)?>(nil)
 
-    init(tools: [AgentTool], output: MCPOutput, elapsed: @escaping @Sendable () -> Duration, call: @escaping Call) {
+    init(
+        tools: [AgentTool],
+        shown: @escaping @Sendable ([AgentTool]) -> [AgentTool] = { $0 },
+        resources: MCPResources? = nil,
+        output: MCPOutput,
+        elapsed: @escaping @Sendable () -> Duration,
+        call: @escaping Call
+    ) {
         self.tools = tools
+        self.shown = shown
+        self.resources = resources
         self.output = output
         self.elapsed = elapsed
         self.call = call
     }
 
+    private var agreed: MCPRevision? { handshake.withLock { $0?.revision } }
+
     /// Answers until the input ends; what is being worked on then ends too.
     func run(_ input: some AsyncSequence<[UInt8], Never>) async {
-        var splitter = LineSplitter(limit: Self.longestLine)
-        await withDiscardingTaskGroup { group in
+        await serve { group in
+            var splitter = LineSplitter(limit: Self.longestLine)
             for await bytes in input {
-                for line in splitter.lines(bytes) {
-                    await receive(line, in: &group)
-                }
+                for line in splitter.lines(bytes) { await receive(line, in: &group) }
                 if await output.isClosed { break }
             }
             if let rest = splitter.remainder { await receive(.line(rest), in: &group) }
+        }
+    }
+
+    /// The same for lines of which the first has been read.
+    func run(from first: LineSplitter.Line, _ rest: AsyncStream<LineSplitter.Line>) async {
+        await serve { group in
+            await receive(first, in: &group)
+            for await line in rest {
+                await receive(line, in: &group)
+                if await output.isClosed { break }
+            }
+        }
+    }
+
+    private func serve(_ read: (inout DiscardingTaskGroup) async -> Void) async {
+        await withDiscardingTaskGroup { group in
+            await read(&group)
             // Whoever asked and closed the input at once, as a script does, gets what is answered soon.
             let end = elapsed() + Self.grace
-            while await requests.isBusy, elapsed() < end, await !output.isClosed {
+            while await requests.isBusy, elapsed() < end, !Task.isCancelled, await !output.isClosed {
                 try? await Task.sleep(for: .milliseconds(20))
             }
             group.cancelAll()
@@ -66,7 +97,7 @@ final class MCPServer: Sendable {
         do { value = try ParameterValue(json: bytes) } catch {
             return await output.send(refusal(nil, MCPError(.parseError, error.message)))
         }
-        if case .array(let messages) = value, agreed.withLock({ $0 }) == .march2025 {
+        if case .array(let messages) = value, agreed == .march2025 {
             return await receive(batch: messages, in: &group)
         }
         await receive(MCPMessage(value), in: &group) { [output] in await output.send($0) }
@@ -120,8 +151,9 @@ final class MCPServer: Sendable {
                     )
                 case .begins(let cancelled):
                     let reporter = reporter(for: params)
+                    let program = program(of: params, revision)
                     group.addTask { [self] in
-                        if let result = await carryOut(tool, arguments, cancelled, reporter) {
+                        if let result = await carryOut(tool, arguments, program, cancelled, reporter) {
                             await answer(success(id, result, revision))
                         }
                         await requests.leave(id)
@@ -165,13 +197,20 @@ final class MCPServer: Sendable {
             }
             return .july2026
         }
-        if let agreed = agreed.withLock({ $0 }), method != "server/discover" { return agreed }
+        if let agreed, method != "server/discover" { return agreed }
         // Asked before anything else by clients that want to know whether anybody is there.
         if method == "ping" { return .lastWithHandshake }
         throw MCPError(
             .invalidParams,
             "_meta.\(Self.meta)protocolVersion is missing; name the revision there, or begin with initialize"
         )
+    }
+
+    /// What the client says of itself.
+    private func program(of params: [String: ParameterValue], _ revision: MCPRevision) -> String? {
+        guard !revision.hasHandshake else { return handshake.withLock { $0?.program } }
+        let info = params["_meta"]?[Self.meta + "clientInfo"]
+        return Caller.program(info?["name"]?.string, info?["version"]?.string)
     }
 
     // MARK: Answers
@@ -185,33 +224,91 @@ final class MCPServer: Sendable {
         case "initialize": return try initialize(params)
         case "ping" where revision.hasHandshake:
             // Before any handshake the asker may be of either form, and one of them wants every result to be told.
-            return agreed.withLock({ $0 }) == nil ? ["resultType": .string("complete")] : [:]
+            return agreed == nil ? ["resultType": .string("complete")] : [:]
         case "server/discover" where !revision.hasHandshake:
             return cached([
                 "supportedVersions": MCPRevision.supported, "capabilities": capabilities,
                 "instructions": .string(ToolCatalogue.instructions),
             ])
         case "tools/list":
-            // There is one page, so no cursor is of any.
-            if let cursor = params["cursor"], cursor != .null {
-                throw MCPError(.invalidParams, "this cursor is of no page")
-            }
-            let list: [String: ParameterValue] = ["tools": .array(tools.map(\.listing))]
-            return revision.hasHandshake ? list : cached(list)
+            return try list("tools", params, revision) { shown(tools).map(\.listing) }
+        case "resources/list":
+            return try list("resources", params, revision, ttl: MCPResources.ttl) { resources?.list() ?? [] }
+        case "resources/templates/list":
+            return try list("resourceTemplates", params, revision) { resources == nil ? [] : MCPResources.templates }
+        case "resources/read":
+            let contents = try read(params, revision)
+            return revision.hasHandshake ? contents : cached(contents, ttl: MCPResources.ttl)
+        case "prompts/list":
+            return try list("prompts", params, revision) { prompts.map(\.listing) }
+        case "prompts/get": return try prompt(params)
         default:
             throw MCPError(.methodNotFound, "there is no method \(Self.shown(method)) in revision \(revision.rawValue)")
         }
     }
 
-    private var capabilities: ParameterValue { .object(["tools": .object([:])]) }
+    private var capabilities: ParameterValue {
+        .object(["tools": .object([:]), "resources": .object([:]), "prompts": .object([:])])
+    }
+
+    private func list(
+        _ name: String,
+        _ params: [String: ParameterValue],
+        _ revision: MCPRevision,
+        ttl: Int = MCPServer.ttl,
+        _ elements: () -> [ParameterValue]
+    ) throws(MCPError) -> [String: ParameterValue] {
+        // There is one page, so no cursor is of any.
+        if let cursor = params["cursor"], cursor != .null {
+            throw MCPError(.invalidParams, "this cursor is of no page")
+        }
+        let list: [String: ParameterValue] = [name: .array(elements())]
+        return revision.hasHandshake ? list : cached(list, ttl: ttl)
+    }
+
+    private func read(
+        _ params: [String: ParameterValue],
+        _ revision: MCPRevision
+    ) throws(MCPError) -> [String: ParameterValue] {
+        guard case .string(let uri)? = params["uri"] else {
+            throw MCPError(.invalidParams, "uri is to be a string: one of resources/list")
+        }
+        guard let contents = try resources?.read(uri) else {
+            throw MCPError(
+                revision.hasHandshake ? .resourceNotFound : .invalidParams,
+                "there is no resource \(Self.shown(uri)); see resources/list and resources/templates/list",
+                data: .object(["uri": .text(uri, longest: 200)])
+            )
+        }
+        return ["contents": .array([contents])]
+    }
+
+    /// Those whose tools the caller sees.
+    private var prompts: [MCPPrompt] {
+        let seen = shown(tools)
+        return MCPPrompt.all.filter { prompt in prompt.tools.allSatisfy { name in seen.contains { $0.name == name } } }
+    }
+
+    private func prompt(_ params: [String: ParameterValue]) throws(MCPError) -> [String: ParameterValue] {
+        guard case .string(let name)? = params["name"] else {
+            throw MCPError(.invalidParams, "name is to be a string: a prompt of prompts/list")
+        }
+        guard let prompt = prompts.first(where: { $0.name == name }) else {
+            throw MCPError(.invalidParams, "there is no prompt \(Self.shown(name)); see prompts/list")
+        }
+        return try prompt.answer(params["arguments"], tools)
+    }
 
     private static var serverInfo: ParameterValue {
         .object(["name": .string("preclone"), "version": .string(Version.current)])
     }
 
-    private func cached(_ members: [String: ParameterValue]) -> [String: ParameterValue] {
-        // Which tools there are depends on how this process was started.
-        members.merging(["ttlMs": .number("\(Self.ttl)"), "cacheScope": .string("private")]) { $1 }
+    private func cached(
+        _ members: [String: ParameterValue],
+        ttl: Int = MCPServer.ttl
+    ) -> [String: ParameterValue] {
+        // What there is depends on who asks, and on how this process was started.
+        members.merging(["ttlMs": .number("\(ttl)"), "cacheScope": .string("private")]) { $1 }
     }
 
     private func initialize(_ params: [String: ParameterValue]) throws(MCPError) -> [String: ParameterValue] {
@@ -221,12 +318,13 @@ final class MCPServer: Sendable {
         guard case .object? = params["capabilities"] else {
             throw MCPError(.invalidParams, "capabilities is to be an object")
         }
-        guard params["clientInfo"]?["name"]?.string != nil, params["clientInfo"]?["version"]?.string != nil else {
+        guard let name = params["clientInfo"]?["name"]?.string, let version = params["clientInfo"]?["version"]?.string
+        else {
             throw MCPError(.invalidParams, "clientInfo is to have a name and a version")
         }
         let known = MCPRevision(rawValue: wanted).flatMap { $0.hasHandshake ? $0 : nil }
         let revision = known ?? .lastWithHandshake
-        agreed.withLock { $0 = revision }
+        handshake.withLock { $0 = (revision, Caller.program(name, version)) }
         return [
             "protocolVersion": .string(revision.rawValue), "capabilities": capabilities, "serverInfo": Self.serverInfo,
             "instructions": .string(ToolCatalogue.instructions),
@@ -250,7 +348,7 @@ final class MCPServer: Sendable {
         var members: [String: ParameterValue] = ["jsonrpc": .string("2.0"), "error": error.json]
         if let id {
             members["id"] = id
-        } else if let agreed = agreed.withLock({ $0 }), agreed.hasHandshake, agreed != .november2025 {
+        } else if let agreed, agreed.hasHandshake, agreed != .november2025 {
             // These revisions want an id in every error, and know no null.
             members["id"] = .string("")
         }
@@ -279,12 +377,13 @@ final class MCPServer: Sendable {
     private func carryOut(
         _ tool: AgentTool,
         _ arguments: [String: ParameterValue],
+        _ program: String?,
         _ cancelled: AsyncStream<Never>,
         _ reporter: MCPProgressReporter?
     ) async -> [String: ParameterValue]? {
         await withTaskGroup(of: ToolAnswer?.self) { group in
             group.addTask { [call] in
-                await call(tool, arguments) { await reporter?.report($0) }
+                await call(tool, arguments, program) { await reporter?.report($0) }
             }
             group.addTask {
                 for await _ in cancelled {}
@@ -316,44 +415,5 @@ final class MCPServer: Sendable {
     }
 
     /// A name from outside, as an error shows it.
-    private static func shown(_ text: String) -> String { "\"\(PrintableText.stripped(String(text.prefix(100))))\"" }
-}
-
-/// How far a tool is.
-struct MCPProgress: Sendable, Hashable {
-    var bytes: Int64
-    var total: Int64?
-    /// In the words of `status`.
-    var message: String
-}
-
-/// Tells a client how far its request is: only what grows, and at most once a second.
-actor MCPProgressReporter {
-    private static let pause = Duration.seconds(1)
-
-    private let token: ParameterValue
-    private let output: MCPOutput
-    private let elapsed: @Sendable () -> Duration
-    private var last: (bytes: Int64, at: Duration)?
-
-    init(token: ParameterValue, output: MCPOutput, elapsed: @escaping @Sendable () -> Duration) {
-        self.token = token
-        self.output = output
-        self.elapsed = elapsed
-    }
-
-    func report(_ progress: MCPProgress) async {
-        let now = elapsed()
-        if let last, progress.bytes <= last.bytes || now - last.at < Self.pause { return }
-        last = (progress.bytes, now)
-        var params: [String: ParameterValue] = [
-            "progressToken": token, "progress": .integer(progress.bytes), "message": .text(progress.message),
-        ]
-        if let total = progress.total { params["total"] = .integer(total) }
-        await output.send(
-            .object([
-                "jsonrpc": .string("2.0"), "method": .string("notifications/progress"), "params": .object(params),
-            ])
-        )
-    }
+    static func shown(_ text: String) -> String { "\"\(PrintableText.stripped(String(text.prefix(100))))\"" }
 }

@@ -7,12 +7,14 @@ import Record
 /// The tools that look at the record, or at a definition on disk.
 enum RecordTools {
     /// - Throws: `ControlFault` for wrong arguments; `LedgerError` where the record cannot be read.
-    static func answer(_ tool: AgentTool, _ arguments: NamedArguments, path: String) throws -> ToolAnswer {
+    static func answer(_ tool: AgentTool, _ arguments: NamedArguments, _ verbs: RecordVerbs) throws -> ToolAnswer {
         do {
             switch tool.name {
-            case "GetPrecloneStatus": return try status(arguments, path: path)
-            case "GetImageHistory": return try history(arguments, path: path)
-            case "ListPrecloneAudit": return try audit(arguments, path: path)
+            case "GetPrecloneStatus": return try status(arguments, verbs)
+            case "GetImageHistory":
+                let answer = try verbs.history(of: arguments.requiredString("image"))
+                return ToolAnswer(try ParameterValue(encoding: answer).printable)
+            case "ListPrecloneAudit": return try audit(arguments, verbs)
             default: throw ControlFault("there is no such tool", at: tool.name)
             }
         } catch let error as LedgerError {
@@ -20,7 +22,7 @@ enum RecordTools {
         }
     }
 
-    private static func status(_ arguments: NamedArguments, path: String) throws -> ToolAnswer {
+    private static func status(_ arguments: NamedArguments, _ verbs: RecordVerbs) throws -> ToolAnswer {
         let filters = [
             try arguments.string("run_id").map { StatusReport.Filter.run(id: $0) },
             try arguments.string("workflow_id").map { StatusReport.Filter.workflow($0) },
@@ -29,28 +31,10 @@ enum RecordTools {
         guard filters.count < 2 else {
             throw ControlFault("only one of run_id, workflow_id and image", at: "arguments", mend: "give one, or none")
         }
-        let report = try StatusReport.read(
-            from: RecordReader(path: path),
-            filter: filters.first,
-            now: Date(),
-            condition: RecordCondition.troubles(of: path),
-            isAlive: { RecordLock.isHeld(record: path, by: $0) ?? WorkerProcess.isAlive($0) }
-        )
-        return ToolAnswer(try ParameterValue(json: Array(try report.json().utf8)).printable)
+        return ToolAnswer(try ParameterValue(encoding: try verbs.status(filters.first)).printable)
     }
 
-    private static func history(_ arguments: NamedArguments, path: String) throws -> ToolAnswer {
-        let image = try arguments.requiredString("image")
-        let histories = try TagHistory.read(image, from: RecordReader(path: path))
-        return ToolAnswer(
-            .object([
-                "schemaVersion": .number("1"),
-                "histories": .array(try histories.map { try ParameterValue(encoding: $0).printable }),
-            ])
-        )
-    }
-
-    private static func audit(_ arguments: NamedArguments, path: String) throws -> ToolAnswer {
+    private static func audit(_ arguments: NamedArguments, _ verbs: RecordVerbs) throws -> ToolAnswer {
         let text = try arguments.string("since") ?? "24h"
         guard let since = PastMoment.parse(text, now: Date(), zone: .gmt) else {
             throw ControlFault("this is no time", at: "since", mend: "give a duration such as 7d, or an ISO 8601 time")
@@ -67,7 +51,7 @@ enum RecordTools {
             }
             after = row
         }
-        let page = try RecordReader(path: path).audit(since: since, after: after, limit: most)
+        let page = try verbs.audit(since: since, after: after, most: most)
         return ToolAnswer(
             .object([
                 "schemaVersion": .number("1"),

@@ -22,6 +22,11 @@ extension ToolAnswer {
                     "missing_permissions": .array([]), "pull_through_initiated": .bool(false),
                     "pull_through_initiation_message": .null,
                 ]
+            case "CreatePullThroughCacheForHealthOmics":
+                [
+                    "rule": .null, "registry_policy_updated": .bool(false),
+                    "repository_template_created": .bool(false),
+                ]
             case "GrantHealthOmicsRepositoryAccess":
                 [
                     "repository_name": .text(arguments["repository_name"]?.string ?? ""),

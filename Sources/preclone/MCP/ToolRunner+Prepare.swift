@@ -35,7 +35,7 @@ extension ToolRunner {
             }
             notes = inspection.notes.map(\.message)
             guard !wanted.isEmpty else {
-                return Self.prepared([], [], unresolved, map: .object([:]), notes + ["the definition names no image"])
+                return Self.prepared([], [], unresolved, .null, notes + ["the definition names no image"])
             }
             question["images"] = .texts(wanted)
         } else if let workflow {
@@ -58,14 +58,14 @@ extension ToolRunner {
             sources.isEmpty
             ? []
             : try await request(sources, CloneOptions(), session(arguments), wait: .seconds(wait), progress)
-        return Self.prepared(images, outcomes, unresolved, map: mapped.value["map"] ?? .object([:]), notes)
+        return Self.prepared(images, outcomes, unresolved, mapped.value, notes)
     }
 
     private static func prepared(
         _ images: [ParameterValue],
         _ outcomes: [Outcome],
         _ unresolved: [ParameterValue],
-        map: ParameterValue,
+        _ mapped: ParameterValue,
         _ notes: [String]
     ) -> ToolAnswer {
         var left = outcomes[...]
@@ -96,7 +96,8 @@ extension ToolRunner {
         var answer: [String: ParameterValue] = [
             "schemaVersion": .number("1"), "is_ready": .bool(ready == images.count && unresolved.isEmpty),
             "ready": .integer(ready), "wanted": .integer(images.count), "images": .array(lines),
-            "unresolved": .array(unresolved), "container_registry_map": map, "notes": .texts(notes),
+            "unresolved": .array(unresolved), "container_registry_map": mapped["map"] ?? .object([:]),
+            "proposed_rules": mapped["proposed_rules"] ?? .array([]), "notes": .texts(notes),
         ]
         if let soonest = retries.min() { answer["retry_after_seconds"] = .integer(soonest) }
         return ToolAnswer(.object(answer))

@@ -9,25 +9,50 @@ import Remotes
 
 /// Carries out the tools of `preclone mcp`: by the daemon, from the record, or here. Nothing is opened before a tool needs it.
 struct ToolRunner: Sendable {
-    /// `--config`.
-    let configurationPath: String?
-    let agent: String?
-    /// `--alone`: rung when there is something to work on; nil: the daemon alone works.
-    let alone: Bell?
+    /// Whose process carries tools out.
+    enum Side: Sendable {
+        /// The caller's own, with the caller's rights.
+        ///
+        /// - Parameter alone: `--alone`: rung when there is something to work on; nil: the daemon alone works.
+        case caller(alone: Bell?)
+        /// The daemon's, for whoever is at the other end of its socket: nothing is done that policy did not hear of.
+        case daemon
+    }
+
+    let configuration: @Sendable () throws -> Configuration
+    let side: Side
+    /// Asks the daemon; nil: at the socket of the record.
+    var daemon: ControlClient?
+    var asker: ControlClient.Asker
+    /// Policy's word on a tool for which the daemon is not asked.
+    ///
+    /// - Throws: `ControlFault` where it may not be called.
+    let permit: @Sendable (AgentTool) throws -> Void
     let logger: Logger
     let open = OpenRequests()
 
     typealias Progress = @Sendable (MCPProgress) async -> Void
 
+    /// - Parameter program: what the client says of itself.
     func call(
         _ tool: AgentTool,
         _ members: [String: ParameterValue],
+        program: String?,
         _ progress: @escaping Progress
     ) async -> ToolAnswer {
-        let answer = await attempt(tool, members, progress)
+        var runner = self
+        runner.asker.program = program
+        let answer = await runner.attempt(tool, members, progress)
         guard answer.isError, tool.isPredecessors else { return answer }
         return answer.withPredecessorsFields(of: tool.name, members)
     }
+
+    private var alone: Bell? { if case .caller(let bell) = side { bell } else { nil } }
+
+    /// What the record says.
+    ///
+    /// - Throws: `ConfigurationError`.
+    func record() throws -> RecordVerbs { RecordVerbs(path: try configuration().record.path) }
 
     private func attempt(
         _ tool: AgentTool,
@@ -64,10 +89,15 @@ struct ToolRunner: Sendable {
         _ progress: @escaping Progress
     ) async throws -> ToolAnswer {
         switch tool.place {
-        case .here: return try RecordTools.inspection(arguments)
-        case .record: return try RecordTools.answer(tool, arguments, path: configuration().record.path)
+        case .here:
+            try permit(tool)
+            return try RecordTools.inspection(arguments)
+        case .record:
+            try permit(tool)
+            return try RecordTools.answer(tool, arguments, record())
         case .reading, .changing:
             if tool.name == "RetryImages" { return try await retry(arguments) }
+            if tool.name == "GetRunImageReadiness" { return try await readiness(tool, members, arguments) }
             return try await account(tool, members, arguments)
         case .requesting:
             if tool.name == "PrepareWorkflowImages" { return try await prepare(tool, arguments, progress) }
@@ -76,10 +106,8 @@ struct ToolRunner: Sendable {
         }
     }
 
-    private func configuration() throws -> Configuration { try Configuration.load(path: configurationPath) }
-
     private func client(_ configuration: Configuration) -> ControlClient {
-        ControlClient(path: ControlSocket.path(record: configuration.record.path))
+        daemon ?? ControlClient(path: ControlSocket.path(record: configuration.record.path))
     }
 
     // MARK: The account
@@ -89,11 +117,8 @@ struct ToolRunner: Sendable {
         let profile = try arguments.string("aws_profile")
         let region = try arguments.string("aws_region")
         guard profile != nil || region != nil else { return true }
-        guard let hello = try await client.ask(ControlRequest(verb: "hello", agent: agent), atMost: .seconds(30)) else {
-            return true
-        }
-        return (region == nil || region == hello["region"]?.string)
-            && (profile == nil || profile == hello["profile"]?.string)
+        guard let home = try await client.home(for: asker) else { return true }
+        return (region == nil || region == home.region) && (profile == nil || profile == home.profile)
     }
 
     /// By the daemon; else here, where nothing is changed or this process may work alone.
@@ -108,18 +133,23 @@ struct ToolRunner: Sendable {
         let own = members.filter { $0.key != "aws_profile" && $0.key != "aws_region" }
         let isThere = try await meansDaemon(arguments, client)
         if isThere {
-            var request = ControlRequest(verb: "call", agent: agent)
-            request.arguments = ["tool": .string(tool.name), "arguments": .object(own)]
+            let request = asker.request(.call, ["tool": .string(tool.name), "arguments": .object(own)])
             if let answer = try await client.ask(request, atMost: .seconds(600)) {
                 return try ToolAnswer(control: answer)
             }
         }
+        if case .daemon = side { throw Self.elsewhere }
         if tool.place == .changing, alone == nil {
             throw isThere ? CloneSession.noDaemon : Self.elsewhere
         }
-        let user = PeerIdentity.thisProcess
-        let caller = configuration.policy.identity(of: user, agent: agent)
+        let caller = caller(configuration)
         return try await here(configuration, arguments) { tools in try await tools.call(tool, own, caller: caller) }
+    }
+
+    private func caller(_ configuration: Configuration) -> Caller {
+        var caller = configuration.policy.identity(of: PeerIdentity.thisProcess, agent: asker.agent)
+        caller.program = asker.program
+        return caller
     }
 
     private static let elsewhere = CommandFailure(
@@ -135,26 +165,41 @@ struct ToolRunner: Sendable {
         _ arguments: NamedArguments,
         _ body: (RegistryTools) async throws -> ToolAnswer
     ) async throws -> ToolAnswer {
-        var configuration = configuration
-        let folder = FileManager.default.temporaryDirectory.appending(path: "preclone-mcp-\(UUID().uuidString)")
-        defer { try? FileManager.default.removeItem(at: folder) }
         let record = configuration.record.path
-        configuration.record.path = folder.appending(path: "record.sqlite").path
-        return try await Composition.with(
+        return try await AccountReading.with(
             configuration,
             profile: try arguments.string("aws_profile"),
             region: try arguments.string("aws_region")
-        ) { composition in
-            try await withLogger(logger) { _ in
-                let works = try composition.works(on: try Ledger())
-                let tools = composition.registryTools(
-                    works,
-                    known: { try? RecordReader(path: record) },
-                    // What this process changes by itself is kept where others look for it, if it may be.
-                    audit: { try Ledger(path: record).audit($0) }
-                )
-                return try await body(tools)
-            }
+        ) { works, composition in
+            let verbs = composition.verbs(
+                works.account,
+                known: { try? RecordReader(path: record) },
+                // What this process changes by itself is kept where others look for it, if it may be.
+                audit: { try Ledger(path: record).audit($0) }
+            )
+            return try await withLogger(logger) { _ in try await body(composition.registryTools(works, verbs)) }
+        }
+    }
+
+    /// How often is looked again for images that are waited for.
+    private static let look = Duration.seconds(5)
+
+    /// Looks until every image is there, a look says that waiting does not help, or the time is over.
+    private func readiness(
+        _ tool: AgentTool,
+        _ members: [String: ParameterValue],
+        _ arguments: NamedArguments
+    ) async throws -> ToolAnswer {
+        let timeline = Timeline.system
+        let end = timeline.elapsed() + .seconds(try arguments.integer("wait_seconds", default: 0, in: 0...3600))
+        while true {
+            let answer = try await account(tool, members.filter { $0.key != "wait_seconds" }, arguments)
+            let left = end - timeline.elapsed()
+            let states = answer.value["images"]?.array?.compactMap { $0["state"]?.string } ?? []
+            guard left > .zero, !answer.isError, answer.value["isReady"] == .bool(false),
+                states.contains(where: { $0 != "ready" && $0 != "blocked" })
+            else { return answer }
+            try await timeline.sleep(min(left, Self.look))
         }
     }
 
@@ -167,38 +212,35 @@ struct ToolRunner: Sendable {
             throw ControlFault("all, or some?", at: "images", mend: "name images, or set all to true")
         }
         let configuration = try configuration()
-        var request = ControlRequest(verb: "retry", agent: agent)
-        request.arguments = all ? ["all": .bool(true)] : ["images": .array(images.map { .string($0) })]
-        let retried: ParameterValue
-        if let answer = try await client(configuration).ask(request, atMost: .seconds(30)) {
-            retried = answer["retried"] ?? .array([])
-        } else {
+        var retried = try await client(configuration).retry(all ? nil : images, for: asker)
+        if retried == nil {
             guard let alone else { throw CloneSession.noDaemon }
             _ = try RecordReader(path: configuration.record.path)
-            let user = PeerIdentity.thisProcess
-            let caller = configuration.policy.identity(of: user, agent: agent)
-            let list = try Ledger(path: configuration.record.path)
-                .retry(all ? nil : images, caller: caller.description, now: Date())
+            retried = try Ledger(path: configuration.record.path)
+                .retry(all ? nil : images, caller: caller(configuration), now: Date())
             alone.ring()
-            retried = .array(try list.map(ParameterValue.init(encoding:)))
         }
-        return ToolAnswer(.object(["schemaVersion": .number("1"), "retried": retried]))
+        return ToolAnswer(
+            .object(["schemaVersion": .number("1"), "retried": try ParameterValue(encoding: retried ?? []).printable])
+        )
     }
 
     func session(_ arguments: NamedArguments) async throws -> CloneSession {
         var configuration = try configuration()
-        let profile = try arguments.string("aws_profile")
-        let region = try arguments.string("aws_region")
+        var substitute = alone.map { CloneSession.Substitute.beside($0) } ?? .nobody
         if try await !meansDaemon(arguments, client(configuration)) {
             guard alone != nil else { throw Self.elsewhere }
             configuration.record.path = CloneCommand.ownRecord
+            // Nobody else works there: what is not done when the answer is due goes on when it is asked again.
+            substitute = .waiting
         }
         return CloneSession(
             configuration: configuration,
-            profile: profile,
-            region: region,
-            agent: agent,
-            substitute: alone.map { .beside($0) } ?? .nobody,
+            profile: try arguments.string("aws_profile"),
+            region: try arguments.string("aws_region"),
+            asker: asker,
+            daemon: daemon,
+            substitute: substitute,
             logger: logger
         )
     }

@@ -20,9 +20,10 @@ struct ControlMessageTests {
     @Test("a request survives its own line")
     func roundTrip() throws {
         let request = ControlRequest(
-            verb: "clone",
+            verb: .clone,
             arguments: ["images": .array([.string("a\n\u{1B}\"b")]), "n": .number("1"), "no": .null],
-            agent: "nightly"
+            agent: "nightly",
+            program: "claude 1"
         )
         #expect(!request.line.contains("\n"))
         #expect(try ControlRequest(line: Array(request.line.utf8)) == request)
@@ -37,6 +38,7 @@ struct ControlMessageTests {
             (#"{"version": 1, "verb": 7}"#, "verb"),
             (#"{"version": 1, "verb": "clone", "arguments": []}"#, "arguments"),
             (#"{"version": 1, "verb": "clone", "agent": 7}"#, "agent"),
+            (#"{"version": 1, "verb": "clone", "program": 7}"#, "program"),
             (#"{"version": 1, "verb": "clone", "user": "root"}"#, "user"),
             (#"{"version": 1, "verb": "clone", "userName": "root", "userID": 0}"#, "userID"),
         ]
@@ -45,6 +47,27 @@ struct ControlMessageTests {
         let fault = try #require(self.fault(line))
         #expect(fault.place == place)
         #expect(fault.mend?.isEmpty == false)
+    }
+
+    @Test("what a program says of itself is printable and short")
+    func program() throws {
+        let long = String(repeating: "x", count: 500)
+        let line = #"{"version": 1, "verb": "hello", "program": "a\u001b[31m\n\#(long)"}"#
+        let said = try #require(try ControlRequest(line: Array(line.utf8)).program)
+        #expect(said.count <= 100 && !said.unicodeScalars.contains { $0.value < 0x20 })
+        #expect(Caller.program("n", "1.0") == "n 1.0")
+        #expect(Caller.program("", nil) == nil)
+    }
+
+    @Test("a caller is read as it is written, and nothing else")
+    func callers() {
+        for text in ["daemon", "user ann", "agent nightly of user ann"] { #expect(Caller(text)?.description == text) }
+        for text in [
+            "", "user", "user ", "ann", "user a b", "agent x of user ", "agent a b of user c", "agent * of user a",
+        ] {
+            #expect(Caller(text) == nil, "\(text)")
+        }
+        #expect(Caller("user daemon") != .daemon)
     }
 
     @Test("answers survive their own line, faults with all they say")

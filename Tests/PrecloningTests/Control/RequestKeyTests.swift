@@ -3,6 +3,8 @@ import Model
 import Record
 import Testing
 
+@testable import Precloning
+
 @Suite("Requests that are asked again")
 struct RequestKeyTests {
     private let ann = Caller(userID: 1001, userName: "ann")
@@ -53,5 +55,35 @@ struct RequestKeyTests {
         try ledger.take(user, wanting: demand, now: now)
         let image = try #require(try ledger.request(id: id)?.imageID)
         #expect(try Set(ledger.callers(for: image)) == ["user ann", "agent nightly of user ann"])
+    }
+
+    @Test("an image that is cloned again, since another asked for it meanwhile, is no answer yet")
+    func answers() throws {
+        let ledger = try Ledger()
+        let id = try #require(try ledger.request(["a"], options: CloneOptions(), caller: ann, now: now).first)
+        let demand = PlannedDemand(
+            source: "quay.io/a/b:1",
+            destination: "123456789012.dkr.ecr.us-east-1.amazonaws.com/quay/a/b:1",
+            registry: "quay.io",
+            mention: "a",
+            certainty: "certain"
+        )
+        try ledger.take(id, wanting: demand, now: now)
+        var image = try #require(try ledger.request(id: id)?.imageID.flatMap { try ledger.image(id: $0) })
+        let at = now.milliseconds
+        for (state, isAnswer) in [
+            (ImageState.pending, false), (.cloning, false), (.ready, true), (.blocked, true), (.retrying, true),
+        ] {
+            image.state = state
+            image.failureClass = state == .retrying ? .unreachable : nil
+            #expect(RequestDesk.isAnswer(image, now: at) == isAnswer, "\(state)")
+        }
+        // For a short time it waits for its turn, for a long one that is said.
+        image.state = .retrying
+        image.failureClass = nil
+        for (seconds, isAnswer) in [(1, false), (59, false), (60, true), (3600, true)] {
+            image.dueAt = at + Int64(seconds) * 1000
+            #expect(RequestDesk.isAnswer(image, now: at) == isAnswer, "\(seconds) s")
+        }
     }
 }

@@ -77,16 +77,23 @@ struct VerbDocumentTests {
             credential: "c",
             isUsable: true,
             problems: [],
-            obstacle: "o"
+            obstacle: "o",
+            createdAt: date,
+            updatedAt: date,
+            registryAllows: true,
+            hasTemplate: true,
+            templateAllows: true
         )
         #expect(
             try names(standing) == [
-                "credential", "isUsable", "obstacle", "prefix", "problems", "upstream", "upstreamPrefix",
+                "createdAt", "credential", "hasTemplate", "isUsable", "obstacle", "prefix", "problems",
+                "registryAllows",
+                "templateAllows", "updatedAt", "upstream", "upstreamPrefix",
             ]
         )
         #expect(
-            try names(RulesVerb.Answer(registry: "r", rules: [standing], notes: []))
-                == ["notes", "registry", "rules", "schemaVersion"]
+            try names(RulesVerb.Answer(registry: "r", rules: [standing], trouble: "t", notes: []))
+                == ["notes", "registry", "rules", "schemaVersion", "trouble"]
         )
         let change = RulesVerb.ShownChange(
             kind: "k",
@@ -107,9 +114,10 @@ struct VerbDocumentTests {
             reason: "w",
             before: "b",
             after: "a",
-            requestID: "i"
+            requestID: "i",
+            access: .accessible
         )
-        #expect(try names(line) == ["after", "before", "outcome", "reason", "repository", "requestID"])
+        #expect(try names(line) == ["access", "after", "before", "outcome", "reason", "repository", "requestID"])
         #expect(
             try names(GrantVerb.Answer(registry: "r", repositories: [line])) == [
                 "registry", "repositories", "schemaVersion",
@@ -127,6 +135,40 @@ struct VerbDocumentTests {
         var forgotten = ForgottenImage(id: 1, source: "s", destination: "d")
         forgotten.kept = "k"
         #expect(try names(forgotten) == ["destination", "id", "kept", "source"])
+    }
+
+    @Test func recordAndPlan() throws {
+        #expect(try names(PlanAnswer(images: [])) == ["images", "schemaVersion"])
+        #expect(try names(RecordVerbs.History(histories: [])) == ["histories", "schemaVersion"])
+        #expect(
+            try names(RecordVerbs.Verification(isWhole: false, rows: 1, head: "h", fault: "f"))
+                == ["fault", "head", "isWhole", "rows", "schemaVersion"]
+        )
+    }
+
+    @Test func policyCases() throws {
+        let rule = PolicyRuleLine(name: "n", action: "deny", standing: .decides, why: "w")
+        let line = PolicyCases.Line(
+            name: "n",
+            expected: .allow,
+            expectedRule: "r",
+            verdict: .deny,
+            rule: "r",
+            reason: "w",
+            mend: "m",
+            caller: "daemon",
+            isMet: false,
+            toolRules: [rule],
+            imageRules: [rule]
+        )
+        #expect(
+            try names(line) == [
+                "caller", "expected", "expectedRule", "imageRules", "isMet", "mend", "name", "reason", "rule",
+                "toolRules", "verdict",
+            ]
+        )
+        #expect(try names(PolicyCases.Answer(cases: [line])) == ["cases", "schemaVersion"])
+        #expect(PolicyCases.Verdict.allCases.map(\.rawValue) == ["allow", "deny", "warn", "facts"])
     }
 
     @Test func explain() throws {

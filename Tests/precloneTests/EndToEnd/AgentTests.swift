@@ -9,6 +9,7 @@ import Testing
 struct AgentHost {
     /// Which library, and which of its ways to begin.
     enum Library: String, CaseIterable {
+        case old = "mcp-1.9"
         case first = "mcp-1"
         case legacy = "mcp-2:legacy"
         case auto = "mcp-2:auto"
@@ -24,6 +25,17 @@ struct AgentHost {
     struct Call {
         var tool: String
         var arguments: [String: ParameterValue] = [:]
+    }
+
+    /// What a session saw.
+    struct Session {
+        var version: String
+        var tools: [String]
+        var results: [Result]
+        /// The texts of resources and prompts, by URI and by name.
+        var read: [String: String]
+        var prompts: [String: String]
+        var templates: [String]
     }
 
     struct Result {
@@ -60,7 +72,9 @@ struct AgentHost {
     }
 
     /// Calls tools one after the other, in one session.
-    func call(_ calls: [Call]) async throws -> (version: String, tools: [String], results: [Result]) {
+    ///
+    /// - Parameter looks: resources and prompts are read after it.
+    func call(_ calls: [Call], looks: Bool = false) async throws -> Session {
         let list = ParameterValue.array(
             calls.map { .object(["tool": .string($0.tool), "arguments": .object($0.arguments)]) }
         )
@@ -68,7 +82,7 @@ struct AgentHost {
         let program = try RunningProgram(
             [script, library.rawValue] + command,
             program: URL(filePath: library.python),
-            environment: environment.merging(["CALLS": list.line]) { $1 }
+            environment: environment.merging(["CALLS": list.line, "LOOK": looks ? "1" : ""]) { $1 }
         )
         let answer = await program.end()
         try #require(answer.code == 0, "\(library): \(answer.standardError.telling)")
@@ -82,7 +96,14 @@ struct AgentHost {
                 progress: result["progress"]?.array ?? []
             )
         }
-        return (document["version"]?.string ?? "", document["tools"]?.array?.compactMap(\.string) ?? [], results)
+        return Session(
+            version: document["version"]?.string ?? "",
+            tools: document["tools"]?.array?.compactMap(\.string) ?? [],
+            results: results,
+            read: (document["read"]?.object ?? [:]).compactMapValues(\.string),
+            prompts: (document["prompts"]?.object ?? [:]).compactMapValues(\.string),
+            templates: document["templates"]?.array?.compactMap(\.string) ?? []
+        )
     }
 }
 
@@ -96,42 +117,64 @@ struct AgentTests {
         }
     }
 
+    /// Every tool at least once, each with whether it is to fail.
+    private func calls(_ workflow: String, _ definition: String) -> [(AgentHost.Call, fails: Bool)] {
+        func call(_ tool: String, _ arguments: [String: ParameterValue] = [:], fails: Bool = false)
+            -> (AgentHost.Call, fails: Bool)
+        { (.init(tool: tool, arguments: arguments), fails) }
+        let image: [String: ParameterValue] = ["image": .string("quay.io/org/tool:1.0")]
+        return [
+            call("CloneContainerToECR", ["source_image": .string("quay.io/org/tool:1.0")]),
+            call(
+                "CheckContainerAvailability",
+                ["repository_name": .string("quay/org/tool"), "image_tag": .string("1.0")]
+            ),
+            call("ListECRRepositories"), call("ListPullThroughCacheRules"), call("ValidateHealthOmicsECRConfig"),
+            call("GrantHealthOmicsRepositoryAccess", ["repository_name": .string("quay/org/tool")]),
+            call("CreateContainerRegistryMap"), call("GetPrecloneStatus"), call("PlanImageClones"),
+            call("GetImageHistory", image), call("RetryImages", ["all": .bool(true)]), call("ListPrecloneAudit"),
+            call("CloneContainerToECR", ["source_image": .string("quay.io/org/missing:1")], fails: true),
+            call("ListECRRepositories", ["max_result": .number("1")], fails: true),
+            call("CreatePullThroughCacheForHealthOmics", ["upstream_registry": .string("ecr-public")]),
+            call("InspectWorkflowImages", ["definition": .string(definition)]), call("ExplainImage", image),
+            call("PrepareWorkflowImages", ["definition": .string(definition)]),
+            call("GetRunImageReadiness", ["workflow_id": .string(workflow), "wait_seconds": .number("1")]),
+            call("GetRunImageReadiness", ["images": .array([.string("quay.io/org/tool:1.0")])]),
+        ]
+    }
+
     @Test(
-        "every client library lists the tools and is content with what they give",
+        "every client library calls every tool, and reads every resource and prompt",
         arguments: AgentHost.Library.allCases
     )
     func clients(library: AgentHost.Library) async throws {
         try await RunningSandbox.with { world in
             try world.put("quay.io/org/tool:1.0")
             try world.addRule()
+            let recipe = RunningSandbox.wdl("w", ["quay.io/org/tool:1.0"])
+            let folder = world.folder.appending(path: "workflow")
+            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+            for (name, text) in recipe.files { try Data(text.utf8).write(to: folder.appending(path: name)) }
+            let workflow = world.sandbox.addWorkflow(recipe)
+            let run = try world.sandbox.startRun(workflow: workflow, name: "r")
             try await world.withDaemon { _ in
                 try await untilItWorks(world)
-                let found = try await AgentHost(library, world).call([
-                    .init(tool: "CloneContainerToECR", arguments: ["source_image": .string("quay.io/org/tool:1.0")]),
-                    .init(
-                        tool: "CheckContainerAvailability",
-                        arguments: ["repository_name": .string("quay/org/tool"), "image_tag": .string("1.0")]
-                    ),
-                    .init(tool: "ListECRRepositories"), .init(tool: "ListPullThroughCacheRules"),
-                    .init(tool: "ValidateHealthOmicsECRConfig"),
-                    .init(
-                        tool: "GrantHealthOmicsRepositoryAccess",
-                        arguments: ["repository_name": .string("quay/org/tool")]
-                    ),
-                    .init(tool: "CreateContainerRegistryMap"), .init(tool: "GetPrecloneStatus"),
-                    .init(tool: "PlanImageClones"),
-                    .init(tool: "GetImageHistory", arguments: ["image": .string("quay.io/org/tool:1.0")]),
-                    .init(tool: "RetryImages", arguments: ["all": .bool(true)]), .init(tool: "ListPrecloneAudit"),
-                    .init(tool: "CloneContainerToECR", arguments: ["source_image": .string("quay.io/org/missing:1")]),
-                    .init(tool: "ListECRRepositories", arguments: ["max_result": .number("1")]),
-                ])
+                try await world.until("the run") {
+                    try !world.rows("SELECT 1 FROM runs WHERE surveyed_at IS NOT NULL").isEmpty
+                }
+                let calls = calls(workflow, folder.path)
+                let found = try await AgentHost(library, world).call(calls.map(\.0), looks: true)
                 #expect(found.tools.sorted() == ToolCatalogue.all.map(\.name).sorted())
-                #expect(found.results.map(\.isError) == Array(repeating: false, count: 12) + [true, true])
+                #expect(Set(calls.map(\.0.tool)) == Set(found.tools))
+                for ((call, fails), result) in zip(calls, found.results) {
+                    #expect(result.isError == fails, "\(call.tool): \(result.value.line)")
+                }
                 let cloned = found.results[0].value
                 #expect(cloned["success"] == .bool(true))
                 #expect(cloned["state"]?.string == "ready")
                 #expect(cloned["healthomics_accessible"]?.string == "accessible")
-                #expect(found.results[0].structured == .object(["result": cloned]))
+                // Before 2025-06-18 there was only the text.
+                if library != .old { #expect(found.results[0].structured == .object(["result": cloned])) }
                 let progress = found.results[0].progress.compactMap { $0.array?.first }
                 #expect(!progress.isEmpty)
                 let available = found.results[1].value
@@ -139,8 +182,106 @@ struct AgentTests {
                 #expect(found.results[3].value["rules"]?.array?.first?["healthomics_usable"] == .bool(false))
                 #expect(found.results[4].value["valid"] == .bool(false), "the rule has no creation template")
                 #expect(found.results[4].value["repositories_checked"]?.integer == 1)
-                #expect(found.results[7].structured["schemaVersion"] != nil)
+                #expect(found.results[7].value["schemaVersion"] != nil)
                 #expect(found.results[13].value["where"]?.string == "max_result")
+                #expect(found.results[18].value["isReady"] == .bool(true), "\(found.results[18].value.line)")
+                #expect(found.results[19].value["isReady"] == .bool(true))
+                #expect(
+                    found.read.keys.sorted() == [
+                        "preclone://runs/\(run)", "preclone://status", "preclone://workflows/\(workflow)",
+                    ]
+                )
+                for text in found.read.values {
+                    #expect(try ParameterValue(json: Array(text.utf8))["health"] != nil)
+                }
+                #expect(found.templates.count == 3)
+                #expect(found.prompts.keys.sorted() == ["prepare-workflow", "why-run-waits"])
+                #expect(found.prompts.values.allSatisfy { $0.contains(#""42""#) })
+                // What the library says of itself stands in the audit.
+                let details = try world.rows("SELECT detail FROM audit WHERE action = 'requested'")
+                #expect(!details.isEmpty)
+                #expect(details.allSatisfy { $0["detail"]?.contains("calls itself") == true }, "\(details)")
+            }
+        }
+    }
+
+    @Test("the same is spoken at the control socket, but for what is on the caller's disk")
+    func socket() async throws {
+        let rule: SandboxJSON = [
+            "name": "no-retries", "action": "deny", "match": ["caller": "user *", "tool": "RetryImages"],
+        ]
+        try await RunningSandbox.with(keys: ["policy": ["rules": [rule]]]) { world in
+            try world.put("quay.io/org/tool:1.0")
+            try await world.withDaemon { _ in
+                try await untilItWorks(world)
+                let python = BuiltProgram.project.appending(path: ".venv/bin/python").path
+                let bridge = BuiltProgram.project.appending(path: "Tests/Clients/socket_bridge.py").path
+                let path = ControlSocket.path(record: world.record)
+                for library in [AgentHost.Library.old, .first, .stateless] {
+                    let found = try await AgentHost(library, command: [python, bridge, path], world).call(
+                        [
+                            .init(
+                                tool: "CloneContainerToECR",
+                                arguments: ["source_image": .string("quay.io/org/tool:1.0")]
+                            ),
+                            .init(tool: "GetPrecloneStatus"), .init(tool: "ListECRRepositories"),
+                            .init(tool: "RetryImages", arguments: ["all": .bool(true)]),
+                            .init(tool: "PrepareWorkflowImages", arguments: ["definition": .string("/etc/shadow")]),
+                            .init(tool: "ListECRRepositories", arguments: ["aws_profile": .string("root")]),
+                        ],
+                        looks: true
+                    )
+                    #expect(
+                        found.results.map(\.isError) == [false, false, false, true, true, true],
+                        "\(found.results.map(\.value.line))"
+                    )
+                    #expect(found.results[0].value["success"] == .bool(true))
+                    #expect(found.results[3].value["kind"]?.string == "denied")
+                    #expect(found.results[4].value["where"]?.string == "definition")
+                    #expect(!found.tools.contains("InspectWorkflowImages"))
+                    #expect(found.read["preclone://status"] != nil)
+                }
+                let user = PeerIdentity.thisProcess.description
+                #expect(
+                    try world.rows("SELECT DISTINCT caller FROM audit WHERE action = 'requested'") == [["caller": user]]
+                )
+                let hits = try await world.status().report.policy ?? []
+                let denied = try #require(hits.first { $0.rule == "no-retries" })
+                #expect(denied.denied == 3 && denied.allowed == 0)
+            }
+        }
+    }
+
+    @Test("an agent sees the tools that policy lets it call, and is refused the others")
+    func agents() async throws {
+        let user = PeerIdentity.thisProcess.userName
+        let keys: [String: SandboxJSON] = [
+            "policy": [
+                "agents": [["name": "nightly", "users": [.string(user)], "tools": ["Clone*", "Get*", "ListECR*"]]]
+            ]
+        ]
+        try await RunningSandbox.with(keys: keys) { world in
+            try await world.withDaemon { _ in
+                try await untilItWorks(world)
+                let found = try await AgentHost(.auto, world, "--agent", "nightly").call(
+                    [
+                        .init(tool: "GetPrecloneStatus"), .init(tool: "ListECRRepositories"),
+                        .init(tool: "ListPrecloneAudit"), .init(tool: "ListPullThroughCacheRules"),
+                        .init(tool: "RetryImages", arguments: ["all": .bool(true)]),
+                    ],
+                    looks: true
+                )
+                #expect(
+                    found.tools.sorted() == [
+                        "CloneContainerToECR", "GetImageHistory", "GetPrecloneStatus", "GetRunImageReadiness",
+                        "ListECRRepositories",
+                    ]
+                )
+                #expect(found.results.map(\.isError) == [false, false, true, true, true])
+                #expect(found.results.suffix(3).allSatisfy { $0.value["kind"]?.string == "denied" })
+                #expect(found.prompts.isEmpty && found.read["preclone://status"] != nil)
+                let hits = try await world.status().report.policy ?? []
+                #expect(hits.first { $0.rule == "agents" }?.denied == 2)
             }
         }
     }
@@ -322,115 +463,6 @@ struct AgentTests {
                 )
                 #expect(callers == [["caller": PeerIdentity.thisProcess.description]])
             }
-        }
-    }
-
-    // MARK: The predecessor
-
-    /// Fields whose values differ, with the reason; `*` stands for every tool. All others are the same.
-    private static let reviewed: [String: String] = [
-        "* message": "our own words",
-        "* created_at": "to the second", "* updated_at": "to the second", "* pushed_at": "to the second",
-        "* instruction": "our own words", "* usage_hint": "our own words",
-        "* next_token": "ours also says a place within a page", "* nextToken": "the same",
-        "* remediation": "our own words", "* json_output": "keys sorted", "* error": "our own words",
-        "CheckContainerAvailability healthomics_accessible": "ours reads the policy also where the image is missing",
-        "CheckContainerAvailability missing_permissions": "the same",
-        "CheckContainerAvailability repository_exists": "not known where the question was refused",
-        "CheckContainerAvailability is_pull_through_cache": "not known where the question was refused",
-        "ValidateHealthOmicsECRConfig repositories_checked": "theirs is always 0",
-        "ValidateHealthOmicsECRConfig issues": "theirs says as an issue that there is none",
-        "CloneContainerToECR source_digest": "theirs knows it for copies alone",
-        "CloneContainerToECR source_image": "theirs is missing where the question was refused",
-        "CloneContainerToECR ecr_uri": "ours is where a run looks for it, by its tag, also before it is there",
-        "CloneContainerToECR used_pull_through_cache": "ours: whether it was used now, and nothing had to be brought",
-        "CloneContainerToECR pull_through_cache_prefix": "the same",
-    ]
-
-    @Test(
-        "every field of the predecessor's answers is there, and the same or reviewed",
-        .enabled(if: FileManager.default.isExecutableFile(atPath: Self.predecessor), "needs .venv/clients/predecessor")
-    )
-    func differential() async throws {
-        try await RunningSandbox.with { world in
-            try world.put("quay.io/org/tool:1.0")
-            try world.put("quay.io/org/other:1.0")
-            try world.addRule()
-            try await world.withDaemon { _ in
-                try await untilItWorks(world)
-                for image in ["quay.io/org/tool:1.0", "quay.io/org/other:1.0"] {
-                    #expect(try await world.run("clone", image).code == 0)
-                }
-                let calls = try Self.differentialCalls(world)
-                let theirs = try await AgentHost(.auto, command: [Self.predecessor], world).call(calls).results
-                let ours = try await AgentHost(.auto, world).call(calls).results
-                for (call, (old, new)) in zip(calls, zip(theirs, ours)) {
-                    let differences = Self.differences(old.value, new.value, at: "")
-                    for field in differences where Self.reviewed["* \(field)"] == nil {
-                        #expect(
-                            Self.reviewed["\(call.tool) \(field)"] != nil,
-                            "\(call.tool) \(call.arguments): \(field): \(old.value.line) or \(new.value.line)"
-                        )
-                    }
-                    // Theirs is an answer as any other where it failed.
-                    if old.isError { #expect(new.isError) }
-                    if old.value["success"] == .bool(false) || old.value["error"] != nil { #expect(new.isError) }
-                    #expect(new.structured == .object(["result": new.value]))
-                }
-            }
-        }
-    }
-
-    private static func differentialCalls(_ world: RunningSandbox) throws -> [AgentHost.Call] {
-        func call(_ tool: String, _ arguments: [String: ParameterValue] = [:]) -> AgentHost.Call {
-            .init(tool: tool, arguments: arguments)
-        }
-        let name = ParameterValue.string("quay/org/tool")
-        let destination = "\(world.sandbox.addresses.ecrName)/quay/org/tool:1.0"
-        let digest = try #require(world.sandbox.privateTags("quay/org/tool")?["1.0"])
-        return [
-            call("CheckContainerAvailability", ["repository_name": name, "image_tag": .string("1.0")]),
-            call("CheckContainerAvailability", ["repository_name": name]),
-            call("CheckContainerAvailability", ["repository_name": name, "image_digest": .string(digest)]),
-            call("CheckContainerAvailability", ["repository_name": name, "image_digest": .string("md5:1")]),
-            call("CheckContainerAvailability", ["repository_name": .string("no/such")]),
-            call("ListECRRepositories"), call("ListECRRepositories", ["max_results": .number("1")]),
-            call("ListECRRepositories", ["filter_healthomics_accessible": .bool(true)]),
-            call("ListPullThroughCacheRules"), call("ListPullThroughCacheRules", ["max_results": .number("1")]),
-            call("GrantHealthOmicsRepositoryAccess", ["repository_name": name]),
-            call("GrantHealthOmicsRepositoryAccess", ["repository_name": .string("no/such")]),
-            call("ValidateHealthOmicsECRConfig"), call("CreateContainerRegistryMap"),
-            call("CreateContainerRegistryMap", ["ecr_account_id": .string("123456789012")]),
-            call(
-                "CreateContainerRegistryMap",
-                [
-                    "include_pull_through_caches": .bool(false),
-                    "image_mappings": .array([
-                        .object(["sourceImage": .string("a"), "destinationImage": .string(destination)])
-                    ]),
-                ]
-            ),
-            call("CloneContainerToECR", ["source_image": .string("quay.io/org/tool:1.0")]),
-            call("CloneContainerToECR", ["source_image": .string(" ")]),
-            call("CloneContainerToECR", ["source_image": .string("quay.io/org/missing:1")]),
-        ]
-    }
-
-    static var predecessor: String {
-        BuiltProgram.project.appending(path: ".venv/clients/predecessor/bin/awslabs.aws-healthomics-mcp-server").path
-    }
-
-    /// The names of fields that are missing in the second, or another.
-    private static func differences(_ old: ParameterValue, _ new: ParameterValue, at name: String) -> Set<String> {
-        switch (old, new) {
-        case (.object(let before), .object(let after)):
-            before.reduce(into: []) { names, member in
-                guard let found = after[member.key] else { return _ = names.insert(member.key) }
-                names.formUnion(differences(member.value, found, at: member.key))
-            }
-        case (.array(let before), .array(let after)) where before.count == after.count:
-            zip(before, after).reduce(into: []) { $0.formUnion(differences($1.0, $1.1, at: name)) }
-        default: old == new ? [] : [name]
         }
     }
 }

@@ -34,9 +34,12 @@ struct ReadmeRunTests {
             let authfile = world.folder.appending(path: "auth.json")
             try logins.data.write(to: authfile)
             try world.sandbox.ecr("CreateRepository", ["repositoryName": "copied/samtools"])
+            let cases = world.folder.appending(path: "cases.json")
+            try Data(#"{"cases": [{"image": "ubuntu", "expect": "allow"}]}"#.utf8).write(to: cases)
             let filled = [
                 "1234567": run, "7654321": workflow, "IMAGE": image, "workflow.zip": zip.path,
-                "map.json": map.path,
+                "map.json": map.path, "report.html": world.folder.appending(path: "report.html").path,
+                "cases.json": cases.path,
                 "SOURCE":
                     "\(host(world.sandbox.addresses.registries["quay.io"]))/biocontainers/samtools:1.17--h00cdaf9_0",
                 "DESTINATION": "\(ecr)/copied/samtools:1",
@@ -155,13 +158,16 @@ struct ReadmeRunTests {
             line.hasPrefix("    .ci/") || line.hasPrefix("    ") && line.dropFirst(4).first?.isLetter == true
         }.map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.hasPrefix("preclone ") }
         #expect(lines.count >= 8)
-        let checks = try [".ci/run", "Tests/service-test"].map(script).joined()
+        let checks = try [".ci/run", "Tests/service-test", "Tests/Clients/deploy_setup.py"].map(script).joined()
         // What the checks run for a line that they cannot take as it stands.
         let instead = [
-            "apt install ./preclone_*.deb": "inside dpkg -i", "systemd/build-deb": "systemd/build-deb",
-            // The package's build does the same.
-            "swift build -c release": "systemd/build-deb", "systemd/install": "systemd/install\" \"$work/plain",
+            "apt install ./preclone_*.deb": "inside dpkg -i",
+            // It begins with the package, whose build does the same.
+            "systemd/build-deb": "systemd/build-release",
+            "swift build -c release": "systemd/build-release", "systemd/install": "systemd/install\" \"$work/plain",
             "sqlite3 -readonly": "Tests/service-test",
+            // By an emulator of CloudFormation.
+            "aws cloudformation": "create_stack",
         ]
         for line in lines {
             let words = line.split(separator: " ").prefix(2).joined(separator: " ")

@@ -10,7 +10,9 @@ struct RulesTests {
     private func rules(_ world: RunningSandbox) async throws -> [RulesVerb.Standing] {
         let answer = try await world.run("rules", "--format", "json")
         #expect(answer.code == 0, "\(answer.standardError)")
-        return try JSONDecoder().decode(RulesVerb.Answer.self, from: Data(answer.standardOutput.utf8)).rules
+        let decoder = JSONDecoder()
+        decoder.dateDecodingStrategy = .iso8601
+        return try decoder.decode(RulesVerb.Answer.self, from: Data(answer.standardOutput.utf8)).rules
     }
 
     @Test("it says why a rule cannot serve, shows the change, and makes it when asked")
