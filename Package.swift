@@ -6,6 +6,11 @@ import PackageDescription
 // that travel between the stages, Configuring for the configuration file, Record for SQLite, Precloning for the stages and
 // the daemon, preclone for the command line. Sandbox is the AWS on loopback of the demo and the tests; no product target
 // imports it.
+
+// What an older glibc cannot read is left out: systemd/build-release.
+let packing =
+    Context.environment["PRECLONE_PORTABLE"] == nil ? ["-Xlinker", "-z", "-Xlinker", "pack-relative-relocs"] : []
+
 let package = Package(
     name: "preclone",
     platforms: [.macOS(.v15)],
@@ -109,10 +114,7 @@ let package = Package(
             // it is 8 MB smaller, on disk and resident.
             linkerSettings: [
                 .unsafeFlags(
-                    [
-                        "-use-ld=lld", "-Xlinker", "--no-export-dynamic",
-                        "-Xlinker", "-z", "-Xlinker", "pack-relative-relocs",
-                    ],
+                    ["-use-ld=lld", "-Xlinker", "--no-export-dynamic"] + packing,
                     .when(platforms: [.linux], configuration: .release)
                 )
             ]

@@ -17,6 +17,13 @@ package enum AddressText {
         return isRegistryHost(String(rest.prefix { $0 != "/" })) && !rest.contains { "?#@ ".contains($0) }
     }
 
+    /// An `https:` URL with a host, or an `http:` one on this machine; with a query, and without user or fragment.
+    static func isWebhook(_ text: String) -> Bool {
+        let address = String(text.prefix { $0 != "?" })
+        return isEndpoint(address) && !text.contains { "# ".contains($0) }
+            && (address.hasPrefix("https://") || isLoopback(address))
+    }
+
     /// `http://HOST:PORT`, the one kind of proxy that is spoken to.
     static func isProxy(_ text: String) -> Bool {
         guard var rest = afterScheme(text, ["http://"]) else { return false }

@@ -27,6 +27,7 @@ extension Configuration {
         }
         .saying("The log.")
         metricsKeys
+        notifyKeys
     }
 
     private static let awsKeys = Key("aws", \Self.aws, AWS()) {
@@ -192,7 +193,7 @@ extension Configuration {
 extension ValueKind where Value == [String: Double] {
     /// Rates of single operations, named as in logs and in the policy of IAM.
     fileprivate static var operations: ValueKind {
-        let services = ["ecr", "iam", "omics", "secretsmanager", "sqs", "sts"]
+        let services = ["ecr", "events", "iam", "omics", "secretsmanager", "sns", "sqs", "sts"]
         let name: Pattern = "^(\(services.joined(separator: "|"))):[A-Z][A-Za-z0-9]*$"
         let expected = "expected SERVICE:Operation such as \"ecr:PutImage\"; the services are "
         return .map(of: .number(atMost: 10_000), ["propertyNames": ["pattern": .string(name.text)]]) {

@@ -18,6 +18,7 @@ package struct Configuration: Sendable, Hashable {
     package var record = Record()
     package var log = Log()
     package var metrics = Metrics()
+    package var notify = Notify()
 
     package init() {}
 
@@ -157,6 +158,20 @@ package struct Configuration: Sendable, Hashable {
 
         /// `auto`: the journal's own protocol under systemd, text elsewhere.
         package enum Format: String, Sendable, CaseIterable { case auto, text, json, journal }
+    }
+
+    /// `notify`: who is told of what; off by default.
+    package struct Notify: Sendable, Hashable {
+        package var sns: String?
+        package var eventBus: String?
+        package var webhook: String?
+        package var on = NoticeKind.allCases
+        package var perHour = 20
+
+        /// Those that are set.
+        package var targets: [NoticeTarget] {
+            [(sns, NoticeTarget.sns), (eventBus, .eventBus), (webhook, .webhook)].compactMap { $0 == nil ? nil : $1 }
+        }
     }
 
     /// `metrics`: figures for Prometheus; off by default.

@@ -32,15 +32,18 @@ extension Ledger {
                 )
                 try database.execute(
                     cached: """
-                        INSERT INTO demand (imageID, kind, subject, certainty, reason, depth, mention, places, tasks, createdAt)
-                        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                        INSERT INTO demand (imageID, kind, subject, certainty, reason, depth, mention, places, tasks,
+                            comesByItself, createdAt)
+                        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                         ON CONFLICT (kind, subject, imageID) DO UPDATE SET certainty = excluded.certainty,
                             reason = excluded.reason, depth = excluded.depth, mention = excluded.mention,
-                            places = excluded.places, tasks = excluded.tasks, endedAt = NULL
+                            places = excluded.places, tasks = excluded.tasks,
+                            comesByItself = excluded.comesByItself, endedAt = NULL
                         """,
                     arguments: [
                         id, subject.kind, subject.text, demand.certainty, demand.reason, demand.depth,
-                        demand.mention, JSONColumn.array(demand.places), JSONColumn.array(demand.tasks), at,
+                        demand.mention, JSONColumn.array(demand.places), JSONColumn.array(demand.tasks),
+                        demand.comesByItself, at,
                     ]
                 )
                 let event = demand.refusal.map(ImageEvent.refused) ?? .wanted(isNew: isNew ?? true)

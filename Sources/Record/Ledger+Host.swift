@@ -46,9 +46,17 @@ extension Ledger {
     }
 
     /// Nothing is asked of a host before then; nil: it may be asked again.
-    package func pause(host: String, credential: String = "", until: Date?, reason: String?) throws {
-        try database.write {
-            try $0.execute(
+    package func pause(host: String, credential: String = "", until: Date?, reason: String?, now: Date) throws {
+        try database.write { database in
+            if let reason, reason.hasPrefix(HostRow.credentialPause) {
+                let former = try String.fetchOne(
+                    database,
+                    cached: "SELECT pauseReason FROM host WHERE host = ? AND credential = ?",
+                    arguments: [host, credential]
+                )
+                if former != reason { try Self.noteRefused(host, reason, in: database, now: now) }
+            }
+            try database.execute(
                 cached: """
                     INSERT INTO host (host, credential, pausedUntil, pauseReason) VALUES (?, ?, ?, ?)
                     ON CONFLICT (host, credential) DO UPDATE SET pausedUntil = excluded.pausedUntil,

@@ -67,6 +67,7 @@ extension Ledger {
                 "movedDigest": standing.movedDigest, "mark": standing.mark,
             ]
         )
+        try noteChange(of: row, to: standing, by: event, in: database, now: now)
         return standing
     }
 

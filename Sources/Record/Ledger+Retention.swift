@@ -71,6 +71,7 @@ extension Ledger {
             RetentionRule(table: "request", condition: "endedAt < ?", cutoff: events),
             RetentionRule(table: "pull", condition: "at < ?", cutoff: windows),
             RetentionRule(table: "ruleUse", condition: "at < ?", cutoff: windows),
+            RetentionRule(table: "notice", condition: "at < ?", cutoff: events),
             RetentionRule(table: "ruleHit", condition: "lastAt < ?", cutoff: now - keep.audit.milliseconds),
             RetentionRule(table: "manifest", condition: "usedAt < ?", cutoff: attempts),
             RetentionRule(table: "upload", condition: "updatedAt < ?", cutoff: uploads),

@@ -56,7 +56,9 @@ extension Ledger {
                         cached: "UPDATE workflow SET lastRunAt = MAX(COALESCE(lastRunAt, 0), ?) WHERE id = ?",
                         arguments: [run.created?.milliseconds ?? at, workflowID]
                     )
-                    if run.isLive { wanted.insert(workflowID) }
+                    guard run.isLive else { continue }
+                    wanted.insert(workflowID)
+                    try Self.foresee(run, workflowID, in: database, now: now)
                 }
             }
             for workflowID in wanted.sorted() {
@@ -65,6 +67,35 @@ extension Ledger {
             }
             return new
         }
+    }
+
+    /// A new run wants at once what its version is known to need: its own call, and its parameters, come later, and one run
+    /// after the other. Until then nothing is said of what it needs.
+    private static func foresee(
+        _ run: RunSighting,
+        _ workflowID: String,
+        in database: Database,
+        now: Date
+    ) throws {
+        let subject = DemandSubject.version(workflowID: workflowID, name: run.versionName).text
+        try database.execute(
+            sql: """
+                INSERT INTO demand (imageID, kind, subject, certainty, reason, depth, mention, places, tasks, comesByItself,
+                    createdAt)
+                SELECT imageID, 'run', :run, MIN(certainty), MAX(reason), MIN(depth), mention, places, tasks,
+                    MAX(comesByItself), :at
+                FROM demand WHERE kind IN ('version', 'learned') AND subject = :subject AND endedAt IS NULL
+                    AND certainty <> 'inactive' GROUP BY imageID
+                ON CONFLICT DO NOTHING
+                """,
+            arguments: ["run": run.key, "subject": subject, "at": now.milliseconds]
+        )
+        let images = try Int64.fetchAll(
+            database,
+            sql: "SELECT imageID FROM demand WHERE kind = 'run' AND subject = ? ORDER BY imageID",
+            arguments: [run.key]
+        )
+        for image in images { try tell(.wanted(isNew: true), of: image, in: database, now: now) }
     }
 
     /// Live runs that a full list of live runs did not show. A list that misses one once proves nothing: it is asked for.
@@ -93,7 +124,7 @@ extension Ledger {
         }
     }
 
-    /// Live runs whose turn it is, oldest first.
+    /// Live runs whose turn it is: of each version of which no run is worked out yet, one; then the oldest.
     ///
     /// - Parameter mark: what decides now; runs that were decided otherwise are due. Nil: that is not known.
     package func runsToSurvey(mark: String?, limit: Int, now: Date) throws -> [RunRow] {
@@ -101,8 +132,13 @@ extension Ledger {
             try RunRow.fetchAll(
                 $0,
                 cached: """
-                    SELECT * FROM run WHERE endedAt IS NULL AND (\(Self.isDue) OR surveyMark <> :mark)
-                    ORDER BY surveyDueAt, createdAt LIMIT :limit
+                    SELECT * FROM (SELECT run.*, NOT EXISTS (SELECT 1 FROM run AS other INDEXED BY runByWorkflow
+                            WHERE other.workflowID = run.workflowID AND other.versionName = run.versionName
+                            AND other.endedAt IS NULL AND other.surveyedAt IS NOT NULL)
+                        AND ROW_NUMBER() OVER (PARTITION BY workflowID, versionName ORDER BY surveyDueAt, createdAt, key) = 1
+                        AS isFirst
+                        FROM run WHERE endedAt IS NULL AND (\(Self.isDue) OR surveyMark <> :mark))
+                    ORDER BY isFirst DESC, surveyDueAt, createdAt LIMIT :limit
                     """,
                 arguments: Self.due(now) + ["mark": mark, "limit": limit]
             )
@@ -220,7 +256,7 @@ extension Ledger {
                 cached: "SELECT endedAt IS NOT NULL FROM run WHERE key = ?",
                 arguments: [run.key]
             )
-            guard isOver == true else { return }
+            guard isOver == true else { return try Self.noteRun(run.key, in: database, now: now) }
             try database.execute(cached: "UPDATE run SET surveyDueAt = NULL WHERE key = ?", arguments: [run.key])
             try Self.endDemands(of: .run(key: run.key), in: database, now: now)
         }

@@ -52,6 +52,10 @@ enum LedgerSchema {
         migrator.registerMigration("13: when a run's first task began") {
             try $0.execute(sql: "ALTER TABLE run ADD COLUMN firstTaskAt INTEGER")
         }
+        migrator.registerMigration("16: notices") { try $0.execute(sql: notices) }
+        migrator.registerMigration("17: images that HealthOmics copies itself") {
+            try $0.execute(sql: "ALTER TABLE demand ADD COLUMN comesByItself INTEGER NOT NULL DEFAULT 0")
+        }
         return migrator
     }
 
@@ -545,6 +549,34 @@ enum LedgerSchema {
     private static let order = """
         ALTER TABLE demand ADD COLUMN depth INTEGER NOT NULL DEFAULT 0;    -- tasks that end before the first that uses it
         ALTER TABLE image ADD COLUMN needOrder INTEGER NOT NULL DEFAULT 0; -- among equally urgent ones
+        """
+
+    private static let notices = """
+        CREATE TABLE notice (
+            id INTEGER PRIMARY KEY,
+            at INTEGER NOT NULL,
+            kind TEXT NOT NULL,
+            subject TEXT NOT NULL,
+            key TEXT,                             -- of what is told of once
+            text TEXT NOT NULL
+        ) STRICT;
+        CREATE INDEX noticeByTime ON notice (at);
+        CREATE INDEX noticeByKey ON notice (kind, key) WHERE key IS NOT NULL;
+        CREATE TABLE delivery (
+            target TEXT NOT NULL,
+            noticeID INTEGER NOT NULL REFERENCES notice (id) ON DELETE CASCADE,
+            message TEXT,                         -- what it is sent in, once that is begun
+            attempts INTEGER NOT NULL DEFAULT 0,
+            dueAt INTEGER NOT NULL,
+            sentAt INTEGER,
+            PRIMARY KEY (target, noticeID)
+        ) STRICT;
+        CREATE INDEX deliveryOpen ON delivery (target, noticeID) WHERE sentAt IS NULL;
+        CREATE INDEX deliveryByMessage ON delivery (target, message) WHERE message IS NOT NULL;
+        CREATE INDEX deliveryByNotice ON delivery (noticeID);
+        CREATE INDEX deliveryBySending ON delivery (target, sentAt) WHERE sentAt IS NOT NULL;
+        ALTER TABLE image ADD COLUMN noticedBlock TEXT;                  -- the cause that was told of
+        ALTER TABLE run ADD COLUMN isNoticed INTEGER NOT NULL DEFAULT 0; -- that all its images are there
         """
 
     private static let surveys = """

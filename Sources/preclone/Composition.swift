@@ -202,7 +202,7 @@ struct Composition {
     // MARK: AWS
 
     /// - Parameter place: settings of another Region, where the service is there.
-    private func client(
+    func client(
         _ service: AWSSettings.Service,
         as name: String? = nil,
         at place: AWSSettings? = nil
@@ -306,6 +306,12 @@ struct Composition {
             ),
             in: requests
         )
+    }
+
+    /// What reaches the webhook: the operator named it, so it may be at a private address.
+    func transport(toWebhook url: String) throws -> any HTTPTransport {
+        let own = WebAddress(url)?.origin
+        return Self.counting(try connections.trusting(where: { $0 == own }), in: requests)
     }
 
     private static func counting(_ transport: any HTTPTransport, in requests: RequestMetrics) -> CountingTransport {
@@ -460,7 +466,8 @@ struct Composition {
             surveyor: surveyor,
             events: { settings.current.watch.events.queueUrl.map(queue) },
             troubles: troubles,
-            files: RecordFiles(path: settings.current.record.path)
+            files: RecordFiles(path: settings.current.record.path),
+            sendNotice: { try await send($0, to: $1) }
         )
     }
 

@@ -90,7 +90,7 @@ struct StatusCommand: AsyncParsableCommand {
             let report = try read(path)
             let isOver = timeline.elapsed() >= end || report.focus?.isReady != false
             let isStuck = report.focus?.images.contains { image in
-                image.counts && image.state == "blocked"
+                image.counts && image.state == "blocked" && image.comesByItself != true
             }
             if isOver || isStuck == true || report.focus?.unresolved.isEmpty == false { return report }
             try await timeline.sleep(min(.seconds(2), end - timeline.elapsed()))

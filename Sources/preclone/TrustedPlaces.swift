@@ -50,7 +50,8 @@ enum TrustedPlaces {
     /// Brokers, file systems and databases of other people have other names there.
     private static let labels: Set<String> = [
         "ecr", "ecr-fips", "dkr-ecr", "dkr-ecr-fips", "omics", "omics-fips", "workflows-omics", "workflows-omics-fips",
-        "sts", "sts-fips", "sqs", "sqs-fips", "secretsmanager", "secretsmanager-fips", "sso", "sso-fips", "s3",
+        "sts", "sts-fips", "sqs", "sqs-fips", "sns", "sns-fips", "events", "events-fips", "secretsmanager",
+        "secretsmanager-fips", "sso", "sso-fips", "s3",
         "s3-fips",
     ]
 

@@ -38,11 +38,11 @@ struct DocumentNamesTests {
     private static let image = """
         source destination registry state route routeDetail reason mend failureClass rule digest sourceDigest movedDigest bytes \
         access attempts dueAt readyAt verifiedAt updatedAt progress progress.startedAt progress.updatedAt progress.bytesDone \
-        progress.bytesTotal progress.bytesPerSecond wantedBy certainty depth registryRestsUntil isOutOfReach
+        progress.bytesTotal progress.bytesPerSecond wantedBy certainty depth comesByItself registryRestsUntil isOutOfReach
         """
     private static let unresolved = "kind subject place expression missing tasks"
     private static let standing = """
-        standing standing.ready standing.total standing.copying standing.queued standing.blocked standing.unresolved \
+        standing standing.ready standing.total standing.copying standing.queued standing.blocked standing.late standing.unresolved \
         standing.isUnknown standing.waits standing.waits[].registry standing.waits[].reason standing.waits[].images \
         standing.waits[].until
         """
@@ -141,6 +141,7 @@ struct DocumentNamesTests {
             registryRestsUntil: date
         )
         image.isOutOfReach = true
+        image.comesByItself = true
         image.depth = 1
         let mention = StatusReport.UnresolvedStatus(
             kind: "run",

@@ -28,7 +28,8 @@ struct HeartbeatTests {
         try fixture.ledger.pause(
             host: "quay.io",
             until: fixture.now.addingTimeInterval(90),
-            reason: "it said so"
+            reason: "it said so",
+            now: fixture.now
         )
         #expect(try fixture.ledger.beat(now: fixture.now) == nil)
         let earlier = fixture.now.addingTimeInterval(-day)

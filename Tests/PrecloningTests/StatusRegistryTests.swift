@@ -23,7 +23,8 @@ import Testing
         try fixture.ledger.pause(
             host: "docker.io",
             until: fixture.now.addingTimeInterval(30),
-            reason: "it asked for less"
+            reason: "it asked for less",
+            now: fixture.now
         )
         try saw("file old", 200, -90)
         try saw("", 99, -120)
@@ -43,7 +44,7 @@ import Testing
         try fixture.run("77", images: [image])
         let ecr = "123456789012.dkr.ecr.us-east-1.amazonaws.com"
         let until = fixture.now.addingTimeInterval(60)
-        try fixture.ledger.pause(host: ecr, until: until, reason: "ECR throttles PutImage")
+        try fixture.ledger.pause(host: ecr, until: until, reason: "ECR throttles PutImage", now: .distantPast)
         let report = try fixture.report()
         #expect(report.health.reasons.contains { $0.hasSuffix("ECR throttles PutImage") }, "\(report.health.reasons)")
         #expect(fixture.text(report).prefix { $0 != "\n" }.contains("ECR throttles PutImage"))

@@ -353,7 +353,7 @@ import Testing
         do {
             let ledger = try Ledger(path: path)
             let reader = try RecordReader(path: path)
-            try ledger.pause(host: "quay.io", until: Date(timeIntervalSince1970: 1), reason: "r")
+            try ledger.pause(host: "quay.io", until: Date(timeIntervalSince1970: 1), reason: "r", now: .distantPast)
             #expect(try reader.read { try Int.fetchOne($0, sql: "SELECT COUNT(*) FROM host") } == 1)
         }
         let reader = try RecordReader(path: path)

@@ -50,6 +50,8 @@ package struct PlannedDemand: Sendable, Hashable {
     package var depth: Int
     package var places: [String]
     package var tasks: [String]
+    /// HealthOmics copies it itself when a task asks for it: late, and whatever we can do.
+    package var comesByItself = false
     /// Set when no attempt can be made: class, reason, mend.
     package var refusal: Refusal?
 

@@ -141,6 +141,10 @@ extension StatusReport.Standing {
             }
         }
         if blocked > 0 { parts.append("\(blocked) \(are(blocked)) blocked") }
+        if late > 0 {
+            let them = late == 1 ? "it" : "them"
+            parts.append("\(late) \(are(late)) blocked here, and HealthOmics copies \(them) itself, late")
+        }
         if unresolved > 0 { parts.append("\(Phrase.count(unresolved, "image")) could not be resolved") }
         return parts.joined(separator: "; ")
     }

@@ -71,7 +71,7 @@ extension StatusReport.Standing {
     /// When the last of its images will be there if things go on as they do; nil where they are, where a person is needed
     /// first, and where nothing tells.
     package func readyBy(_ pace: StatusReport.Pace, now: Date) -> Date? {
-        guard !isUnknown, !isStuck, ready < total else { return nil }
+        guard !isUnknown, !isStuck, late == 0, ready < total else { return nil }
         var times: [Date] = []
         if copying > 0 {
             guard let seconds = pace.copyingSeconds else { return nil }

@@ -8,18 +8,22 @@ extension StatusReport.Standing {
             registry: image.registry,
             reason: image.failureClass,
             until: image.dueAt,
-            restsUntil: image.registryRestsUntil
+            restsUntil: image.registryRestsUntil,
+            comesByItself: image.comesByItself ?? false
         )
     }
 
-    /// - Parameter restsUntil: nothing is asked of the registry before then.
+    /// - Parameters:
+    ///   - restsUntil: nothing is asked of the registry before then.
+    ///   - comesByItself: HealthOmics copies them when a task asks for them.
     package mutating func add(
         _ images: Int,
         state: String,
         registry: String,
         reason: String?,
         until: Date?,
-        restsUntil: Date?
+        restsUntil: Date?,
+        comesByItself: Bool
     ) {
         total += images
         switch state {
@@ -29,6 +33,7 @@ extension StatusReport.Standing {
         case "ready": ready += images
         case "cloning": copying += images
         case "pending": queued += images
+        case "blocked" where comesByItself: late += images
         case "blocked": blocked += images
         default: waits.append(.init(registry: registry, reason: reason, images: images, until: until))
         }

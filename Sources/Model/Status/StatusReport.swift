@@ -278,6 +278,8 @@ package struct StatusReport: Codable, Sendable, Equatable {
         package var copying = 0
         package var queued = 0
         package var blocked = 0
+        /// Blocked here, and copied by HealthOmics itself when a task asks for them.
+        package var late = 0
         package var unresolved = 0
         /// Images that wait for a time, by what they wait for.
         package var waits: [Wait] = []
@@ -354,6 +356,8 @@ package struct StatusReport: Codable, Sendable, Equatable {
         package var certainty: String?
         /// For a run or a workflow: how many tasks end one after the other before the first that uses it begins.
         package var depth: Int?
+        /// True for an image that HealthOmics copies itself when a task asks for it, late.
+        package var comesByItself: Bool?
         /// Queued, and nothing is asked of its registry before then.
         package var registryRestsUntil: Date?
         /// True for an image that is cloned although no mapping leads there: whoever wants it cannot pull it from this place.

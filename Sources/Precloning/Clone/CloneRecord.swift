@@ -16,7 +16,7 @@ package protocol CloneRecord: Sendable {
     /// A change was made to AWS.
     func audit(_ entry: AuditEntry) throws
     /// A host asks for less.
-    func pause(host: String, credential: String, until: Date?, reason: String?) throws
+    func pause(host: String, credential: String, until: Date?, reason: String?, now: Date) throws
     /// How far a copy is.
     func progress(_ imageID: Int64, done: Int64, total: Int64?, bytesPerSecond: Int64?, started: Date, now: Date) throws
 }

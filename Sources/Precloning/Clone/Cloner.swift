@@ -95,7 +95,9 @@ package struct Cloner: Sendable {
         let wait = max(failure.retryAfter?.seconds ?? 0, 15 + 45 * timeline.random())
         let until = timeline.now().addingTimeInterval(wait)
         let why = "ECR throttles \(action)"
-        if let registry { try? record.pause(host: registry, credential: "", until: until, reason: why) }
+        if let registry {
+            try? record.pause(host: registry, credential: "", until: until, reason: why, now: timeline.now())
+        }
         return .later(until: until, why: why)
     }
 

@@ -154,7 +154,15 @@ package final class HostLimits: RequestPacer {
         let reason =
             "\(HostRow.credentialPause): correct registries.\(host).credentials and reload, then `preclone retry --all`"
         gate(host).pause(until: until, reason: reason)
-        keep { try record.pause(host: host, credential: credential(host), until: until, reason: reason) }
+        keep {
+            try record.pause(
+                host: host,
+                credential: credential(host),
+                until: until,
+                reason: reason,
+                now: timeline.now()
+            )
+        }
         Logger.current.error(
             "A registry refuses our credentials",
             metadata: ["registry.host": "\(host)", "hint": "\(reason)"]
@@ -184,7 +192,15 @@ package final class HostLimits: RequestPacer {
         // The longest word counts: a second answer must not shorten what the first asked for.
         if let pause = gate.pause, pause.until >= until { return }
         gate.pause(until: until, reason: reason)
-        keep { try record.pause(host: host, credential: credential(host), until: until, reason: reason) }
+        keep {
+            try record.pause(
+                host: host,
+                credential: credential(host),
+                until: until,
+                reason: reason,
+                now: timeline.now()
+            )
+        }
         Logger.current.info(
             "A registry asked for less",
             metadata: ["registry.host": "\(host)", "retry.delay": "\(duration.seconds)s"]

@@ -23,6 +23,8 @@ package struct Works: Sendable {
     package let files: RecordFiles?
     /// How often loops look at a record in which others may have written.
     package let pace: RecordPace
+    /// Sends notices.
+    package let sendNotice: NoticeSender
 
     package init(
         ledger: Ledger,
@@ -36,7 +38,8 @@ package struct Works: Sendable {
         events: @escaping @Sendable () -> SQSClient? = { nil },
         troubles: Troubles = Troubles(),
         files: RecordFiles? = nil,
-        pace: RecordPace = RecordPace()
+        pace: RecordPace = RecordPace(),
+        sendNotice: @escaping NoticeSender = { _, _ in throw NobodySends() }
     ) {
         self.ledger = ledger
         self.settings = settings
@@ -50,6 +53,7 @@ package struct Works: Sendable {
         self.troubles = troubles
         self.files = files
         self.pace = pace
+        self.sendNotice = sendNotice
     }
 
     /// The desk that `preclone clone` uses when it works alone.
@@ -217,12 +221,26 @@ package struct Works: Sendable {
             beat: { pulse.beat("events") },
             fellBack: { runs.bell.ring() }
         )
+        let notices = NoticeLoop(
+            ledger: ledger,
+            settings: settings,
+            timeline: timeline,
+            troubles: troubles,
+            send: sendNotice
+        )
+        let chooseNotices: @Sendable () -> Void = {
+            do { try ledger.notify(as: settings.current) } catch {
+                logger.error("Whom to notify cannot be written down", metadata: ["error": "\(error)"])
+            }
+        }
+        chooseNotices()
         settings.onReplace {
+            chooseNotices()
             // What could not be read may be read under the new configuration, and what was read may mean something else.
             do { try ledger.retrySurveys(now: timeline.now()) } catch {
                 logger.error("What could not be read is not retried", metadata: ["error": "\(error)"])
             }
-            for bell in [surveys.bell, definitions.bell, runs.bell, workflows.bell] { bell.ring() }
+            for bell in [surveys.bell, definitions.bell, runs.bell, workflows.bell, notices.bell] { bell.ring() }
         }
         let health = HealthLoop(
             ledger: ledger,
@@ -241,11 +259,12 @@ package struct Works: Sendable {
             dispatcher: dispatcher,
             loops: [
                 health, runs, events, surveys, workflows, versions, definitions, verifier, learner, requests, refresh,
-                retention,
+                retention, notices,
             ],
             // Without events: a round lists everything anyway.
             roundLoops: [
                 requests, runs, surveys, workflows, versions, definitions, learner, refresh, verifier, retention,
+                notices,
             ],
             requests: requests.bell,
             pulse: pulse,

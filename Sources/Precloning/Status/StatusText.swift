@@ -363,6 +363,12 @@ package struct StatusText: Sendable {
                     indent: 4
                 )
             }
+            if image.comesByItself == true, image.state != "ready" {
+                lines += style.wrapped(
+                    "HealthOmics copies it itself when a task asks for it: late, not never",
+                    indent: 4
+                )
+            }
             if !image.destination.isEmpty {
                 let route = [image.route, image.routeDetail].compactMap(\.self).joined(separator: " ")
                 let by = route.isEmpty ? "" : " (\(route))"

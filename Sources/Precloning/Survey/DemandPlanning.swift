@@ -35,6 +35,8 @@ package enum DemandPlanning {
                     demand.depth = image.depth
                     demand.places = image.places.map(\.description)
                     demand.tasks = image.tasks
+                    demand.comesByItself =
+                        (try? ImageReference(image.text)).map { Planner.comesByItself($0, map: map) } ?? false
                     demands.append(demand)
                 }
             case .failure(let fault) where fault.namesPlaceholder:
@@ -126,6 +128,7 @@ package enum DemandPlanning {
                 continue
             }
             known.depth = min(known.depth, demand.depth)
+            known.comesByItself = known.comesByItself || demand.comesByItself
             known.places += demand.places.filter { !known.places.contains($0) }
             known.tasks = Array(Set(known.tasks + demand.tasks)).sorted()
             if demand.certainty == Certainty.certain.rawValue {

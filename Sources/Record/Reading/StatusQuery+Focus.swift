@@ -176,10 +176,11 @@ extension StatusQuery {
 
     private func focusImages(kinds: [String], subject: String, isLive: Bool) throws -> [StatusReport.ImageStatus] {
         var uses: [Int64: (certainty: String, depth: Int)] = [:]
+        var selfCopied: Set<Int64> = []
         let rows = try Row.fetchAll(
             database,
             sql: """
-                SELECT imageID, certainty, depth FROM demand WHERE kind IN (\(Self.quoted(kinds)))
+                SELECT imageID, certainty, depth, comesByItself FROM demand WHERE kind IN (\(Self.quoted(kinds)))
                 AND subject >= :text AND subject < :text || '0' AND (subject = :text OR kind <> 'run' AND subject > :text || '/')
                 \(isLive ? "AND endedAt IS NULL" : "")
                 """,
@@ -189,6 +190,7 @@ extension StatusQuery {
             let id: Int64 = row["imageID"]
             let certainty: String = row["certainty"]
             let known = uses[id]
+            if row["comesByItself"] { selfCopied.insert(id) }
             // The strongest certainty of its uses holds, and the earliest use.
             let isStronger = known == nil || certainty == "certain" || known?.certainty == "inactive"
             uses[id] = (
@@ -200,6 +202,7 @@ extension StatusQuery {
             for var image in try images("SELECT * FROM image WHERE id = ?", arguments: [id]) {
                 image.certainty = use.certainty
                 image.depth = use.depth
+                image.comesByItself = selfCopied.contains(id) ? true : nil
                 all.append(image)
             }
         }

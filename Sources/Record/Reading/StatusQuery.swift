@@ -134,11 +134,11 @@ struct StatusQuery {
         let rows = try Row.fetchCursor(
             database,
             sql: """
-                SELECT demand.subject, image.state, image.registry, image.failureClass, COUNT(*) AS images,
+                SELECT demand.subject, image.state, image.registry, image.failureClass, demand.comesByItself, COUNT(*) AS images,
                     MAX(image.dueAt) AS until
                 FROM demand JOIN image ON image.id = demand.imageID
                 WHERE \(demand) AND demand.certainty <> 'inactive' AND NOT (\(Self.isOutOfReach))
-                GROUP BY demand.subject, image.state, image.registry, image.failureClass
+                GROUP BY demand.subject, image.state, image.registry, image.failureClass, demand.comesByItself
                 """,
             arguments: arguments
         )
@@ -151,7 +151,8 @@ struct StatusQuery {
                 registry: registry,
                 reason: row["failureClass"],
                 until: (row["until"] as Milliseconds?).map(Date.init(milliseconds:)),
-                restsUntil: resting[registry]
+                restsUntil: resting[registry],
+                comesByItself: row["comesByItself"]
             )
         }
         let mentions = try Row.fetchAll(
@@ -187,7 +188,7 @@ struct StatusQuery {
                         AND other.certainty <> 'inactive') AS total
                 FROM image CROSS JOIN demand ON demand.imageID = image.id
                 WHERE image.state = 'blocked' AND demand.kind IN ('version', 'learned') AND demand.endedAt IS NULL
-                    AND demand.certainty <> 'inactive'
+                    AND demand.certainty <> 'inactive' AND NOT demand.comesByItself
                 GROUP BY demand.subject ORDER BY demand.subject
                 """
         )

@@ -85,6 +85,8 @@ package struct AWSSettings: Sendable {
         case sso, iam
         case ssoOIDC = "sso_oidc"
         case ecrPublic = "ecr_public"
+        case sns
+        case events = "eventbridge"
     }
 
     /// Where a service is: the operator's endpoint, else AWS's own for the Region, with FIPS and dual stack as asked.
@@ -116,6 +118,8 @@ package struct AWSSettings: Sendable {
         case .sso: (plain, fips) = ("portal.sso", isGov ? "portal.sso" : "portal.sso-fips")
         case .ssoOIDC: (plain, fips) = ("oidc", isGov ? "oidc" : "oidc-fips")
         case .ecrPublic: return ECRPublicClient.endpoint
+        case .sns: (plain, fips) = ("sns", isGov ? "sns" : "sns-fips")
+        case .events: (plain, fips) = ("events", isGov ? "events" : "events-fips")
         case .iam: return "https://\(partition.identityHost(fips: usesFIPS, dualStack: isDual))"
         }
         return "https://\(usesFIPS ? fips : plain).\(region).\(isDual ? partition.dualStackSuffix : suffix)"

@@ -287,7 +287,7 @@ struct ComparisonTests {
             try bench.push("a", to: "approved/a")
             let row = try bench.wanted("quay.io/org/a:1", at: bench.location("approved/a", "1"), by: "r")
             let until = Date(milliseconds: Date().addingTimeInterval(3600).milliseconds)
-            try bench.ledger.pause(host: "quay.io", until: until, reason: "it said so")
+            try bench.ledger.pause(host: "quay.io", until: until, reason: "it said so", now: .distantPast)
             let (outcome, _) = try await bench.attempt(row)
             guard case .later(until, let why) = outcome.end else {
                 Issue.record("\(outcome.end)")

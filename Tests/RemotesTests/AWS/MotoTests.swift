@@ -47,6 +47,62 @@ final class MotoTests {
         try await client(service).json(operation, target: target, version: version, input, as: JSONValue.self)
     }
 
+    @Test("SNS and EventBridge: a notice arrives at whoever subscribes")
+    func notices() async throws {
+        let made = try await prepare(
+            "sqs",
+            target: "AmazonSQS",
+            version: "1.0",
+            "CreateQueue",
+            ["QueueName": .string("told")]
+        )
+        guard case .object(let fields) = made, case .string(let url) = fields["QueueUrl"] else {
+            Issue.record("\(made)")
+            return
+        }
+        let sqs = SQSClient(client: client("sqs"), queueURL: url)
+        let queue = "arn:aws:sqs:us-east-1:\(Self.account):told"
+        func form(_ text: String) async throws {
+            _ = try await client("sns").call(
+                "Prepare",
+                method: "POST",
+                path: "/",
+                headers: [(name: "Content-Type", value: "application/x-www-form-urlencoded")],
+                body: CallBody(Data(text.utf8))
+            )
+        }
+        try await form("Action=CreateTopic&Version=2010-03-31&Name=told")
+        let topic = "arn:aws:sns:us-east-1:\(Self.account):told"
+        try await form("Action=Subscribe&Version=2010-03-31&TopicArn=\(topic)&Protocol=sqs&Endpoint=\(queue)")
+        try await SNSClient(client: client("sns")).publish(
+            topicARN: topic,
+            id: "1-2",
+            subject: "an image, wanted by a run\nis blocked \u{1F600}",
+            message: #"{"id":"1-2","text":"a + b & c = 5 %"}"#
+        )
+        let first = try await sqs.receiveMessages(waitSeconds: 0)
+        #expect(first.count == 1)
+        #expect(first.first?.body.contains(#"{\"id\":\"1-2\",\"text\":\"a + b & c = 5 %\"}"#) == true, "\(first)")
+        #expect(first.first?.body.contains("an image, wanted by a run is blocked") == true)
+
+        let rule: [String: JSONValue] = ["Name": .string("told"), "EventPattern": .string(#"{"source":["preclone"]}"#)]
+        _ = try await prepare("events", target: "AWSEvents", "PutRule", rule)
+        let targets: JSONValue = .array([.object(["Id": .string("1"), "Arn": .string(queue)])])
+        _ = try await prepare(
+            "events",
+            target: "AWSEvents",
+            "PutTargets",
+            ["Rule": .string("told"), "Targets": targets]
+        )
+        let bus = EventBridgeClient(client: client("events"))
+        try await bus.putEvent(bus: "default", source: "preclone", detailType: "preclone ready", detail: #"{"id":"3"}"#)
+        let second = try await sqs.receiveMessages(waitSeconds: 0)
+        #expect(second.first?.body.contains("preclone ready") == true, "\(second)")
+        await #expect(throws: AWSError.self) {
+            try await bus.putEvent(bus: "nowhere", source: "preclone", detailType: "x", detail: "no JSON")
+        }
+    }
+
     @Test("ECR: repositories, policies, images, a token")
     func ecr() async throws {
         let ecr = ECRClient(client: client("ecr"))

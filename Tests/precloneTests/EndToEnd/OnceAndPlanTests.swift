@@ -77,7 +77,7 @@ struct OnceAndPlanTests {
             try RunCommand.makeFolder(world.record)
             let ledger = try Ledger(path: world.record)
             let until = Date(timeIntervalSince1970: Date().addingTimeInterval(3600).timeIntervalSince1970.rounded())
-            try ledger.pause(host: "ghcr.io", until: until, reason: "it asked to be left alone")
+            try ledger.pause(host: "ghcr.io", until: until, reason: "it asked to be left alone", now: .distantPast)
             var learned = PlannedDemand(
                 source: "quay.io/org/learned:1",
                 destination: "\(world.sandbox.addresses.ecrName)/quay/org/learned:1",
