@@ -9,8 +9,8 @@ package enum ControlSocket {
     /// The longest line that either side takes, in bytes.
     package static let longestLine = 256 << 10
 
-    /// The longest path that fits a socket's address (unix(7)).
-    static let longestPath = 107
+    /// The longest path that SwiftNIO takes for a socket, on any system; Linux itself would take 107 bytes (unix(7)).
+    static let longestPath = 103
 
     /// The socket of whoever works on a record: the service's for its own record, else beside the record, so that several
     /// daemons of one machine do not meet.
