@@ -12,6 +12,8 @@ extension Inspector {
         var name: String
         var needs: [SimulatedWorld.Need]
         var isReady: Bool
+        /// An answer about the images, and not why there is none.
+        var isClaim: Bool
         var words: String
         var start: Duration
         var limit: Duration
@@ -52,7 +54,8 @@ extension Inspector {
         if gate.isReady, let first = lacking.first {
             report(.gatesTellTheTruth, gate.name, "asked at \(Moment(gate.start)), told ready, but \(first)")
         }
-        if !gate.isReady, lacking.isEmpty, gate.lackedBefore.isEmpty, awsWasWell(since: gate.start) {
+        // Where AWS refused to answer it says so, and nothing of the images: that is no claim.
+        if gate.isClaim, !gate.isReady, lacking.isEmpty, gate.lackedBefore.isEmpty, awsWasWell(since: gate.start) {
             report(
                 .gatesTellTheTruth,
                 gate.name,

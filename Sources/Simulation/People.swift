@@ -224,6 +224,7 @@ final class People: Sendable {
                 name: name,
                 needs: needs,
                 isReady: verdict == .ready,
+                isClaim: verdict != nil,
                 words: words,
                 start: start,
                 limit: wait > 0 ? .seconds(wait) : ReadyVerb.patience,
