@@ -106,13 +106,18 @@ extension Ledger {
         }
     }
 
-    package func done(_ request: Int64, result: CloneResult, now: Date) throws {
+    /// A request has its answer.
+    ///
+    /// - Parameter endsDemand: whoever asked wants the image no longer: in the same transaction, or a process that is killed
+    ///   between the two leaves it wanted for good.
+    package func done(_ request: Int64, result: CloneResult, endsDemand: Bool = false, now: Date) throws {
         let text = try result.json
-        try database.write {
-            try $0.execute(
+        try database.write { database in
+            try database.execute(
                 cached: "UPDATE request SET state = 'done', result = ?, endedAt = ? WHERE id = ?",
                 arguments: [text, now.milliseconds, request]
             )
+            if endsDemand { try Self.endDemands(of: .clone(request: String(request)), in: database, now: now) }
         }
     }
 

@@ -9,7 +9,11 @@ import Remotes
 enum RegistryMapFile {
     /// - Throws: `CommandFailure` that names the file and every field that is wrong in it.
     static func read(_ path: String) throws -> ContainerRegistryMap {
-        let file = try JSONFile.object(path, called: "registry map")
+        let file: [String: ParameterValue]
+        do { file = try JSONFile.object(path, called: "registry map") } catch var failure as CommandFailure {
+            failure.hint = failure.hint ?? "a registry map is the JSON object that `preclone map` prints"
+            throw failure
+        }
         var problems: [String] = []
         var members = file
         // As GetWorkflow prints it.

@@ -119,10 +119,7 @@ package struct RequestDesk: WorkLoop {
         guard let id = request.imageID, let image = try ledger.image(id: id) else { return }
         guard Self.isAnswer(image, now: timeline.now().milliseconds) else { return }
         let result = try ledger.result(of: image, requested: request, now: timeline.now())
-        try ledger.done(request.id, result: result, now: timeline.now())
-        if image.state != .retrying {
-            try ledger.endDemands(of: .clone(request: String(request.id)), now: timeline.now())
-        }
+        try ledger.done(request.id, result: result, endsDemand: image.state != .retrying, now: timeline.now())
     }
 
     /// Whether how an image stands is an answer to whoever asked for it.

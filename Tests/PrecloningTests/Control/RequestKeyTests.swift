@@ -57,6 +57,27 @@ struct RequestKeyTests {
         #expect(try Set(ledger.callers(for: image)) == ["user ann", "agent nightly of user ann"])
     }
 
+    @Test("an answer ends what was wanted for it in the same transaction")
+    func answerEndsDemand() throws {
+        let ledger = try Ledger()
+        let id = try #require(try ledger.request(["a"], options: CloneOptions(), caller: ann, now: now).first)
+        let demand = PlannedDemand(
+            source: "quay.io/a/b:1",
+            destination: "123456789012.dkr.ecr.us-east-1.amazonaws.com/quay/a/b:1",
+            registry: "quay.io",
+            mention: "a",
+            certainty: "certain"
+        )
+        try ledger.take(id, wanting: demand, now: now)
+        let image = try #require(try ledger.request(id: id)?.imageID.flatMap { try ledger.image(id: $0) })
+        #expect(image.urgency == .person)
+        let request = try #require(try ledger.request(id: id))
+        let result = try ledger.result(of: image, requested: request, now: now)
+        try ledger.done(id, result: result, endsDemand: true, now: now)
+        #expect(try ledger.request(id: id)?.state == "done")
+        #expect(try ledger.image(id: image.id)?.urgency == .nobody)
+    }
+
     @Test("an image that is cloned again, since another asked for it meanwhile, is no answer yet")
     func answers() throws {
         let ledger = try Ledger()
