@@ -67,13 +67,29 @@ extension Ledger {
             try noteMoved(row, to: digest, choice, in: database, now: now)
         }
         if choice.on.contains(.ready), (row.state == .ready) != (after.state == .ready) {
-            let runs = try String.fetchAll(
-                database,
-                cached: "SELECT subject FROM demand WHERE imageID = ? AND kind = 'run' AND endedAt IS NULL",
-                arguments: [row.id]
-            )
-            for run in runs { try noteRun(run, choice, in: database, now: now) }
+            for run in try runs(thatChangeBy: row.id, isReady: after.state == .ready, in: database) {
+                try noteRun(run, choice, in: database, now: now)
+            }
         }
+    }
+
+    /// Of the runs that want an image, those that may be whole by it, or were called whole: of a burst that is few.
+    private static func runs(thatChangeBy image: Int64, isReady: Bool, in database: Database) throws -> [String] {
+        try String.fetchAll(
+            database,
+            cached: isReady
+                ? """
+                SELECT subject FROM demand WHERE imageID = ? AND kind = 'run' AND endedAt IS NULL AND NOT EXISTS (
+                    SELECT 1 FROM demand AS other JOIN image ON image.id = other.imageID WHERE other.kind = 'run'
+                    AND other.subject = demand.subject AND other.endedAt IS NULL AND other.certainty <> 'inactive'
+                    AND image.state <> 'ready')
+                """
+                : """
+                SELECT subject FROM demand JOIN run ON run.key = demand.subject WHERE imageID = ? AND kind = 'run'
+                    AND demand.endedAt IS NULL AND run.isNoticed
+                """,
+            arguments: [image]
+        )
     }
 
     /// Said once for each cause, however often it is looked at again meanwhile.

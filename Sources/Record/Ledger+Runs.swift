@@ -92,8 +92,12 @@ extension Ledger {
         )
         let images = try Int64.fetchAll(
             database,
-            sql: "SELECT imageID FROM demand WHERE kind = 'run' AND subject = ? ORDER BY imageID",
-            arguments: [run.key]
+            // What other runs have made urgent already, and waits for nothing, changes nothing: of a burst each run would ask.
+            sql: """
+                SELECT imageID FROM demand JOIN image ON image.id = imageID WHERE kind = 'run' AND subject = ?
+                    AND (urgency <> ? OR state IN ('blocked', 'retrying')) ORDER BY imageID
+                """,
+            arguments: [run.key, Urgency.run.rawValue]
         )
         for image in images { try tell(.wanted(isNew: true), of: image, in: database, now: now) }
     }

@@ -30,8 +30,9 @@ extension ActivityReport.Storage {
 extension Ledger {
     /// Counts what the ready images take, for `status`, which does not count itself.
     package func noteStorage() throws {
+        // Counted apart: nobody's write waits for it.
+        let storage = try database.read { try ActivityReport.Storage.counted(in: $0, region: nil) }
         try database.write { database in
-            let storage = try ActivityReport.Storage.counted(in: database, region: nil)
             try database.execute(
                 sql:
                     "INSERT INTO setting (key, value) VALUES ('storage', ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",

@@ -46,6 +46,36 @@ struct BurstTests {
         #expect(try fixture.ledger.allImages().first { $0.id == image }?.urgency == .version)
     }
 
+    @Test("a second run of a version ends the wait of what is blocked, and leaves alone what is under way")
+    func second() throws {
+        let blocked = try fixture.image(
+            "quay.io/a/b:1",
+            state: "blocked",
+            failureClass: "notFound",
+            due: 3600,
+            urgency: 0
+        )
+        let queued = try fixture.image(
+            "quay.io/a/c:1",
+            state: "pending",
+            destination: "elsewhere:1",
+            due: 1,
+            urgency: 0
+        )
+        try fixture.version("9", images: [blocked, queued])
+        try fixture.run("1", images: [blocked, queued])
+        let before = try fixture.ledger.allImages().first { $0.id == queued }
+        try fixture.ledger.saw([sighting("2", "9")], now: fixture.now)
+        let rows = try fixture.ledger.allImages()
+        let due = try #require(rows.first { $0.id == blocked }?.standing.due)
+        #expect(due <= fixture.now.addingTimeInterval(60))
+        #expect(rows.first { $0.id == queued }?.standing == before?.standing)
+        let wanted = try fixture.ledger.database.read {
+            try Int.fetchOne($0, sql: "SELECT COUNT(*) FROM demand WHERE kind = 'run' AND subject LIKE '2@%'")
+        }
+        #expect(wanted == 2)
+    }
+
     @Test("one run of each version is asked about before the second of any")
     func order() throws {
         let runs = (0..<30).map { sighting("\(100 + $0)", $0 < 20 ? "1" : $0 < 29 ? "2" : "3") }

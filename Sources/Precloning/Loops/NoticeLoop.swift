@@ -4,9 +4,10 @@ import Logging
 package import Model
 package import Record
 package import Remotes
+import Synchronization
 
 /// Sends what the outbox holds. A message that could not be sent is sent again as it was, with the same id.
-package struct NoticeLoop: WorkLoop {
+package final class NoticeLoop: WorkLoop {
     package let name = "notices"
     package let bell = Bell()
 
@@ -19,6 +20,8 @@ package struct NoticeLoop: WorkLoop {
     let timeline: Timeline
     let troubles: Troubles
     let send: NoticeSender
+    /// When health is looked at again, in the timeline's elapsed time.
+    private let nextLook = Mutex(Duration.zero)
 
     package init(
         ledger: Ledger,
@@ -37,7 +40,8 @@ package struct NoticeLoop: WorkLoop {
     package func pass() async throws -> Duration {
         let notify = settings.current.notify
         guard !notify.targets.isEmpty else { return Self.idle }
-        if notify.on.contains(.degraded) {
+        if notify.on.contains(.degraded), timeline.elapsed() >= nextLook.withLock({ $0 }) {
+            let begun = timeline.elapsed()
             let report = try StatusReport.read(
                 from: RecordReader(ledger),
                 extent: .init(runs: 0, rows: 0),
@@ -45,6 +49,8 @@ package struct NoticeLoop: WorkLoop {
                 isAlive: { _ in true }
             )
             try ledger.noteHealth(report.health, now: timeline.now())
+            // With thousands of live runs a look takes a while: it has at most a twentieth of the time.
+            nextLook.withLock { $0 = timeline.elapsed() + (timeline.elapsed() - begun) * 20 }
         }
         var isMore = false
         for target in notify.targets where try await deliver(to: target, notify.perHour) { isMore = true }

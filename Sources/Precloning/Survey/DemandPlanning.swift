@@ -35,8 +35,6 @@ package enum DemandPlanning {
                     demand.depth = image.depth
                     demand.places = image.places.map(\.description)
                     demand.tasks = image.tasks
-                    demand.comesByItself =
-                        (try? ImageReference(image.text)).map { Planner.comesByItself($0, map: map) } ?? false
                     demands.append(demand)
                 }
             case .failure(let fault) where fault.namesPlaceholder:
@@ -80,16 +78,19 @@ package enum DemandPlanning {
     ) -> Result<[PlannedDemand], ImageReferenceError> {
         let reference: ImageReference
         do { reference = try ImageReference(text) } catch { return .failure(error) }
+        var rows: [PlannedDemand]
         switch Planner.destination(reference, mention: text, map: map, rules: rules) {
         case .placed(let destination):
-            return .success([row(reference, text, destination)])
+            rows = [row(reference, text, destination)]
         case .unmapped(let refusal, let fallback):
-            var rows = [refused(reference, text, refusal)]
+            rows = [refused(reference, text, refusal)]
             if let fallback { rows.append(row(reference, text, fallback)) }
-            return .success(rows)
         case .refused(let refusal):
-            return .success([refused(reference, text, refusal)])
+            rows = [refused(reference, text, refusal)]
         }
+        let comesByItself = Planner.comesByItself(reference, map: map)
+        for index in rows.indices { rows[index].comesByItself = comesByItself }
+        return .success(rows)
     }
 
     /// The row of a placed image.

@@ -7,6 +7,13 @@ import Testing
 
 @Suite("Requests that are asked again")
 struct RequestKeyTests {
+    private let demand = PlannedDemand(
+        source: "quay.io/a/b:1",
+        destination: "123456789012.dkr.ecr.us-east-1.amazonaws.com/quay/a/b:1",
+        registry: "quay.io",
+        mention: "a",
+        certainty: "certain"
+    )
     private let ann = Caller(userID: 1001, userName: "ann")
     private let bob = Caller(userID: 1002, userName: "bob")
     private let now = Date(timeIntervalSince1970: 1_700_000_000)
@@ -43,13 +50,6 @@ struct RequestKeyTests {
         let id = try #require(try ledger.request(["a"], options: CloneOptions(), caller: agent, now: now).first)
         #expect(try ledger.request(id: id)?.caller == agent)
         #expect(try ledger.request(id: id)?.caller.description == "agent nightly of user ann")
-        let demand = PlannedDemand(
-            source: "quay.io/a/b:1",
-            destination: "123456789012.dkr.ecr.us-east-1.amazonaws.com/quay/a/b:1",
-            registry: "quay.io",
-            mention: "a",
-            certainty: "certain"
-        )
         try ledger.take(id, wanting: demand, now: now)
         let user = try #require(try ledger.request(["a"], options: CloneOptions(), caller: ann, now: now).first)
         try ledger.take(user, wanting: demand, now: now)
@@ -61,13 +61,6 @@ struct RequestKeyTests {
     func answerEndsDemand() throws {
         let ledger = try Ledger()
         let id = try #require(try ledger.request(["a"], options: CloneOptions(), caller: ann, now: now).first)
-        let demand = PlannedDemand(
-            source: "quay.io/a/b:1",
-            destination: "123456789012.dkr.ecr.us-east-1.amazonaws.com/quay/a/b:1",
-            registry: "quay.io",
-            mention: "a",
-            certainty: "certain"
-        )
         try ledger.take(id, wanting: demand, now: now)
         let image = try #require(try ledger.request(id: id)?.imageID.flatMap { try ledger.image(id: $0) })
         #expect(image.urgency == .person)
@@ -82,13 +75,6 @@ struct RequestKeyTests {
     func answers() throws {
         let ledger = try Ledger()
         let id = try #require(try ledger.request(["a"], options: CloneOptions(), caller: ann, now: now).first)
-        let demand = PlannedDemand(
-            source: "quay.io/a/b:1",
-            destination: "123456789012.dkr.ecr.us-east-1.amazonaws.com/quay/a/b:1",
-            registry: "quay.io",
-            mention: "a",
-            certainty: "certain"
-        )
         try ledger.take(id, wanting: demand, now: now)
         var image = try #require(try ledger.request(id: id)?.imageID.flatMap { try ledger.image(id: $0) })
         let at = now.milliseconds

@@ -35,6 +35,24 @@ struct SelfCopyingTests {
         #expect(!Planner.comesByItself(try ImageReference(image), map: nil))
     }
 
+    @Test("whoever wants it, by a definition or by what a finished run used, it comes by itself")
+    func planned() throws {
+        let rules = PlacementRules(
+            home: HomeRegistry(account: "123456789012", region: "us-east-1", suffix: "dkr.ecr.us-east-1.amazonaws.com"),
+            pullThrough: [],
+            template: "{registryAlias}/{repository}",
+            clonesUnmapped: false
+        )
+        for (credentials, wanted) in [(true, true), (false, false)] {
+            let rows = try DemandPlanning.plan(
+                "nvcr.io/nvidia/cuda:1",
+                map: map("nvcr.io", credentials: credentials),
+                rules: rules
+            ).get()
+            #expect(rows.map(\.comesByItself) == [wanted])
+        }
+    }
+
     @Test("a run that waits for one can go on, and says so; it is not called ready")
     func status() throws {
         let fixture = try RecordFixture()
